@@ -1,1 +1,10 @@
-//! x
+//! One server: what its version can say, how to speak to it, what state it is in, and how to run it.
+//!
+//! This room knows nothing of a pair. `twinlog-pair` asks it for facts and hands it statements.
+
+pub mod conn;
+pub mod dialect;
+pub mod facts;
+pub mod process;
+pub mod sql;
+pub mod version;

@@ -1,0 +1,118 @@
+//! The two accounts that twinlog makes on every server, with the least privileges that work there.
+
+use super::Dialect;
+use crate::sql::{Sql, literal};
+
+/// An account of twinlog's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// What the peer's replica logs in as: it may read the binary log and nothing else.
+    Replication,
+    /// What `status`, `doctor`, the proof and the agent log in as: it may look everywhere and write in `twinlog`.
+    Agent,
+}
+
+impl Account {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Replication, Self::Agent];
+
+    /// The account's user name; its host is `%`.
+    pub fn user(self) -> &'static str {
+        match self {
+            Self::Replication => "twinlog_repl",
+            Self::Agent => "twinlog",
+        }
+    }
+
+    /// The name of the secret that holds its password.
+    pub fn secret(self) -> &'static str {
+        match self {
+            Self::Replication => "replication",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// The privileges that one version needs for each account, on `*.*`.
+#[derive(Debug)]
+pub struct Grants {
+    /// For [`Account::Replication`].
+    pub replication: &'static [&'static str],
+    /// For [`Account::Agent`], beside all privileges in its own schema.
+    pub agent: &'static [&'static str],
+}
+
+impl Dialect {
+    /// What an account needs on `*.*`.
+    pub fn privileges(&self, account: Account) -> &'static [&'static str] {
+        match account {
+            Account::Replication => self.row().grants.replication,
+            Account::Agent => self.row().grants.agent,
+        }
+    }
+
+    /// The statements that make an account, or put an existing one right: password, TLS, privileges.
+    pub fn ensure_account(&self, account: Account, require_tls: bool) -> Vec<Sql> {
+        let name = format!("{}@'%'", literal(account.user()));
+        let require = if require_tls { " REQUIRE SSL" } else { " REQUIRE NONE" };
+        let privileges = self.privileges(account).join(", ");
+        let mut statements = if self.row().user_if_not_exists {
+            vec![
+                Sql::new(format!("CREATE USER IF NOT EXISTS {name} IDENTIFIED BY ")).secret(account.secret()),
+                Sql::new(format!("ALTER USER {name} IDENTIFIED BY ")).secret(account.secret()).text(require),
+                format!("GRANT {privileges} ON *.* TO {name}").into(),
+            ]
+        } else {
+            // 5.6 makes and changes accounts by GRANT.
+            vec![
+                Sql::new(format!("GRANT {privileges} ON *.* TO {name} IDENTIFIED BY "))
+                    .secret(account.secret())
+                    .text(require),
+            ]
+        };
+        if account == Account::Agent {
+            statements.push(format!("GRANT ALL PRIVILEGES ON `twinlog`.* TO {name}").into());
+        }
+        statements
+    }
+
+    /// The privileges of an account that `SHOW GRANTS` does not list.
+    pub fn missing_privileges(&self, account: Account, shown: &[String]) -> Vec<&'static str> {
+        let everywhere: Vec<String> =
+            shown.iter().filter(|line| line.contains(" ON *.* ")).map(|line| line.to_ascii_uppercase()).collect();
+        let has = |privilege: &str| {
+            everywhere.iter().any(|line| {
+                let list = line.trim_start_matches("GRANT ").split(" ON *.* ").next().unwrap_or_default();
+                list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == synonym(privilege))
+            })
+        };
+        self.privileges(account).iter().copied().filter(|privilege| !has(privilege)).collect()
+    }
+}
+
+/// MariaDB shows some privileges under another name than they are granted by.
+fn synonym(privilege: &str) -> &str {
+    match privilege {
+        "REPLICA MONITOR" => "SLAVE MONITOR",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{Flavour, Version};
+
+    #[test]
+    fn missing_privileges_are_read_from_show_grants() {
+        let version = Version { flavour: Flavour::MySql, major: 9, minor: 7, patch: 4 };
+        let dialect = Dialect::of(&version).expect("supported");
+        let all = dialect.privileges(Account::Agent).join(", ");
+        let shown = [format!("GRANT {all} ON *.* TO `twinlog`@`%`")];
+        assert!(dialect.missing_privileges(Account::Agent, &shown).is_empty());
+        assert_eq!(
+            dialect.missing_privileges(Account::Replication, &["GRANT USAGE ON *.* TO `twinlog_repl`@`%`".into()]),
+            ["REPLICATION SLAVE"]
+        );
+    }
+}

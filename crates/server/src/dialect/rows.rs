@@ -1,0 +1,150 @@
+//! Spellings and features, one row for each version at which one of them changed.
+
+use super::Grants;
+use crate::version::Flavour::{self, MariaDb, MySql};
+
+/// How an empty data directory becomes a server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initialise {
+    /// `mysqld --initialize-insecure` (MySQL 5.7.6 and newer).
+    Option,
+    /// `mysqld --bootstrap`, fed with these files of the server's `share` directory, in this order. Files whose name
+    /// starts with `mariadb_` are called `mysql_` in the packages of some versions.
+    Bootstrap(&'static [&'static str]),
+}
+
+/// What one version, and those after it up to the next row of its flavour, say and can do.
+#[derive(Debug)]
+pub struct Row {
+    /// Whose.
+    pub flavour: Flavour,
+    /// The first version this row is for.
+    pub from: (u16, u16, u16),
+    /// The statement that points a replica at its source.
+    pub change_source: &'static str,
+    /// The prefix of that statement's options.
+    pub source_prefix: &'static str,
+    /// `SLAVE` or `REPLICA`, in START, STOP, SHOW … STATUS and RESET.
+    pub replica: &'static str,
+    /// The statement that shows the current binary log file and position.
+    pub binlog_status: &'static str,
+    /// The statement that lists connected replicas.
+    pub replicas: &'static str,
+    /// How a data directory is made.
+    pub initialise: Initialise,
+    /// The privileges of twinlog's accounts.
+    pub grants: Grants,
+    /// `SET PERSIST` exists.
+    pub persist: bool,
+    /// `CREATE USER IF NOT EXISTS` and `ALTER USER … IDENTIFIED BY` exist.
+    pub user_if_not_exists: bool,
+    /// `SET GLOBAL gtid_purged = '+…'` adds to the set.
+    pub gtid_purged_adds: bool,
+    /// GTIDs can be switched on while the server runs.
+    pub gtid_online: bool,
+    /// The retry count is an option of the statement that points a replica at its source.
+    pub retry_count: bool,
+    /// `GET_…_PUBLIC_KEY` exists: a replica without TLS can log in with `caching_sha2_password`.
+    pub get_public_key: bool,
+    /// TLS 1.2 or newer, which twinlog's own connections need.
+    pub modern_tls: bool,
+    /// The X plugin listens on a port of its own unless `mysqlx=OFF`.
+    pub mysqlx: bool,
+    /// The commit time of a transaction is logged in microseconds rather than seconds.
+    pub commit_time_us: bool,
+}
+
+/// What 5.6 says; the base that later rows of MySQL start from.
+const MYSQL_56: Row = Row {
+    flavour: MySql,
+    from: (5, 6, 0),
+    change_source: "CHANGE MASTER TO",
+    source_prefix: "MASTER_",
+    replica: "SLAVE",
+    binlog_status: "SHOW MASTER STATUS",
+    replicas: "SHOW SLAVE HOSTS",
+    initialise: Initialise::Bootstrap(&["mysql_system_tables.sql", "mysql_system_tables_data.sql", "fill_help_tables.sql"]),
+    grants: Grants {
+        replication: &["REPLICATION SLAVE"],
+        // SUPER: before 8.0 nothing less may write on a read-only node, which the proof does.
+        agent: &["SELECT", "PROCESS", "SUPER", "REPLICATION CLIENT", "REPLICATION SLAVE"],
+    },
+    persist: false,
+    user_if_not_exists: false,
+    gtid_purged_adds: false,
+    gtid_online: false,
+    retry_count: true,
+    get_public_key: false,
+    modern_tls: false,
+    mysqlx: false,
+    commit_time_us: false,
+};
+
+const MYSQL_57: Row = Row {
+    from: (5, 7, 0),
+    initialise: Initialise::Option,
+    user_if_not_exists: true,
+    gtid_online: true,
+    modern_tls: true,
+    ..MYSQL_56
+};
+
+const MYSQL_80: Row = Row {
+    from: (8, 0, 4),
+    grants: Grants {
+        replication: &["REPLICATION SLAVE"],
+        // CONNECTION_ADMIN: write on a read-only node, which the proof does.
+        agent: &["SELECT", "PROCESS", "REPLICATION CLIENT", "REPLICATION SLAVE", "CONNECTION_ADMIN"],
+    },
+    persist: true,
+    gtid_purged_adds: true,
+    get_public_key: true,
+    mysqlx: true,
+    commit_time_us: true,
+    ..MYSQL_57
+};
+
+const MYSQL_8022: Row = Row { from: (8, 0, 22), replica: "REPLICA", replicas: "SHOW REPLICAS", ..MYSQL_80 };
+
+const MYSQL_8023: Row = Row {
+    from: (8, 0, 23),
+    change_source: "CHANGE REPLICATION SOURCE TO",
+    source_prefix: "SOURCE_",
+    ..MYSQL_8022
+};
+
+const MYSQL_84: Row = Row { from: (8, 2, 0), binlog_status: "SHOW BINARY LOG STATUS", ..MYSQL_8023 };
+
+const MARIADB_105: Row = Row {
+    flavour: MariaDb,
+    from: (10, 5, 2),
+    change_source: "CHANGE MASTER TO",
+    source_prefix: "MASTER_",
+    replica: "REPLICA",
+    binlog_status: "SHOW BINLOG STATUS",
+    replicas: "SHOW REPLICA HOSTS",
+    initialise: Initialise::Bootstrap(&[
+        "mariadb_system_tables.sql",
+        "mariadb_performance_tables.sql",
+        "mariadb_system_tables_data.sql",
+        "fill_help_tables.sql",
+        "maria_add_gis_sp_bootstrap.sql",
+        "mariadb_sys_schema.sql",
+    ]),
+    grants: Grants {
+        replication: &["REPLICATION SLAVE"],
+        agent: &["SELECT", "PROCESS", "BINLOG MONITOR", "REPLICA MONITOR", "REPLICATION MASTER ADMIN", "READ_ONLY ADMIN"],
+    },
+    persist: false,
+    user_if_not_exists: true,
+    gtid_purged_adds: false,
+    gtid_online: true,
+    retry_count: false,
+    get_public_key: false,
+    modern_tls: true,
+    mysqlx: false,
+    commit_time_us: false,
+};
+
+/// The rows, oldest first within a flavour.
+pub const ROWS: &[Row] = &[MYSQL_56, MYSQL_57, MYSQL_80, MYSQL_8022, MYSQL_8023, MYSQL_84, MARIADB_105];
