@@ -1,0 +1,57 @@
+# make demo    two servers as one dual primary, shown on this machine on throw-away data
+# make test    every test, on real servers (fetched once into an ignored cache)
+# make bench   time to a proven pair, beside one server started by hand
+# make lint    format, clippy, dependencies, scripts
+# make fmt     put the code into its format
+# make fetch   only fetch the servers
+# make clean   remove all that was built or fetched
+
+SHELL := /bin/bash
+CARGO ?= cargo
+
+.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt fetch clean compiler
+
+build: compiler
+	$(CARGO) build --locked --workspace
+
+# A development build: the demo waits for servers, not for us, and a release build takes minutes longer.
+demo: compiler
+	scripts/install-server
+	$(CARGO) run --quiet --locked --package twinlog -- demo
+
+test: compiler fetch
+	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
+
+bench: compiler fetch
+	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) bench --locked --package twinlog --benches
+
+lint: lint-format lint-clippy lint-deps lint-scripts
+
+lint-format:
+	$(CARGO) fmt --all --check
+
+lint-clippy: compiler
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+lint-deps: compiler
+	scripts/cargo-deny --locked check bans licenses sources
+
+lint-scripts:
+	@command -v shellcheck >/dev/null || scripts/apt-install shellcheck
+	shellcheck scripts/* .ci/run
+
+fmt:
+	$(CARGO) fmt --all
+
+fetch:
+	@scripts/fetch-servers
+
+clean:
+	$(CARGO) clean
+	rm -rf .cache
+
+# Rust links with the C compiler, and `ring` is partly written in C.
+compiler:
+	@command -v $(CARGO) >/dev/null || \
+		{ echo "make: error: no cargo on PATH: install Rust 1.85 or later (with sudo: keep PATH)" >&2; exit 1; }
+	@command -v cc >/dev/null || scripts/apt-install gcc libc6-dev
