@@ -1,3 +1,4 @@
 //! Two servers as one dual primary: observe, plan, apply, prove, inspect.
 
 pub mod config;
+pub mod settings;
