@@ -118,7 +118,7 @@ fn the_document() {
     left out: pid_file (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
     left out: socket (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
     left out: datadir (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
-    left out: symbolic_links (a, b): obsolete: off by default and deprecated since MySQL 8.0
+    left out: symbolic_links (a, b): off by default and deprecated since MySQL 8.0; on MySQL 5.x and MariaDB put `symbolic_links = 0` into `options` to keep it off
     kept: character_set_server (a, b): `utf8` means utf8mb3, three bytes at most, no emoji: kept, since changing it changes new tables
     left out: log_bin (a, b): both logs are needed and twinlog names them; an external node keeps its names
     left out: log_bin_index (a, b): both logs are needed and twinlog names them; an external node keeps its names
