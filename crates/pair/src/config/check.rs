@@ -17,7 +17,7 @@ const IDENTIFIER_CHARS_MAX: usize = 64;
 const MEMORY_BYTES_MIN: u64 = 6 << 20;
 
 /// Databases that belong to the server and are never replicated.
-pub(super) const SYSTEM_SCHEMAS: [&str; 5] = [
+const SYSTEM_SCHEMAS: [&str; 5] = [
     "mysql",
     "information_schema",
     "performance_schema",

@@ -180,7 +180,9 @@ fn distinct(config: &Config, first: &Node, second: &Node, findings: &mut Finding
         );
     }
     for (node, dir) in [(first, one), (second, two)] {
-        if config.secrets_dir().starts_with(&dir) || dir.starts_with(config.secrets_dir()) {
+        let secrets = config.secrets_dir();
+        let overlap = secrets.starts_with(&dir) || dir.starts_with(secrets);
+        if overlap && node.data_dir.is_some() {
             let message = format!(
                 "the data directory of node {} overlaps the secrets'",
                 node.name

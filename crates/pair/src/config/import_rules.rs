@@ -38,7 +38,7 @@ const OTHER_ENGINE: &str =
 const NETWORK: &str =
     "the peer and twinlog connect by TCP; `bind_address` of a node says where it listens";
 const START: &str = "links must come back by themselves when a server restarts";
-const SYMLINKS: &str = "obsolete: off by default and deprecated since MySQL 8.0";
+const SYMLINKS: &str = "off by default and deprecated since MySQL 8.0; on MySQL 5.x and MariaDB put `symbolic_links = 0` into `options` to keep it off";
 const UTF8: &str = "`utf8` means utf8mb3, three bytes at most, no emoji: kept, since changing it changes new tables";
 
 const RULES: &[(&str, Fate)] = &[

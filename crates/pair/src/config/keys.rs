@@ -7,8 +7,10 @@ pub(super) struct Section {
     pub(super) keys: &'static [&'static str],
 }
 
+const TOP_LEVEL: &str = "the top level";
+
 pub(super) const TOP: Section = Section {
-    title: "the top level",
+    title: TOP_LEVEL,
     keys: &[
         "name",
         "databases",
@@ -105,16 +107,22 @@ pub(super) fn hint(key: &str, section: &Section) -> String {
         .map(|other| other.title)
         .collect();
     if !homes.is_empty() && !homes.contains(&section.title) {
-        return format!("`{wanted}` belongs in {}", homes.join(" or "));
+        return format!("`{wanted}` belongs {}", within(&homes.join(" or ")));
     }
     if let Some(near) = nearest(&wanted, section.keys) {
         return format!("did you mean `{near}`?");
     }
     let known = section.keys.join(", ");
     if section.keys.contains(&"options") {
-        return format!("known here: {known}; an option of the server goes into `options`");
+        return format!("an option of the server goes into `options`; known here: {known}");
     }
     format!("known here: {known}")
+}
+
+/// Where a key stands, after the title of its table.
+pub(super) fn within(title: &str) -> String {
+    let preposition = if title == TOP_LEVEL { "at" } else { "in" };
+    format!("{preposition} {title}")
 }
 
 /// Would this key hold a password in the clear?

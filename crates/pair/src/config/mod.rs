@@ -65,30 +65,35 @@
 
 mod check;
 mod check_nodes;
+mod create;
 mod error;
 mod import;
 mod import_rules;
 mod keys;
 mod model;
 mod node;
+mod note;
 mod options;
 mod read;
 mod size;
 mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 
 use std::io;
 use std::path::Path;
 
+pub use create::write_new;
 pub use error::{ConfigError, Problem};
-pub use import::{Imported, MyCnfOption, Note, NoteKind, from_my_cnf};
+pub use import::{Imported, MyCnfOption, from_my_cnf};
 pub use model::{
     Agent, Config, Conflicts, DockerLimits, Filter, Identity, LinkTls, Mode, Policy, Replication,
     Runtime, Server, TablePolicy, Tls, Writes,
 };
 pub use node::{ClientTls, Node, Password};
+pub use note::{Note, NoteKind};
 pub use options::{OptionValue, Options, normalised};
 
 impl Config {
@@ -127,6 +132,13 @@ impl Config {
         read::read(text, file, dir)
     }
 
+    /// The line of `text`, counted from 1, where a key such as `nodes.a.binary` stands, or else the
+    /// table it would stand in: for what turns out wrong only later.
+    #[must_use]
+    pub fn line_of(text: &str, key: &str) -> Option<usize> {
+        read::line_of(text, key)
+    }
+
     /// The text of the file for this configuration, with comments. [`Config::parse`] of it, in
     /// `self.dir`, gives `self` again if `self` is valid, and says what is wrong if not.
     ///
@@ -135,14 +147,6 @@ impl Config {
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         write::render(self)
     }
-}
-
-/// Writes a new file, whole or not at all, and never over an existing one.
-///
-/// # Errors
-/// [`ConfigError::Exists`], [`ConfigError::Write`].
-pub fn write_new(file: &Path, text: &str) -> Result<(), ConfigError> {
-    write::write_new(file, text)
 }
 
 fn not_utf8(file: &Path, valid: &[u8]) -> ConfigError {

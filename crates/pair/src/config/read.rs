@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check;
-use super::error::{ConfigError, Problem};
+use super::error::{ConfigError, Problem, position};
 use super::keys;
 use super::model::{
     Agent, Config, Conflicts, DockerLimits, Filter, Identity, LinkTls, Mode, Policy, Replication,
@@ -74,6 +74,14 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
     } else {
         Err(invalid(problems))
     }
+}
+
+/// The line where the dotted key, or the innermost table around it, stands; `None` if neither does.
+pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
+    let parsed = DeTable::parse(text).ok()?;
+    let parts: Vec<String> = key.split('.').map(str::to_owned).collect();
+    let offset = locate(parsed.get_ref(), &parts);
+    (offset > 0).then(|| position(text, offset).0)
 }
 
 /// Where the key stands, or else the innermost table around it that does.

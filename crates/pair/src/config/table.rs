@@ -75,9 +75,12 @@ impl<'t> Table<'t> {
         {
             let name = key.get_ref();
             let message = if keys::is_secret(name) {
-                format!("`{name}` in {title}: no password may stand in this file")
+                format!(
+                    "`{name}` {}: no password may stand in this file",
+                    keys::within(&title)
+                )
             } else {
-                format!("unknown key `{name}` in {title}")
+                format!("unknown key `{name}` {}", keys::within(&title))
             };
             sink.note(key.span().start, message, Some(keys::hint(name, section)));
         }

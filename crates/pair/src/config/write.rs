@@ -1,8 +1,6 @@
 //! From a [`Config`] to the text of its `twinlog.toml`, with comments that teach the keys.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use toml::Value;
@@ -10,7 +8,8 @@ use toml::Value;
 use super::error::ConfigError;
 use super::model::{Config, Runtime, Server};
 use super::node::{Node, Password};
-use super::options::{OptionValue, Options};
+use super::options::Options;
+use super::values::{key, named, option, path_value, text, texts};
 use super::{read, size};
 
 /// Lines of TOML, values beside each other's comments.
@@ -55,36 +54,6 @@ pub(super) fn render(config: &Config) -> Result<String, ConfigError> {
     lines.conflicts();
     lines.agent();
     Ok(lines.text)
-}
-
-/// Writes a new file and never over an existing one: it is there whole, or not at all.
-pub(super) fn write_new(file: &Path, text: &str) -> Result<(), ConfigError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => ConfigError::Exists {
-            file: file.to_path_buf(),
-        },
-        _ => ConfigError::Write {
-            file: file.to_path_buf(),
-            source,
-        },
-    };
-    let dir = match file.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    // Not a secret: readable as the user's umask allows.
-    let mode = std::fs::Permissions::from_mode(0o666);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".twinlog-")
-        .permissions(mode)
-        .tempfile_in(dir)
-        .map_err(failed)?;
-    temporary.write_all(text.as_bytes()).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary
-        .persist_noclobber(file)
-        .map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 impl Lines<'_> {
@@ -318,10 +287,10 @@ impl Lines<'_> {
         let comment = "last-write-wins | first-write-wins | prefer:NODE | merge | manual";
         self.key("policy", text(&conflicts.policy.to_string()), comment);
         if conflicts.tables.is_empty() {
-            self.line("# [[conflicts.tables]]         # the first entry that matches a table decides for it");
-            self.line("# match = \"shop.stock\"         # database.table, * for any characters");
+            self.line("# [[conflicts.tables]]          # the first entry that matches a table decides for it");
+            self.line("# match = \"shop.stock\"          # database.table, * for any characters");
             self.line("# policy = \"merge\"");
-            self.line("# counters = [\"quantity\"]      # columns whose changes are added up");
+            self.line("# counters = [\"quantity\"]       # columns whose changes are added up");
         }
         for entry in &conflicts.tables {
             self.section("[[conflicts.tables]]", "");
@@ -359,53 +328,4 @@ impl Lines<'_> {
             self.key("router", text(&router.to_string()), comment);
         }
     }
-}
-
-/// A string as TOML writes it.
-fn text(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-fn texts(texts: &[String]) -> String {
-    Value::from(texts.to_vec()).to_string()
-}
-
-/// A key, quoted where it must be.
-fn key(name: &str) -> String {
-    let bare = name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare && !name.is_empty() {
-        name.to_owned()
-    } else {
-        text(name)
-    }
-}
-
-/// The word of the file for a choice; every choice is in its list.
-fn named<T: PartialEq>(choices: &[(&str, T)], choice: T) -> String {
-    let found = choices.iter().find(|(_, value)| *value == choice);
-    text(found.map_or("", |(name, _)| *name))
-}
-
-fn option(value: &OptionValue) -> String {
-    match value {
-        OptionValue::Text(value) => text(value),
-        OptionValue::Integer(value) => value.to_string(),
-        OptionValue::Switch(value) => value.to_string(),
-        OptionValue::Float(value) => Value::Float(*value).to_string(),
-    }
-}
-
-/// Below the file's directory as `./…`, so that the directory can be moved.
-fn path_value(dir: &Path, path: &Path) -> Result<String, ConfigError> {
-    let utf8 = |path: &Path| path.to_str().map(str::to_owned);
-    let written = match path.strip_prefix(dir) {
-        Ok(inner) => utf8(inner).map(|inner| format!("./{inner}")),
-        Err(_) => utf8(path),
-    };
-    let written = written.ok_or_else(|| ConfigError::PathNotUtf8 {
-        path: path.to_path_buf(),
-    })?;
-    Ok(text(&written))
 }

@@ -1,3 +1,5 @@
+//! The published form of the file, and the defaults.
+
 use super::super::{
     ClientTls, Filter, LinkTls, Mode, OptionValue, Password, Policy, Runtime, TablePolicy, Writes,
 };
@@ -163,4 +165,14 @@ fn docker_limits_take_sizes() {
 fn a_windows_editor_is_no_obstacle() {
     let text = format!("\u{feff}{}", NODES.replace('\n', "\r\n"));
     assert_eq!(valid(&text), Config::local(&dir(), "pair"));
+}
+
+#[test]
+fn a_key_is_found_again() {
+    let line = |key| Config::line_of(CONTRACT, key);
+    assert_eq!(line("server.binary"), Some(8));
+    assert_eq!(line("server.image"), Some(6));
+    assert_eq!(line("nodes.b.port"), Some(15));
+    assert_eq!(line("conflicts.tables.0.policy"), Some(25));
+    assert_eq!(line("tls.ca"), None);
 }

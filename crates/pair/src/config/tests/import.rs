@@ -1,3 +1,5 @@
+//! Files made of two `my.cnf`.
+
 use insta::assert_snapshot;
 
 use super::super::{MyCnfOption, from_my_cnf};
@@ -65,8 +67,74 @@ binlog-do-db=test #开启同步的数据库
 #[test]
 fn the_document() {
     let (config, notes) = imported(DOCUMENT, &DOCUMENT.replace("server_id=1", "server_id=2"));
-    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @"");
-    assert_snapshot!(notes, @"");
+    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @r#"
+    # A dual primary run by twinlog. `twinlog plan` shows what this means, `twinlog up` makes it so.
+    # No password belongs into this file. Relative paths start at its directory.
+    name = "shop"                   # names containers, directories, accounts
+    databases = ["test"]            # replicate only these
+    writes = "both"                 # both | one: may clients write on both nodes, or on one at a time
+
+    [server]                        # what the nodes that twinlog runs have in common
+    runtime = "external"            # process | docker | external
+    # binary = "mysqld"             # process: a name on PATH or a path
+    data_dir = "./data"             # a directory per node, and secrets/
+
+    [server.options]                # extra [mysqld] lines; they win over twinlog's
+    character_set_server = "utf8"
+    lower_case_table_names = 1
+
+    [nodes.a]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3307
+    server_id = 1
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_A_PASSWORD" # the variable's name, not its value
+
+    [nodes.b]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3308
+    server_id = 2
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_B_PASSWORD" # the variable's name, not its value
+
+    [replication]                   # the two links
+    mode = "position"               # gtid | position
+    semi_sync = false               # true: a commit waits until the peer has received it
+    tls = "required"                # required | preferred | off
+    filter = "replica"              # replica | binlog-do-db (loses cross-database statements)
+
+    [conflicts]                     # when both nodes wrote the same row
+    policy = "last-write-wins"      # last-write-wins | first-write-wins | prefer:NODE | merge | manual
+    # [[conflicts.tables]]          # the first entry that matches a table decides for it
+    # match = "shop.stock"          # database.table, * for any characters
+    # policy = "merge"
+    # counters = ["quantity"]       # columns whose changes are added up
+
+    [agent]                         # the long-running part: twinlog run
+    listen = "127.0.0.1:7474"       # dashboard, API, metrics
+    # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    "#);
+    assert_snapshot!(notes, @r#"
+    left out: pid_file (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
+    left out: socket (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
+    left out: datadir (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
+    left out: symbolic_links (a, b): off by default and deprecated since MySQL 8.0; on MySQL 5.x and MariaDB put `symbolic_links = 0` into `options` to keep it off
+    kept: character_set_server (a, b): `utf8` means utf8mb3, three bytes at most, no emoji: kept, since changing it changes new tables
+    left out: log_bin (a, b): both logs are needed and twinlog names them; an external node keeps its names
+    left out: log_bin_index (a, b): both logs are needed and twinlog names them; an external node keeps its names
+    left out: log_slave_updates (a, b): twinlog sets it as a dual primary needs it; put it into `options` to insist
+    left out: relay_log (a, b): both logs are needed and twinlog names them; an external node keeps its names
+    left out: relay_log_index (a, b): both logs are needed and twinlog names them; an external node keeps its names
+    left out: relay_log_purge (a, b): twinlog sets it as a dual primary needs it; put it into `options` to insist
+    changed: binlog_do_db (a, b): it logs by the default database and loses cross-database statements; `databases` filters on the replica instead (`replication.filter = "binlog-do-db"` for the old form)
+    assumed: port (a): port 3307 of 127.0.0.1; correct `host` and `port`
+    assumed: user (a): root, its password in the environment variable TWINLOG_A_PASSWORD; correct `user` and `password_env`
+    assumed: port (b): port 3308 of 127.0.0.1; correct `host` and `port`
+    assumed: user (b): root, its password in the environment variable TWINLOG_B_PASSWORD; correct `user` and `password_env`
+    added: auto_increment_increment (a, b): absent or commented out: two inserts at once would get the same id; twinlog sets increment 2 and offsets 1 and 2
+    added: auto_increment_offset (a, b): absent or commented out: two inserts at once would get the same id; twinlog sets increment 2 and offsets 1 and 2
+    assumed: replication.mode (a, b): the files do not turn GTIDs on: "position"; "gtid" is safer where the servers have it
+    "#);
 }
 
 #[test]
@@ -83,8 +151,73 @@ fn a_modern_pair() {
             .replace('%', "2")
             .replace("my\\_shop.2", "my\\_shop.%"),
     );
-    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @"");
-    assert_snapshot!(notes, @"");
+    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @r#"
+    # A dual primary run by twinlog. `twinlog plan` shows what this means, `twinlog up` makes it so.
+    # No password belongs into this file. Relative paths start at its directory.
+    name = "shop"                   # names containers, directories, accounts
+    databases = ["my_shop"]         # replicate only these
+    writes = "both"                 # both | one: may clients write on both nodes, or on one at a time
+
+    [server]                        # what the nodes that twinlog runs have in common
+    runtime = "external"            # process | docker | external
+    # binary = "mysqld"             # process: a name on PATH or a path
+    data_dir = "./data"             # a directory per node, and secrets/
+
+    [server.options]                # extra [mysqld] lines; they win over twinlog's
+    innodb_buffer_pool_size = "1G"
+    skip_name_resolve = true
+    sql_mode = ""
+
+    [nodes.a]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3307
+    server_id = 1
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_A_PASSWORD" # the variable's name, not its value
+
+    [nodes.a.options]               # over [server.options]
+    max_connections = 100
+
+    [nodes.b]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3308
+    server_id = 2
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_B_PASSWORD" # the variable's name, not its value
+
+    [nodes.b.options]               # over [server.options]
+    max_connections = 200
+
+    [replication]                   # the two links
+    mode = "gtid"                   # gtid | position
+    semi_sync = true                # true: a commit waits until the peer has received it
+    tls = "required"                # required | preferred | off
+    filter = "replica"              # replica | binlog-do-db (loses cross-database statements)
+
+    [conflicts]                     # when both nodes wrote the same row
+    policy = "last-write-wins"      # last-write-wins | first-write-wins | prefer:NODE | merge | manual
+    # [[conflicts.tables]]          # the first entry that matches a table decides for it
+    # match = "shop.stock"          # database.table, * for any characters
+    # policy = "merge"
+    # counters = ["quantity"]       # columns whose changes are added up
+
+    [agent]                         # the long-running part: twinlog run
+    listen = "127.0.0.1:7474"       # dashboard, API, metrics
+    # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    "#);
+    assert_snapshot!(notes, @"
+    changed: gtid_mode (a, b): `replication.mode` says it
+    changed: enforce_gtid_consistency (a, b): `replication.mode` says it
+    changed: rpl_semi_sync_source_enabled (a, b): `replication.semi_sync = true` says it
+    changed: replicate_wild_do_table (a, b): `databases` says it
+    left out: auto_increment_increment (a, b): twinlog sets increment 2 and offsets 1 and 2, so that both nodes can insert at once
+    left out: auto_increment_offset (a, b): twinlog sets increment 2 and offsets 1 and 2, so that both nodes can insert at once
+    assumed: port (a): port 3307 of 127.0.0.1; correct `host` and `port`
+    assumed: user (a): root, its password in the environment variable TWINLOG_A_PASSWORD; correct `user` and `password_env`
+    assumed: port (b): port 3308 of 127.0.0.1; correct `host` and `port`
+    assumed: user (b): root, its password in the environment variable TWINLOG_B_PASSWORD; correct `user` and `password_env`
+    kept: max_connections (a, b): the nodes differ in it: kept per node; equal is safer
+    ");
 }
 
 #[test]
@@ -94,9 +227,77 @@ fn files_that_disagree() {
              replicate_wild_do_table=a.t%";
     let b = "server_id=1\nreplicate-do-db=b\nloose-innodb_x=a\nloose_innodb_x=b\nport=x";
     let (config, notes) = imported(a, b);
-    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @"");
+    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @r#"
+    # A dual primary run by twinlog. `twinlog plan` shows what this means, `twinlog up` makes it so.
+    # No password belongs into this file. Relative paths start at its directory.
+    name = "shop"                   # names containers, directories, accounts
+    databases = ["a", "b"]          # replicate only these
+    writes = "both"                 # both | one: may clients write on both nodes, or on one at a time
+
+    [server]                        # what the nodes that twinlog runs have in common
+    runtime = "external"            # process | docker | external
+    # binary = "mysqld"             # process: a name on PATH or a path
+    data_dir = "./data"             # a directory per node, and secrets/
+
+    [nodes.a]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3310
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_A_PASSWORD" # the variable's name, not its value
+
+    [nodes.a.options]               # over [server.options]
+    long_query_time = 0.5
+
+    [nodes.b]
+    host = "127.0.0.1"              # where twinlog and clients reach it
+    port = 3306
+    user = "root"                   # the account twinlog connects as
+    password_env = "TWINLOG_B_PASSWORD" # the variable's name, not its value
+
+    [nodes.b.options]               # over [server.options]
+    loose_innodb_x = "b"
+
+    [replication]                   # the two links
+    mode = "position"               # gtid | position
+    semi_sync = false               # true: a commit waits until the peer has received it
+    tls = "required"                # required | preferred | off
+    filter = "replica"              # replica | binlog-do-db (loses cross-database statements)
+
+    [conflicts]                     # when both nodes wrote the same row
+    policy = "last-write-wins"      # last-write-wins | first-write-wins | prefer:NODE | merge | manual
+    # [[conflicts.tables]]          # the first entry that matches a table decides for it
+    # match = "shop.stock"          # database.table, * for any characters
+    # policy = "merge"
+    # counters = ["quantity"]       # columns whose changes are added up
+
+    [agent]                         # the long-running part: twinlog run
+    listen = "127.0.0.1:7474"       # dashboard, API, metrics
+    # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    "#);
     assert!(!notes.contains("secret"));
-    assert_snapshot!(notes, @"");
+    assert_snapshot!(notes, @r#"
+    changed: gtid_mode (a): `replication.mode` says it
+    changed: binlog_do_db (a): the server reads a list with commas as one name, which filters everything out; taken as the list it was meant to be
+    left out: binlog_do_db (a): mysql is a system schema: each server keeps its own
+    changed: binlog_do_db (a): it logs by the default database and loses cross-database statements; `databases` filters on the replica instead (`replication.filter = "binlog-do-db"` for the old form)
+    left out: slave_skip_errors (a): skipping replication errors hides that the nodes differ
+    left out: wsrep_sst_auth (a): it is for Galera or Group Replication, and this pair replicates natively
+    left out: replicate_ignore_db (a): such a filter lets the nodes differ without an error; `databases` chooses what is replicated
+    left out: ssl_ca (a): an external node keeps its certificates; `[tls]` is for nodes twinlog runs
+    left out: replicate_wild_do_table (a): it takes part of a database, or several; `databases` takes whole ones by name
+    changed: replicate_do_db (b): it filters by the default database and loses cross-database statements; `databases` is rendered as replicate_wild_do_table
+    changed: loose_innodb_x (b): given more than once: the last one is kept
+    left out: port (b): it is not a port number
+    assumed: user (a): root, its password in the environment variable TWINLOG_A_PASSWORD; correct `user` and `password_env`
+    assumed: user (b): root, its password in the environment variable TWINLOG_B_PASSWORD; correct `user` and `password_env`
+    left out: server_id (a, b): both files give the same: each server would drop the other's events as its own
+    added: auto_increment_increment (a, b): absent or commented out: two inserts at once would get the same id; twinlog sets increment 2 and offsets 1 and 2
+    added: auto_increment_offset (a, b): absent or commented out: two inserts at once would get the same id; twinlog sets increment 2 and offsets 1 and 2
+    assumed: replication.mode (a, b): only one of the files turns GTIDs on: "position"; turn them on in both for "gtid"
+    changed: databases (a, b): the files name different databases: what is written in one of them alone would not arrive; all of them are replicated both ways
+    kept: long_query_time (a, b): the nodes differ in it: kept per node; equal is safer
+    kept: loose_innodb_x (a, b): the nodes differ in it: kept per node; equal is safer
+    "#);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Any valid configuration is read as it was written.
+
 use std::collections::BTreeMap;
 
 use proptest::option::of;

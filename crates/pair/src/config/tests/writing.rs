@@ -1,3 +1,5 @@
+//! Files that twinlog writes.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,7 +11,41 @@ use super::*;
 #[test]
 fn a_local_pair() {
     let config = Config::local(&dir(), "shop");
-    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @"");
+    assert_snapshot!(config.to_toml().expect("paths are UTF-8"), @r#"
+    # A dual primary run by twinlog. `twinlog plan` shows what this means, `twinlog up` makes it so.
+    # No password belongs into this file. Relative paths start at its directory.
+    name = "shop"                   # names containers, directories, accounts
+    # databases = ["shop"]          # default: all but system schemas
+    writes = "both"                 # both | one: may clients write on both nodes, or on one at a time
+
+    [server]                        # what the nodes that twinlog runs have in common
+    runtime = "process"             # process | docker | external
+    # binary = "mysqld"             # process: a name on PATH or a path
+    data_dir = "./data"             # a directory per node, and secrets/
+
+    [nodes.a]
+    port = 3307
+
+    [nodes.b]
+    port = 3308
+
+    [replication]                   # the two links
+    mode = "gtid"                   # gtid | position
+    semi_sync = false               # true: a commit waits until the peer has received it
+    tls = "required"                # required | preferred | off
+    filter = "replica"              # replica | binlog-do-db (loses cross-database statements)
+
+    [conflicts]                     # when both nodes wrote the same row
+    policy = "last-write-wins"      # last-write-wins | first-write-wins | prefer:NODE | merge | manual
+    # [[conflicts.tables]]          # the first entry that matches a table decides for it
+    # match = "shop.stock"          # database.table, * for any characters
+    # policy = "merge"
+    # counters = ["quantity"]       # columns whose changes are added up
+
+    [agent]                         # the long-running part: twinlog run
+    listen = "127.0.0.1:7474"       # dashboard, API, metrics
+    # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    "#);
 }
 
 #[test]
