@@ -43,7 +43,12 @@ pub struct Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Version { flavour, major, minor, patch } = self;
+        let Version {
+            flavour,
+            major,
+            minor,
+            patch,
+        } = self;
         write!(f, "{flavour} {major}.{minor}.{patch}")
     }
 }
@@ -72,9 +77,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Error::NoNumber { .. } => {
-                "check that the address is that of a MySQL or MariaDB server, not of a proxy".to_owned()
+                "check that the address is that of a MySQL or MariaDB server, not of a proxy"
+                    .to_owned()
             }
-            Error::NotAServer { .. } => "name the server program itself: mysqld or mariadbd".to_owned(),
+            Error::NotAServer { .. } => {
+                "name the server program itself: mysqld or mariadbd".to_owned()
+            }
         })
     }
 }
@@ -86,14 +94,27 @@ impl Version {
     /// of posing as 5.5.5 to MySQL replicas (`5.5.5-10.6.12-MariaDB`) is undone.
     pub fn parse(version: &str, comment: &str) -> Result<Version, Error> {
         let version = version.trim();
-        let flavour = if names_mariadb(version) || names_mariadb(comment) { Flavour::MariaDb } else { Flavour::MySql };
+        let flavour = if names_mariadb(version) || names_mariadb(comment) {
+            Flavour::MariaDb
+        } else {
+            Flavour::MySql
+        };
         let posed = match flavour {
-            Flavour::MariaDb => version.strip_prefix("5.5.5-").filter(|rest| numbers(rest).is_some()),
+            Flavour::MariaDb => version
+                .strip_prefix("5.5.5-")
+                .filter(|rest| numbers(rest).is_some()),
             Flavour::MySql => None,
         };
-        let (major, minor, patch) = numbers(posed.unwrap_or(version))
-            .ok_or_else(|| Error::NoNumber { text: first_line(version) })?;
-        Ok(Version { flavour, major, minor, patch })
+        let (major, minor, patch) =
+            numbers(posed.unwrap_or(version)).ok_or_else(|| Error::NoNumber {
+                text: first_line(version),
+            })?;
+        Ok(Version {
+            flavour,
+            major,
+            minor,
+            patch,
+        })
     }
 
     /// Reads what `PROGRAM --version` wrote to its standard output.
@@ -101,9 +122,14 @@ impl Version {
     /// Every server writes `PATH  Ver NUMBER for SYSTEM …`; so do clients and dump tools, therefore the name the
     /// program gives itself must be the server's.
     pub fn from_program(program: &Path, output: &str) -> Result<Version, Error> {
-        let not_a_server = || Error::NotAServer { program: program.to_owned(), said: first_line(output) };
-        let (name, rest) =
-            output.lines().find_map(|line| line.split_once(" Ver ")).ok_or_else(not_a_server)?;
+        let not_a_server = || Error::NotAServer {
+            program: program.to_owned(),
+            said: first_line(output),
+        };
+        let (name, rest) = output
+            .lines()
+            .find_map(|line| line.split_once(" Ver "))
+            .ok_or_else(not_a_server)?;
         if !is_server_name(name.trim()) {
             return Err(not_a_server());
         }
@@ -129,7 +155,9 @@ fn names_mariadb(text: &str) -> bool {
 
 /// The three numbers a text begins with. What follows (`-log`, `-27`, `.mysql_aurora`) belongs to the packager.
 fn numbers(text: &str) -> Option<(u16, u16, u16)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let mut parts = text[..end].split('.').map(|part| part.parse::<u16>());
     let mut next = || parts.next()?.ok();
     Some((next()?, next()?, next()?))
@@ -146,7 +174,11 @@ fn is_server_name(path: &str) -> bool {
 
 /// The first line with text, at most 80 characters: an unknown program may answer with a book.
 fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     line.chars().take(80).collect()
 }
 
@@ -157,24 +189,50 @@ mod tests {
     use super::*;
 
     fn mysql(major: u16, minor: u16, patch: u16) -> Version {
-        Version { flavour: Flavour::MySql, major, minor, patch }
+        Version {
+            flavour: Flavour::MySql,
+            major,
+            minor,
+            patch,
+        }
     }
 
     fn mariadb(major: u16, minor: u16, patch: u16) -> Version {
-        Version { flavour: Flavour::MariaDb, major, minor, patch }
+        Version {
+            flavour: Flavour::MariaDb,
+            major,
+            minor,
+            patch,
+        }
     }
 
     #[test]
     fn what_servers_say_of_themselves() {
         let cases = [
-            ("5.7.44-log", "MySQL Community Server (GPL)", mysql(5, 7, 44)),
+            (
+                "5.7.44-log",
+                "MySQL Community Server (GPL)",
+                mysql(5, 7, 44),
+            ),
             ("5.6.24", "MySQL Community Server (GPL)", mysql(5, 6, 24)),
-            ("8.0.35-27", "Percona Server (GPL), Release 27, Revision 2f8eeab1", mysql(8, 0, 35)),
+            (
+                "8.0.35-27",
+                "Percona Server (GPL), Release 27, Revision 2f8eeab1",
+                mysql(8, 0, 35),
+            ),
             ("8.0.36-0ubuntu0.22.04.1", "(Ubuntu)", mysql(8, 0, 36)),
             ("9.7.4", "MySQL Community Server - GPL", mysql(9, 7, 4)),
             ("9.7.4-2", "(Debian)", mysql(9, 7, 4)),
-            ("10.11.6-MariaDB-0+deb12u1-log", "Debian 12", mariadb(10, 11, 6)),
-            ("11.8.6-MariaDB-0+deb13u1 from Debian-log", "", mariadb(11, 8, 6)),
+            (
+                "10.11.6-MariaDB-0+deb12u1-log",
+                "Debian 12",
+                mariadb(10, 11, 6),
+            ),
+            (
+                "11.8.6-MariaDB-0+deb13u1 from Debian-log",
+                "",
+                mariadb(11, 8, 6),
+            ),
             ("5.5.5-10.6.12-MariaDB", "", mariadb(10, 6, 12)),
             ("5.5.5-MariaDB", "", mariadb(5, 5, 5)),
             ("10.6.12-8", "MariaDB Enterprise Server", mariadb(10, 6, 12)),
@@ -187,7 +245,10 @@ mod tests {
     #[test]
     fn what_server_programs_say() {
         let cases = [
-            ("/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))\n", mysql(9, 7, 4)),
+            (
+                "/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))\n",
+                mysql(9, 7, 4),
+            ),
             (
                 "/opt/a b/mysqld  Ver 5.6.24 for linux-glibc2.5 on x86_64 (MySQL Community Server (GPL))\n",
                 mysql(5, 6, 24),
@@ -204,10 +265,17 @@ mod tests {
                 "./mysqld  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)\n",
                 mariadb(10, 11, 19),
             ),
-            ("a warning\n/x/mysqld-debug  Ver 8.4.0 for Linux on x86_64 (Source distribution)", mysql(8, 4, 0)),
+            (
+                "a warning\n/x/mysqld-debug  Ver 8.4.0 for Linux on x86_64 (Source distribution)",
+                mysql(8, 4, 0),
+            ),
         ];
         for (output, expected) in cases {
-            assert_eq!(Version::from_program(Path::new("/x/server"), output), Ok(expected), "{output}");
+            assert_eq!(
+                Version::from_program(Path::new("/x/server"), output),
+                Ok(expected),
+                "{output}"
+            );
         }
     }
 
@@ -225,7 +293,12 @@ mod tests {
         ];
         for output in outputs {
             let error = Version::from_program(Path::new("/bin/other"), output).unwrap_err();
-            assert!(error.to_string().starts_with("/bin/other is not a MySQL or MariaDB server"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("/bin/other is not a MySQL or MariaDB server"),
+                "{error}"
+            );
             assert!(error.hint().is_some());
         }
     }
@@ -240,7 +313,10 @@ mod tests {
     #[test]
     fn series_and_serde() {
         assert_eq!(mysql(8, 0, 35).series(), "8.0");
-        assert_eq!(serde_json::to_value(Flavour::MariaDb).unwrap(), serde_json::json!("mariadb"));
+        assert_eq!(
+            serde_json::to_value(Flavour::MariaDb).unwrap(),
+            serde_json::json!("mariadb")
+        );
     }
 
     proptest! {

@@ -1,0 +1,219 @@
+//! Observe: everything the planner needs to know, read from the machine and from both servers, changing nothing.
+
+use std::{path::Path, time::Duration};
+
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::{Account, Dialect},
+    facts::{self, AccountFacts, ServerFacts},
+    process::{self, Binary, NodeMark, Owner, Running},
+};
+
+use crate::{
+    compare::{self, Comparison},
+    config::{Node, Runtime},
+    origin::{self, Origin},
+    site::{Login, Site},
+};
+
+/// How long a running server may take to answer before it counts as unreachable.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is known of a pair at one moment.
+#[derive(Debug)]
+pub struct PairFacts {
+    /// Both nodes, in the order of `twinlog.toml`.
+    pub nodes: Vec<NodeFacts>,
+    /// The secrets that do not exist yet.
+    pub missing_secrets: Vec<&'static str>,
+    /// Whether the certificates that twinlog mints have yet to be made (or made again).
+    pub certificates_due: bool,
+    /// Whether both nodes hold the same data; looked at only where two unlinked nodes both have some.
+    pub comparison: Option<Comparison>,
+}
+
+/// What is known of one node.
+#[derive(Debug)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its process, its container, or nothing where it is external.
+    pub runtime: RuntimeFacts,
+    /// Its server's answers, or why there are none.
+    pub server: Result<ServerFacts, Silence>,
+    /// twinlog's accounts on it.
+    pub accounts: Vec<AccountFacts>,
+    /// Whether the agent's account lets twinlog in with the password it knows.
+    pub agent_login: bool,
+    /// Where its log stood when it became a node of the pair.
+    pub origin: Option<Origin>,
+}
+
+/// Why a server says nothing.
+#[derive(Debug)]
+pub enum Silence {
+    /// It has not been started.
+    NotRunning,
+    /// It could not be asked.
+    Failed(ConnError),
+}
+
+/// What the machine says of a node.
+#[derive(Debug)]
+pub enum RuntimeFacts {
+    /// Someone else's server.
+    External,
+    /// A local process.
+    Process(ProcessFacts),
+}
+
+/// A local process and its directory.
+#[derive(Debug)]
+pub struct ProcessFacts {
+    /// The server program, or why there is none.
+    pub binary: Result<Binary, process::Error>,
+    /// Whose directory it is.
+    pub owner: Result<Owner, process::Error>,
+    /// Whether a whole data directory is there.
+    pub initialised: bool,
+    /// The option file as it is on disk.
+    pub config: Option<String>,
+    /// The option file as it was when the running server was started.
+    pub started_config: Option<String>,
+    /// The server's process.
+    pub running: Option<Running>,
+    /// Whether somebody else listens on the node's port.
+    pub port_taken: bool,
+    /// Free space where the node's directory is or will be, in bytes.
+    pub disk_free_bytes: u64,
+    /// Whether the user that runs the server can get at its directory and at the program.
+    pub reach: Result<(), process::Error>,
+}
+
+impl NodeFacts {
+    /// The server's facts, where it answered.
+    pub fn facts(&self) -> Option<&ServerFacts> {
+        self.server.as_ref().ok()
+    }
+
+    /// The dialect: the running server's, or that of the program that will run.
+    pub fn dialect(&self) -> Option<Dialect> {
+        match (&self.server, &self.runtime) {
+            (Ok(server), _) => Some(server.dialect),
+            (_, RuntimeFacts::Process(process)) => {
+                process.binary.as_ref().ok().and_then(|binary| Dialect::of(&binary.version).ok())
+            }
+            _ => None,
+        }
+    }
+
+    /// The facts of a local process.
+    pub fn process(&self) -> Option<&ProcessFacts> {
+        match &self.runtime {
+            RuntimeFacts::Process(process) => Some(process),
+            RuntimeFacts::External => None,
+        }
+    }
+}
+
+/// Reads everything about both nodes, side by side.
+pub async fn observe(site: &Site) -> PairFacts {
+    let [a, b] = site.nodes();
+    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
+    let mut facts = PairFacts {
+        nodes: vec![a, b],
+        missing_secrets: site.missing_secrets(),
+        certificates_due: site.certificates_due(),
+        comparison: None,
+    };
+    if compare::is_due(&facts) {
+        facts.comparison = Some(compare::compare(site).await);
+    }
+    facts
+}
+
+async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
+    let runtime = match site.config.runtime_of(node) {
+        Runtime::Process => RuntimeFacts::Process(observe_process(site, node)),
+        Runtime::External | Runtime::Docker => RuntimeFacts::External,
+    };
+    let silent = |runtime, silence| NodeFacts {
+        name: node.name.clone(),
+        runtime,
+        server: Err(silence),
+        accounts: Vec::new(),
+        agent_login: false,
+        origin: None,
+    };
+    if matches!(&runtime, RuntimeFacts::Process(process) if process.running.is_none()) {
+        return silent(runtime, Silence::NotRunning);
+    }
+    match observe_server(site, node).await {
+        Ok((server, accounts, origin)) => {
+            let agent_login = can_log_in(site, node).await;
+            NodeFacts { name: node.name.clone(), runtime, server: Ok(server), accounts, agent_login, origin }
+        }
+        Err(error) => silent(runtime, Silence::Failed(error)),
+    }
+}
+
+async fn observe_server(
+    site: &Site,
+    node: &Node,
+) -> Result<(ServerFacts, Vec<AccountFacts>, Option<Origin>), ConnError> {
+    let mut conn = site.connect(node, Login::Admin, ANSWER_TIMEOUT).await?;
+    let server = ServerFacts::read(&mut conn).await?;
+    let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
+    let origin = if server.membership.is_some() { origin::read(&mut conn).await? } else { None };
+    conn.close().await;
+    Ok((server, accounts, origin))
+}
+
+async fn can_log_in(site: &Site, node: &Node) -> bool {
+    match site.connect(node, Login::Agent, ANSWER_TIMEOUT).await {
+        Ok(conn) => {
+            Conn::close(conn).await;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+fn observe_process(site: &Site, node: &Node) -> ProcessFacts {
+    let paths = site.paths(node);
+    let running = process::find(&paths);
+    let binary = Binary::find(&site.binary_name(node));
+    let reach = site.run_as().and_then(|run_as| match (run_as, &binary) {
+        (Some(run_as), Ok(binary)) => run_as.can_reach(&paths.dir).and_then(|()| run_as.can_reach(&binary.path)),
+        _ => Ok(()),
+    });
+    ProcessFacts {
+        binary,
+        owner: process::owner(&paths),
+        initialised: paths.is_initialised(),
+        config: std::fs::read_to_string(paths.config()).ok(),
+        started_config: std::fs::read_to_string(paths.started_config()).ok(),
+        port_taken: running.is_none() && port_taken(node),
+        running,
+        disk_free_bytes: disk_free(&paths.dir),
+        reach,
+    }
+}
+
+/// Whether the port cannot be listened on: asked by trying, the way the server will.
+fn port_taken(node: &Node) -> bool {
+    let address = node.bind_address.unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
+    std::net::TcpListener::bind((address, node.port)).is_err()
+}
+
+/// Free bytes for ordinary users on the file system where `path` is, or where it will be made.
+fn disk_free(path: &Path) -> u64 {
+    path.ancestors()
+        .find_map(|dir| nix::sys::statvfs::statvfs(dir).ok())
+        .map_or(u64::MAX, |stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+}
+
+/// The mark of a node's directory.
+pub fn mark(site: &Site, node: &Node) -> NodeMark {
+    NodeMark { pair: site.config.name.clone(), pair_id: site.pair_id.clone(), node: node.name.clone() }
+}

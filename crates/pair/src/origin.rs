@@ -1,0 +1,97 @@
+//! Where each node's log stood when the pair was made.
+//!
+//! The links of a new pair must start at the very place at which both nodes were seen to hold the same data.
+//! That place is written into each node, outside its binary log, *before* the first link is made. Killed between the
+//! two links, twinlog finds it there again, and what clients wrote in the meantime is neither lost nor applied twice.
+
+use twinlog_server::{
+    conn::{Conn, Error},
+    facts::Coordinates,
+    sql::{Sql, literal},
+};
+
+/// What the two nodes held at their origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sameness {
+    /// Neither had tables of users.
+    Empty,
+    /// Both had the same rows, compared.
+    Equal,
+    /// They were linked already, by someone else: nothing was compared.
+    Linked,
+}
+
+impl Sameness {
+    const ALL: [(Self, &'static str); 3] = [(Self::Empty, "empty"), (Self::Equal, "equal"), (Self::Linked, "linked")];
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(sameness, _)| *sameness == self).map_or("", |(_, word)| word)
+    }
+}
+
+/// A node's own log at the moment it became a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The end of its binary log.
+    pub end: Coordinates,
+    /// What it had executed, as its GTIDs.
+    pub gtids: String,
+    /// What the pair held then.
+    pub sameness: Sameness,
+    /// Which set of passwords its accounts were made with.
+    pub secrets_id: String,
+}
+
+/// The tables twinlog keeps in each server. `node` never leaves the server; `canary` is what the proof sends across.
+pub const TABLES: [&str; 3] = [
+    "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8",
+    "CREATE TABLE IF NOT EXISTS `twinlog`.`node` (\
+     `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `pair_id` VARCHAR(64) NOT NULL, `node` VARCHAR(64) NOT NULL, \
+     `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
+     `sameness` VARCHAR(16) NOT NULL, `secrets_id` VARCHAR(64) NOT NULL) ENGINE=InnoDB CHARACTER SET utf8 \
+     COMMENT='which node of which twinlog pair this server is; not replicated'",
+    "CREATE TABLE IF NOT EXISTS `twinlog`.`canary` (\
+     `node` VARCHAR(64) NOT NULL PRIMARY KEY, `token` VARCHAR(64) NOT NULL, `written_at` VARCHAR(32) NOT NULL) \
+     ENGINE=InnoDB CHARACTER SET utf8 COMMENT='twinlog writes here to prove that replication works'",
+];
+
+impl Origin {
+    /// The statement that records it.
+    pub fn record(&self, pair_id: &str, node: &str) -> Sql {
+        let Self { end, gtids, sameness, secrets_id } = self;
+        let values = [
+            literal(pair_id),
+            literal(node),
+            literal(&end.file),
+            end.position.to_string(),
+            literal(gtids),
+            literal(sameness.word()),
+            literal(secrets_id),
+        ];
+        Sql::new(format!(
+            "REPLACE INTO `twinlog`.`node` (`pair_id`, `node`, `origin_file`, `origin_position`, `origin_gtids`, \
+             `sameness`, `secrets_id`) VALUES ({})",
+            values.join(", ")
+        ))
+    }
+}
+
+/// Reads a node's record; `None` when it has none.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn read(conn: &mut Conn) -> Result<Option<Origin>, Error> {
+    let row = conn
+        .row("SELECT origin_file, origin_position, origin_gtids, sameness, secrets_id FROM `twinlog`.`node`")
+        .await?;
+    Ok(row.and_then(|row| {
+        let word = row.get("sameness")?;
+        let (sameness, _) = Sameness::ALL.into_iter().find(|(_, known)| *known == word)?;
+        Some(Origin {
+            end: Coordinates { file: row.get("origin_file")?.to_owned(), position: row.number("origin_position")? },
+            gtids: row.get("origin_gtids")?.to_owned(),
+            sameness,
+            secrets_id: row.get("secrets_id")?.to_owned(),
+        })
+    }))
+}

@@ -1,0 +1,133 @@
+//! May these two servers become a pair as they are? Only if both hold the same data, and that can be known.
+
+use twinlog_server::facts::ServerFacts;
+
+use super::{Blame, Refusal, Server};
+use crate::{
+    compare::Comparison,
+    config::Mode,
+    observe::PairFacts,
+    origin::Sameness,
+    site::Site,
+};
+
+/// How the two nodes are the same, or a refusal.
+pub(super) fn sameness(
+    site: &Site,
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    refusals: &mut Vec<Refusal>,
+) -> Option<Sameness> {
+    let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
+    if let [Some(left), Some(_)] = origins {
+        return Some(left.sameness);
+    }
+    let links = servers.map(|server| !server.facts.links.is_empty());
+    let data = [0, 1].map(|index| has_data(site, &servers[index].facts));
+    match (links, data) {
+        ([true, true], _) => Some(Sameness::Linked),
+        ([false, false], [false, false]) => Some(Sameness::Empty),
+        // The first link may already have carried what clients wrote since the origin of the other node was noted.
+        ([false, false], _) if origins.iter().flatten().any(|origin| origin.sameness == Sameness::Empty) => {
+            half_made(facts, origins.map(|origin| origin.is_some()), data, refusals)
+        }
+        ([false, false], [true, true]) => compared(facts, servers, refusals),
+        ([false, false], [a, _]) => {
+            let (full, empty) = if a { (0, 1) } else { (1, 0) };
+            refusals.push(needs_copy(facts, full, empty));
+            None
+        }
+        ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals),
+    }
+}
+
+/// Whether users have tables here, in the databases that are to be replicated.
+fn has_data(site: &Site, server: &ServerFacts) -> bool {
+    let wanted = |name: &String| site.config.databases.as_ref().is_none_or(|databases| databases.contains(name));
+    server.schemas.iter().any(|schema| schema.tables > 0 && wanted(&schema.name))
+}
+
+fn needs_copy(facts: &PairFacts, full: usize, empty: usize) -> Refusal {
+    let (full, empty) = (&facts.nodes[full].name, &facts.nodes[empty].name);
+    Refusal::new(
+        Blame::State,
+        format!("{full} has data and {empty} has none: linking them as they are would leave them different"),
+        format!(
+            "`twinlog copy` will move the data from {full} to {empty}; this version cannot yet. Until then load a dump of {full} \
+             into {empty} with nobody writing to either, then run `twinlog up` again: it compares the two and links them when \
+             they are equal"
+        ),
+    )
+}
+
+/// One node was made ready while both were empty, then twinlog was killed; clients may have written to that node.
+fn half_made(facts: &PairFacts, ready: [bool; 2], data: [bool; 2], refusals: &mut Vec<Refusal>) -> Option<Sameness> {
+    match (0..2).find(|&index| !ready[index] && data[index]) {
+        None => Some(Sameness::Empty),
+        Some(index) => {
+            refusals.push(needs_copy(facts, index, 1 - index));
+            None
+        }
+    }
+}
+
+fn compared(facts: &PairFacts, servers: [&Server; 2], refusals: &mut Vec<Refusal>) -> Option<Sameness> {
+    let names = [&facts.nodes[0].name, &facts.nodes[1].name];
+    let ends: Vec<_> = servers.iter().map(|server| server.facts.binlog_end.clone()).collect();
+    let retry = "stop whoever writes to the two servers, then run `twinlog up` again";
+    let refusal = match facts.comparison.as_ref()? {
+        Comparison::Equal(at) if *at == ends => return Some(Sameness::Equal),
+        Comparison::Equal(_) | Comparison::Moving => Refusal::new(
+            Blame::State,
+            format!("{} and {} both have data, and somebody wrote while they were compared", names[0], names[1]),
+            retry,
+        ),
+        Comparison::Different(differences) => Refusal::new(
+            Blame::State,
+            format!("{} and {} both have data, and it differs:\n  {}", names[0], names[1], differences.join("\n  ")),
+            "decide which node is right, empty the other one, load a dump of the first into it, then run `twinlog up` again",
+        ),
+        Comparison::Failed(reason) => Refusal::new(
+            Blame::World,
+            format!("{} and {} both have data, and it could not be compared: {reason}", names[0], names[1]),
+            "without knowing that the data is equal twinlog does not link them",
+        ),
+    };
+    refusals.push(refusal);
+    None
+}
+
+/// `replica` follows the other node already; the way back is missing. What `replica` alone has executed must be known
+/// to be nothing, or the new link would start after it and lose it.
+fn one_link(
+    site: &Site,
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    replica: usize,
+    refusals: &mut Vec<Refusal>,
+) -> Option<Sameness> {
+    let origins = [0, 1].map(|index| facts.nodes[index].origin.is_some());
+    if origins == [true, true] {
+        return Some(Sameness::Linked);
+    }
+    if site.config.replication.mode == Mode::Position {
+        return compared(facts, servers, refusals);
+    }
+    let alone = super::links::missing_on(&servers[1 - replica].facts, &servers[replica].facts);
+    match alone {
+        Ok(gtids) if gtids.is_empty() => Some(Sameness::Linked),
+        Ok(gtids) => {
+            let (replica, source) = (&facts.nodes[replica].name, &facts.nodes[1 - replica].name);
+            refusals.push(Refusal::new(
+                Blame::State,
+                format!("{replica} follows {source} but has executed what {source} has not: {gtids}"),
+                format!("look at these transactions in {replica}'s binary log; carry over what matters, then make {replica} again"),
+            ));
+            None
+        }
+        Err(reason) => {
+            refusals.push(Refusal { blame: Blame::World, message: reason, hint: None });
+            None
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The reasons why there is no plan: each says what was seen, where, and what to do.
+
+use twinlog_server::{
+    dialect::Dialect,
+    facts::ServerFacts,
+    process::{NodeMark, Owner},
+};
+
+use super::Server;
+use crate::{
+    config::{Policy, Runtime},
+    observe::{NodeFacts, PairFacts, ProcessFacts, Silence, mark},
+    site::Site,
+};
+
+/// Free space a new node needs: a fresh data directory takes up to 200 MB, its first logs some more.
+const NEW_NODE_BYTES: u64 = 512 << 20;
+/// How far apart the clocks may be where a policy decides by time.
+const CLOCKS_APART_US_MAX: i64 = 5_000_000;
+
+/// Whose turn it is, which decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blame {
+    /// The servers are not in a state to become this pair.
+    State,
+    /// twinlog.toml or a flag asks for what cannot be.
+    Config,
+    /// Something outside failed.
+    World,
+}
+
+/// A reason why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whose turn it is.
+    pub blame: Blame,
+    /// What was seen, and where.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with a hint.
+    pub fn new(blame: Blame, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { blame, message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// What the machine, the configuration and unreachable servers make impossible.
+pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for (index, node) in facts.nodes.iter().enumerate() {
+        if let Some(process) = node.process() {
+            refusals.extend(process_refusals(site, index, node, process));
+        }
+        if let Err(Silence::Failed(error)) = &node.server {
+            refusals.push(Refusal {
+                blame: Blame::World,
+                message: format!("node {}: {error}", node.name),
+                hint: error.hint(),
+            });
+        }
+    }
+    refusals
+}
+
+fn process_refusals(site: &Site, index: usize, node: &NodeFacts, process: &ProcessFacts) -> Vec<Refusal> {
+    let name = &node.name;
+    let config_error = |error: &twinlog_server::process::Error| Refusal {
+        blame: Blame::Config,
+        message: format!("node {name}: {error}"),
+        hint: error.hint(),
+    };
+    let mut refusals: Vec<Refusal> = [process.binary.as_ref().err(), process.owner.as_ref().err(), process.reach.as_ref().err()]
+        .into_iter()
+        .flatten()
+        .map(config_error)
+        .collect();
+    let version = process.binary.as_ref().ok().map(|binary| binary.version);
+    if let Some(Err(unsupported)) = version.map(|version| Dialect::of(&version)) {
+        refusals.push(Refusal {
+            blame: Blame::Config,
+            message: format!("node {name}: {unsupported}"),
+            hint: unsupported.hint(),
+        });
+    }
+    let dir = site.paths(site.nodes()[index]).dir;
+    match &process.owner {
+        Ok(Owner::Stranger) => refusals.push(Refusal::new(
+            Blame::Config,
+            format!("node {name}: {} is not empty and not twinlog's", dir.display()),
+            "choose another `data_dir`; twinlog deletes nothing that it did not make",
+        )),
+        Ok(Owner::Marked(found)) if *found != mark(site, site.nodes()[index]) => {
+            let NodeMark { pair, pair_id, node } = found;
+            refusals.push(Refusal::new(
+                Blame::Config,
+                format!("node {name}: {} belongs to node '{node}' of pair '{pair}' ({pair_id})", dir.display()),
+                "choose another `data_dir`, or use that pair's twinlog.toml",
+            ));
+        }
+        _ => {}
+    }
+    if process.port_taken {
+        let port = site.nodes()[index].port;
+        refusals.push(Refusal::new(
+            Blame::Config,
+            format!("node {name}: port {port} is taken by another program"),
+            format!("choose another `port` in [nodes.{name}], or end that program (`ss -ltnp 'sport = :{port}'` names it)"),
+        ));
+    }
+    if !process.initialised && process.disk_free_bytes < NEW_NODE_BYTES {
+        refusals.push(Refusal::new(
+            Blame::World,
+            format!(
+                "node {name}: {} MiB are free for {}, a new node needs {} MiB",
+                process.disk_free_bytes >> 20,
+                dir.display(),
+                NEW_NODE_BYTES >> 20
+            ),
+            "free some space, or choose another `data_dir`",
+        ));
+    }
+    refusals
+}
+
+/// What the two servers, taken together, make impossible.
+pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> Vec<Refusal> {
+    let names = [&facts.nodes[0].name, &facts.nodes[1].name];
+    let [a, b] = servers.map(|server| &server.facts);
+    let mut refusals = Vec::new();
+    if a.dialect.flavour() != b.dialect.flavour() {
+        refusals.push(Refusal::new(
+            Blame::Config,
+            format!("{} is {} and {} is {}: their logs and GTIDs do not mix", names[0], a.version(), names[1], b.version()),
+            "pair two servers of one flavour",
+        ));
+        return refusals;
+    }
+    refusals.extend(identities(site, facts, names, [a, b]));
+    refusals.extend(clocks(site, names, [a, b]));
+    let folding = [a, b].map(|server| server.named("lower_case_table_names").unwrap_or("0").to_owned());
+    if servers.iter().all(|server| server.real) && folding[0] != folding[1] {
+        refusals.push(Refusal::new(
+            Blame::State,
+            format!(
+                "lower_case_table_names is {} on {} and {} on {}: one would not find the other's tables",
+                folding[0], names[0], folding[1], names[1]
+            ),
+            "give both servers the same value; since MySQL 8.0 it can only be chosen when a data directory is made",
+        ));
+    }
+    for (index, server) in servers.into_iter().enumerate() {
+        refusals.extend(other_pair(site, names[index], &server.facts));
+    }
+    refusals
+}
+
+fn identities(site: &Site, facts: &PairFacts, names: [&String; 2], servers: [&ServerFacts; 2]) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let ids = [0, 1].map(|index| super::server_id(site, &facts.nodes[index], index));
+    if ids[0] == ids[1] {
+        refusals.push(Refusal::new(
+            Blame::Config,
+            format!("{} and {} have the same server id, {}", names[0], names[1], ids[0]),
+            format!("set another one: `server_id = {}` in [nodes.{}]", ids[0] + 1, names[1]),
+        ));
+    }
+    if let (Some(left), Some(right)) = (servers[0].server_uuid(), servers[1].server_uuid())
+        && left == right
+    {
+        refusals.push(Refusal::new(
+            Blame::State,
+            format!("{} and {} have the same server UUID, {left}: one data directory is a copy of the other", names[0], names[1]),
+            format!(
+                "stop {}, delete `auto.cnf` in its data directory ({}) and start it: it makes itself a new one",
+                names[1],
+                servers[1].named("datadir").unwrap_or("see @@datadir")
+            ),
+        ));
+    }
+    refusals
+}
+
+fn clocks(site: &Site, names: [&String; 2], [a, b]: [&ServerFacts; 2]) -> Option<Refusal> {
+    let by_time = |policy: &Policy| matches!(policy, Policy::LastWriteWins | Policy::FirstWriteWins | Policy::Merge);
+    let conflicts = &site.config.conflicts;
+    let matters = by_time(&conflicts.policy) || conflicts.tables.iter().any(|table| by_time(&table.policy));
+    let apart = (a.clock_offset_us - b.clock_offset_us).abs() - a.clock_error_us - b.clock_error_us;
+    (matters && apart > CLOCKS_APART_US_MAX).then(|| {
+        Refusal::new(
+            Blame::State,
+            format!("the clocks of {} and {} are {:.1} s apart, and conflicts are decided by time", names[0], names[1], apart as f64 / 1e6),
+            "run NTP on both machines, or choose a policy that needs no clock: `prefer:<node>` or `manual`",
+        )
+    })
+}
+
+fn other_pair(site: &Site, name: &str, server: &ServerFacts) -> Option<Refusal> {
+    let membership = server.membership.as_ref()?;
+    (membership.pair_id != site.pair_id || membership.node != name).then(|| {
+        Refusal::new(
+            Blame::State,
+            format!("node {name}: this server is node '{}' of another pair ({})", membership.node, membership.pair_id),
+            "use that pair's twinlog.toml and data_dir; if that pair is gone for good, `DROP DATABASE twinlog` on this server \
+             (with `SET sql_log_bin = 0` first) makes it free",
+        )
+    })
+}
+
+/// Whether a node is someone else's server.
+pub(super) fn is_external(site: &Site, index: usize) -> bool {
+    site.config.runtime_of(site.nodes()[index]) == Runtime::External
+}
