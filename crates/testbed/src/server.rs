@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, OptsBuilder};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, chown};
 use tokio::time::{sleep, timeout};
 
@@ -304,6 +305,9 @@ impl Server {
     /// Freezes it (SIGSTOP): connections hang, the port stays open.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        // Its threads stop one by one, and may answer until then; this returns when all of them have.
+        let stopped = waitid(Id::Pid(self.os_pid()), WaitPidFlag::WSTOPPED);
+        stopped.unwrap_or_else(|error| panic!("{}: it did not stop: {error}", self.kind));
     }
 
     /// Lets it go on after [`Server::pause`].
@@ -312,11 +316,13 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid()).ok().map(Pid::from_raw);
-        let sent = pid
-            .context("a process id out of range")
-            .and_then(|pid| Ok(kill(pid, signal)?));
+        let sent = kill(self.os_pid(), signal);
         sent.unwrap_or_else(|error| panic!("{}: cannot send {signal}: {error}", self.kind));
+    }
+
+    fn os_pid(&self) -> Pid {
+        // Linux gives no process id above 2^22.
+        Pid::from_raw(self.pid() as i32)
     }
 
     /// Stops it if it runs and starts it again on its data, with other lines for `[mysqld]`.
