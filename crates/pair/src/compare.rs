@@ -85,9 +85,7 @@ async fn digest(conn: &mut Conn, databases: Option<&[String]>) -> Result<Digest,
 
 async fn log_end(conn: &mut Conn) -> Result<Option<Coordinates>, Error> {
     let dialect = twinlog_server::facts::read_dialect(conn).await?;
-    Ok(conn.row(dialect.row().binlog_status).await?.and_then(|row| {
-        Some(Coordinates { file: row.get("File")?.to_owned(), position: row.number("Position")? })
-    }))
+    Ok(conn.row(dialect.row().binlog_status).await?.as_ref().and_then(Coordinates::of_log_end))
 }
 
 async fn list_tables(conn: &mut Conn, databases: Option<&[String]>) -> Result<Vec<(String, String, bool)>, Error> {

@@ -1,4 +1,15 @@
 //! Two servers as one dual primary: observe, plan, apply, prove, inspect.
 
+pub mod apply;
+pub mod canary;
+pub mod compare;
 pub mod config;
+pub mod down;
+pub mod explain;
+pub mod observe;
+pub mod origin;
+pub mod plan;
+pub mod prove;
 pub mod settings;
+pub mod site;
+pub mod up;

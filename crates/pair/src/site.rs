@@ -13,7 +13,7 @@ use twinlog_server::{
     dialect::Account,
     files,
     process::{self, Paths, RunAs},
-    secrets::{SecretError, SecretStore, read_user_secret, read_user_variable},
+    secrets::{SecretError, SecretStore, read_password_env, read_password_file},
 };
 
 use crate::config::{self, Config, Node, Password, Runtime};
@@ -220,6 +220,20 @@ impl Site {
         Ok(process::give_files(&self.tls_dir(), &files, run_as.as_ref())?)
     }
 
+    /// The authority's file, as the server of node `index` sees it.
+    pub fn ca_for_replica(&self, index: usize) -> String {
+        self.certificates(self.nodes()[index]).ca.display().to_string()
+    }
+
+    /// Writes an option file, readable by the user its server runs as.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_config(&self, path: &Path, text: &str) -> Result<(), Error> {
+        files::replace_whole(path, text.as_bytes(), files::FILE_PUBLIC)
+            .map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+    }
+
     /// The host under which the peer reaches a node.
     pub fn host_for_peer<'a>(&'a self, node: &'a Node) -> &'a str {
         node.replication_host.as_deref().unwrap_or(&node.host)
@@ -232,7 +246,7 @@ impl Site {
 
     /// The secrets that do not exist yet.
     pub fn missing_secrets(&self) -> Vec<&'static str> {
-        SECRETS.into_iter().filter(|name| !self.secrets.exists(name)).collect()
+        SECRETS.into_iter().filter(|name| !self.secrets.path(name).is_ok_and(|path| path.exists())).collect()
     }
 
     /// Generates the secrets that do not exist yet.
@@ -307,8 +321,8 @@ impl Site {
 fn user_password(node: &Node) -> Result<Option<SecretString>, SecretError> {
     match &node.password {
         None | Some(Password::Empty) => Ok(None),
-        Some(Password::File(path)) => read_user_secret(path).map(Some),
-        Some(Password::Env(name)) => read_user_variable(name).map(Some),
+        Some(Password::File(path)) => read_password_file(path).map(Some),
+        Some(Password::Env(name)) => read_password_env(name).map(Some),
     }
 }
 

@@ -98,6 +98,12 @@ pub fn ensure(dir: &Path, nodes: &[NodeNames]) -> Result<Vec<NodeCertificate>, C
     ensure_at(dir, nodes, Timestamp::now())
 }
 
+/// Whether [`ensure`] would make anything: something is missing, for other names, or about to expire.
+#[must_use]
+pub fn is_due(dir: &Path, nodes: &[NodeNames]) -> bool {
+    !nodes.is_empty() && !Authority::vouches_for_all(dir, nodes, Timestamp::now()).unwrap_or(false)
+}
+
 /// When the (first) certificate in `path` expires.
 ///
 /// # Errors

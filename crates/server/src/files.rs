@@ -12,14 +12,14 @@ use std::path::Path;
 use tempfile::{Builder, NamedTempFile};
 
 /// Mode of a directory only its owner may enter.
-pub(crate) const DIR_PRIVATE: u32 = 0o700;
+pub const DIR_PRIVATE: u32 = 0o700;
 /// Mode of a file only its owner may read.
-pub(crate) const FILE_PRIVATE: u32 = 0o600;
+pub const FILE_PRIVATE: u32 = 0o600;
 /// Mode of a file everybody may read.
-pub(crate) const FILE_PUBLIC: u32 = 0o644;
+pub const FILE_PUBLIC: u32 = 0o644;
 
 /// Creates `dir` and its missing parents, each with mode 0700. A directory that exists is left as it is.
-pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
+pub fn create_private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(DIR_PRIVATE)
@@ -27,7 +27,7 @@ pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Creates `path` with `content` unless it exists, in which case nothing is touched and the answer is `false`.
-pub(crate) fn create_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
+pub fn create_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
     let (dir, staged) = stage(path, content, mode)?;
     match staged.persist_noclobber(path) {
         Ok(_) => sync_dir(dir).map(|()| true),
@@ -37,7 +37,7 @@ pub(crate) fn create_whole(path: &Path, content: &[u8], mode: u32) -> io::Result
 }
 
 /// Puts `content` at `path`, in place of what was there.
-pub(crate) fn replace_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let (dir, staged) = stage(path, content, mode)?;
     staged.persist(path).map_err(|error| error.error)?;
     sync_dir(dir)

@@ -2,9 +2,14 @@
 //!
 //! This room knows nothing of a pair. `twinlog-pair` asks it for facts and hands it statements.
 
+pub mod certs;
 pub mod conn;
 pub mod dialect;
 pub mod facts;
+pub mod files;
+pub mod gtid;
+pub mod mycnf;
 pub mod process;
+pub mod secrets;
 pub mod sql;
 pub mod version;

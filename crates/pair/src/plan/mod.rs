@@ -12,8 +12,6 @@ mod refuse;
 mod show;
 mod variables;
 
-#[cfg(test)]
-mod tests;
 
 use std::path::PathBuf;
 
@@ -135,6 +133,10 @@ impl Plan {
     /// The steps to take before the servers are looked at again: those of the first phase that has any, and of later
     /// ones too unless that phase changes what the servers are.
     pub fn next_round(&self) -> &[Step] {
+        // The pair's directory by itself: once it is there, it can be locked.
+        if matches!(self.steps.first(), Some(Step { action: Action::Found { .. }, .. })) {
+            return &self.steps[..1];
+        }
         let machine = self.steps.iter().filter(|step| step.phase == Phase::Machine).count();
         if machine > 0 { &self.steps[..machine] } else { &self.steps }
     }
@@ -168,8 +170,9 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     refusals.extend(refuse::servers(site, facts, [a, b]));
     let sameness = adopt::sameness(site, facts, [a, b], &mut refusals);
     let tls = links::tls(site, facts, [a, b], &mut plan, &mut refusals);
+    let writer = variables::writer([a, b]);
     for (index, server) in [a, b].into_iter().enumerate() {
-        variables::plan(site, index, server, &mut plan, &mut refusals);
+        variables::plan(site, index, server, writer, &mut plan, &mut refusals);
     }
     let (Some(sameness), true) = (sameness, refusals.is_empty()) else { return Err(refusals) };
     for index in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Plan, Step};
+use super::{Action, Plan};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Adds the statements for one node.
-pub(super) fn plan(site: &Site, index: usize, server: &Server, plan: &mut Plan, refusals: &mut Vec<Refusal>) {
+pub(super) fn plan(site: &Site, index: usize, server: &Server, writer: usize, plan: &mut Plan, refusals: &mut Vec<Refusal>) {
     if !server.real {
         return; // Its option file, which is in the plan, says it all.
     }
@@ -40,7 +40,7 @@ pub(super) fn plan(site: &Site, index: usize, server: &Server, plan: &mut Plan, 
     statements.extend(filters(site, index, server, plan));
     push_sql(&node.name, index, around_link(server, statements), plan);
     advise(site, index, &restart, plan, refusals);
-    read_only(site, index, server, plan);
+    read_only(site, index, server, writer, plan);
 }
 
 fn is_gtid(setting: &Setting) -> bool {
@@ -219,11 +219,17 @@ fn advise(site: &Site, index: usize, restart: &[&Setting], plan: &mut Plan, refu
     }
 }
 
-/// `writes = "one"`: the first node that is open to writes, or the first of all, is the writer; the other is closed.
-fn read_only(site: &Site, index: usize, server: &Server, plan: &mut Plan) {
+/// With `writes = "one"`, the writer: the second node if it alone is open to writes, otherwise the first.
+pub(super) fn writer(servers: [&Server; 2]) -> usize {
+    let closed = servers.map(|server| server.facts.is_on("read_only"));
+    usize::from(closed == [true, false])
+}
+
+/// Opens the writer, or both nodes, and closes the other one.
+fn read_only(site: &Site, index: usize, server: &Server, writer: usize, plan: &mut Plan) {
     let name = &site.nodes()[index].name;
     let is_read_only = server.facts.is_on("read_only");
-    let should = site.config.writes == Writes::One && index != 0;
+    let should = site.config.writes == Writes::One && index != writer;
     if is_read_only == should {
         return;
     }

@@ -55,6 +55,22 @@ impl Authority {
         Ok(Self { der, not_after })
     }
 
+    /// Whether there is an authority in `dir` and every node has a certificate of it that need not be made again.
+    pub(super) fn vouches_for_all(dir: &Path, nodes: &[NodeNames], now: Timestamp) -> Result<bool, CertError> {
+        let path = ca_cert(dir);
+        let Some(der) = x509::read_der(&path)? else { return Ok(false) };
+        let not_after = x509::not_after(&path, &x509::parse(&path, &der)?)?;
+        let authority = Self { der, not_after };
+        for node in nodes {
+            let files = NodeFiles::of(dir, &node.name);
+            let Some(key) = x509::read_key(&files.key)? else { return Ok(false) };
+            if !authority.vouches_for(node, &files.cert, &key, now)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Leaves `node` with a certificate of this authority that is good for its names and some time to come.
     pub(super) fn ensure_node(
         &self,

@@ -85,7 +85,8 @@ impl Dialect {
             LinkTls::On { ca } => {
                 add(format!("{prefix}SSL=1"));
                 add(format!("{prefix}SSL_CA={}", literal(ca.as_deref().unwrap_or_default())));
-                add(format!("{prefix}SSL_VERIFY_SERVER_CERT=0"));
+                // Every option is spelled out: what an earlier link had set would stay, even after RESET … ALL.
+                add(format!("{prefix}SSL_CERT='', {prefix}SSL_KEY='', {prefix}SSL_VERIFY_SERVER_CERT=0"));
             }
         }
         match (&source.start, self.is_mariadb()) {

@@ -28,8 +28,6 @@ pub struct Row {
     pub replica: &'static str,
     /// The statement that shows the current binary log file and position.
     pub binlog_status: &'static str,
-    /// The statement that lists connected replicas.
-    pub replicas: &'static str,
     /// How a data directory is made.
     pub initialise: Initialise,
     /// The privileges of twinlog's accounts.
@@ -48,6 +46,10 @@ pub struct Row {
     pub get_public_key: bool,
     /// TLS 1.2 or newer, which twinlog's own connections need.
     pub modern_tls: bool,
+    /// Replication filters can be changed while the server runs.
+    pub filter_online: bool,
+    /// A replica uses TLS only when it is given an authority to check the source's certificate against.
+    pub link_tls_needs_ca: bool,
     /// The X plugin listens on a port of its own unless `mysqlx=OFF`.
     pub mysqlx: bool,
     /// The commit time of a transaction is logged in microseconds rather than seconds.
@@ -62,12 +64,11 @@ const MYSQL_56: Row = Row {
     source_prefix: "MASTER_",
     replica: "SLAVE",
     binlog_status: "SHOW MASTER STATUS",
-    replicas: "SHOW SLAVE HOSTS",
     initialise: Initialise::Bootstrap(&["mysql_system_tables.sql", "mysql_system_tables_data.sql", "fill_help_tables.sql"]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
-        // SUPER: before 8.0 nothing less may write on a read-only node, which the proof does.
-        agent: &["SELECT", "PROCESS", "SUPER", "REPLICATION CLIENT", "REPLICATION SLAVE"],
+        agent: &["PROCESS", "REPLICATION CLIENT", "REFERENCES", "TRIGGER", "EVENT"],
+        agent_reads: &[],
     },
     persist: false,
     user_if_not_exists: false,
@@ -76,6 +77,8 @@ const MYSQL_56: Row = Row {
     retry_count: true,
     get_public_key: false,
     modern_tls: false,
+    filter_online: false,
+    link_tls_needs_ca: true,
     mysqlx: false,
     commit_time_us: false,
 };
@@ -86,6 +89,8 @@ const MYSQL_57: Row = Row {
     user_if_not_exists: true,
     gtid_online: true,
     modern_tls: true,
+    filter_online: true,
+    link_tls_needs_ca: false,
     ..MYSQL_56
 };
 
@@ -94,7 +99,8 @@ const MYSQL_80: Row = Row {
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
         // CONNECTION_ADMIN: write on a read-only node, which the proof does.
-        agent: &["SELECT", "PROCESS", "REPLICATION CLIENT", "REPLICATION SLAVE", "CONNECTION_ADMIN"],
+        agent: &["PROCESS", "REPLICATION CLIENT", "REFERENCES", "TRIGGER", "EVENT", "CONNECTION_ADMIN"],
+        agent_reads: &["performance_schema"],
     },
     persist: true,
     gtid_purged_adds: true,
@@ -104,7 +110,7 @@ const MYSQL_80: Row = Row {
     ..MYSQL_57
 };
 
-const MYSQL_8022: Row = Row { from: (8, 0, 22), replica: "REPLICA", replicas: "SHOW REPLICAS", ..MYSQL_80 };
+const MYSQL_8022: Row = Row { from: (8, 0, 22), replica: "REPLICA", ..MYSQL_80 };
 
 const MYSQL_8023: Row = Row {
     from: (8, 0, 23),
@@ -122,7 +128,6 @@ const MARIADB_105: Row = Row {
     source_prefix: "MASTER_",
     replica: "REPLICA",
     binlog_status: "SHOW BINLOG STATUS",
-    replicas: "SHOW REPLICA HOSTS",
     initialise: Initialise::Bootstrap(&[
         "mariadb_system_tables.sql",
         "mariadb_performance_tables.sql",
@@ -133,7 +138,8 @@ const MARIADB_105: Row = Row {
     ]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
-        agent: &["SELECT", "PROCESS", "BINLOG MONITOR", "REPLICA MONITOR", "REPLICATION MASTER ADMIN", "READ_ONLY ADMIN"],
+        agent: &["PROCESS", "BINLOG MONITOR", "SLAVE MONITOR", "REFERENCES", "TRIGGER", "EVENT", "READ_ONLY ADMIN"],
+        agent_reads: &[],
     },
     persist: false,
     user_if_not_exists: true,
@@ -142,6 +148,8 @@ const MARIADB_105: Row = Row {
     retry_count: false,
     get_public_key: false,
     modern_tls: true,
+    filter_online: true,
+    link_tls_needs_ca: false,
     mysqlx: false,
     commit_time_us: false,
 };

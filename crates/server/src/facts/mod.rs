@@ -30,6 +30,13 @@ pub struct Coordinates {
     pub position: u64,
 }
 
+impl Coordinates {
+    /// Reads a row of `SHOW BINARY LOG STATUS`.
+    pub fn of_log_end(row: &Row) -> Option<Self> {
+        Some(Self { file: row.get("File")?.to_owned(), position: row.number("Position")? })
+    }
+}
+
 impl std::fmt::Display for Coordinates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.position)
@@ -78,12 +85,14 @@ pub struct ServerFacts {
     pub clock_error_us: i64,
     /// The end of its binary log; `None` when it writes none.
     pub binlog_end: Option<Coordinates>,
+    /// The databases its log is restricted to (`binlog_do_db`), separated by commas; `None` or empty for all.
+    pub binlog_do_db: Option<String>,
     /// The binary log files it still has, oldest first.
     pub binlogs: Vec<String>,
     /// The links it has as a replica.
     pub links: Vec<LinkFacts>,
-    /// The server ids of replicas connected to it.
-    pub replica_ids: Vec<u32>,
+    /// Who reads its binary log: `user@host` of each.
+    pub log_readers: Vec<String>,
     /// Schemas made by users, twinlog's own not among them.
     pub schemas: Vec<Schema>,
     /// Which node of which pair it is, if it was ever made one.
@@ -109,16 +118,21 @@ impl ServerFacts {
             .await?,
         );
         let (clock_offset_us, clock_error_us) = read_clock(conn).await?;
-        let binlog_end = conn.row(row.binlog_status).await?.and_then(|row| {
-            Some(Coordinates { file: row.get("File")?.to_owned(), position: row.number("Position")? })
-        });
+        let log = conn.row(row.binlog_status).await?;
+        let binlog_do_db = log.as_ref().and_then(|row| row.get("Binlog_Do_DB")).map(str::to_owned);
+        let binlog_end = log.as_ref().and_then(Coordinates::of_log_end);
         let binlogs = match &binlog_end {
             Some(_) => conn.rows("SHOW BINARY LOGS").await?.iter().filter_map(|row| row.at(0).map(str::to_owned)).collect(),
             None => Vec::new(),
         };
         let links = conn.rows(&dialect.show_links()).await?.iter().map(LinkFacts::from_row).collect();
-        let replicas = conn.rows(row.replicas).await?;
-        let replica_ids = replicas.iter().filter_map(|row| row.number("Server_id").or_else(|| row.number("Server_Id"))).collect();
+        let readers = conn
+            .rows("SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
+            .await?;
+        let log_readers = readers
+            .iter()
+            .map(|row| format!("{}@{}", row.at(0).unwrap_or_default(), row.at(1).unwrap_or_default()))
+            .collect();
         Ok(Self {
             dialect,
             variables,
@@ -126,13 +140,34 @@ impl ServerFacts {
             clock_offset_us,
             clock_error_us,
             binlog_end,
+            binlog_do_db,
             binlogs,
             links,
-            replica_ids,
+            log_readers,
             schemas: read_schemas(conn).await?,
             membership: read_membership(conn).await?,
             own_grants: conn.rows("SHOW GRANTS").await?.iter().filter_map(|row| row.at(0).map(str::to_owned)).collect(),
         })
+    }
+
+    /// What a server will say that is yet to be made: these variables, an empty log, no data and no links.
+    pub fn foreseen(dialect: Dialect, variables: BTreeMap<String, String>) -> Self {
+        Self {
+            dialect,
+            variables,
+            counters: BTreeMap::new(),
+            clock_offset_us: 0,
+            clock_error_us: 0,
+            // Where every binary log begins.
+            binlog_end: Some(Coordinates { file: "binlog.000001".into(), position: 4 }),
+            binlog_do_db: None,
+            binlogs: Vec::new(),
+            links: Vec::new(),
+            log_readers: Vec::new(),
+            schemas: Vec::new(),
+            membership: None,
+            own_grants: Vec::new(),
+        }
     }
 
     /// The server's version.

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
 };
@@ -10,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Paths, io};
+use crate::files;
 
 /// What `node.json` says: whose directory it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +66,9 @@ pub fn claim(paths: &Paths, mark: &NodeMark, run_as: Option<&RunAs>) -> Result<(
         Owner::Stranger => return Err(Error::Foreign { dir: paths.dir.clone() }),
         Owner::Nobody => {
             fs::create_dir_all(&paths.dir).map_err(io("create", &paths.dir))?;
-            write_whole(&paths.dir.join(MARK), serde_json::to_string_pretty(mark).unwrap_or_default().as_bytes(), 0o644)?;
+            let path = paths.dir.join(MARK);
+            let text = serde_json::to_string_pretty(mark).unwrap_or_default();
+            files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC).map_err(io("write", &path))?;
         }
     }
     let socket_dir = paths.socket().parent().map(Path::to_owned).unwrap_or_default();
@@ -77,19 +79,6 @@ pub fn claim(paths: &Paths, mark: &NodeMark, run_as: Option<&RunAs>) -> Result<(
         give(&dir, run_as)?;
     }
     run_as.map_or(Ok(()), |run_as| run_as.can_reach(&paths.dir))
-}
-
-/// Writes a file so that it is there whole or not at all, also when the machine dies.
-pub(super) fn write_whole(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new()
-        .prefix(".twinlog-")
-        .permissions(fs::Permissions::from_mode(mode))
-        .tempfile_in(dir)
-        .map_err(io("create a file in", dir))?;
-    file.write_all(contents).and_then(|()| file.as_file().sync_all()).map_err(io("write", path))?;
-    file.persist(path).map_err(|error| io("write", path)(error.error))?;
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("sync", dir))
 }
 
 /// Hands a path to the user that the server runs as.
@@ -159,11 +148,14 @@ impl RunAs {
     }
 }
 
-/// The files of a directory tree handed to another user, for certificates that twinlog minted as root.
+/// Hands files of one directory to another user and lets it walk there: certificates that twinlog minted as root.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn give_files(files: &[PathBuf], run_as: Option<&RunAs>) -> Result<(), Error> {
+pub fn give_files(dir: &Path, files: &[PathBuf], run_as: Option<&RunAs>) -> Result<(), Error> {
+    if run_as.is_some() {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o711)).map_err(io("set the mode of", dir))?;
+    }
     files.iter().try_for_each(|file| give(file, run_as))
 }
 

@@ -1,0 +1,278 @@
+//! Apply: carries a plan's steps out, in order, and nothing else.
+//!
+//! Every step can be repeated, and every step leaves either what was there or what it makes: killed anywhere, the next
+//! run observes, plans what is still missing, and goes on.
+
+use std::time::{Duration, Instant};
+
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    process,
+    sql::Sql,
+};
+
+use crate::{
+    config::Node,
+    observe::mark,
+    plan::{Action, Step},
+    site::{Login, Site},
+};
+
+/// How long a starting server may take as long as its process lives: crash recovery of a large one takes minutes.
+const START_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long a stopping server may take: it writes its buffer pool out.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How often a starting server is tried.
+const POLL: Duration = Duration::from_millis(25);
+/// How long a condition inside a server may take.
+const CONDITION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What went wrong, in which step.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {cause}")]
+pub struct Error {
+    /// The step's title.
+    pub step: String,
+    /// What happened.
+    pub cause: Cause,
+}
+
+/// What can go wrong in a step.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// A file, a secret, a certificate, a process.
+    #[error(transparent)]
+    Site(#[from] crate::site::Error),
+    /// A statement.
+    #[error(transparent)]
+    Sql(#[from] ConnError),
+    /// A dialect that twinlog does not know.
+    #[error(transparent)]
+    Unsupported(#[from] twinlog_server::dialect::Unsupported),
+    /// Something was waited for in vain.
+    #[error("{what} still is not so after {} s", after.as_secs())]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        after: Duration,
+    },
+}
+
+impl From<process::Error> for Cause {
+    fn from(error: process::Error) -> Self {
+        Self::Site(error.into())
+    }
+}
+
+impl From<twinlog_server::secrets::SecretError> for Cause {
+    fn from(error: twinlog_server::secrets::SecretError) -> Self {
+        Self::Site(error.into())
+    }
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.cause.hint()
+    }
+}
+
+impl Cause {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Site(error) => error.hint(),
+            Self::Sql(error) => error.hint(),
+            Self::Unsupported(error) => error.hint(),
+            Self::TimedOut { .. } => Some("run the same command again: it goes on where it stopped".into()),
+        }
+    }
+}
+
+/// Hears of each step as it begins and ends.
+pub trait Progress: Sync {
+    /// A step begins.
+    fn begin(&self, step: &Step);
+    /// A step is done.
+    fn end(&self, step: &Step, took: Duration);
+}
+
+/// Carries out steps: those of one node in order, those of different nodes side by side, those of the pair alone.
+///
+/// # Errors
+/// The first step that fails; a step running beside it is finished first.
+pub async fn apply(site: &mut Site, steps: &[Step], progress: &dyn Progress) -> Result<(), Error> {
+    let mut rest = steps;
+    while let Some(first) = rest.first() {
+        let together = rest.iter().take_while(|step| step.node.is_some()).count();
+        if together == 0 {
+            if matches!(first.action, Action::Found { .. }) {
+                progress.begin(first);
+                let started = Instant::now();
+                site.found().map_err(|cause| Error { step: first.title.clone(), cause: cause.into() })?;
+                progress.end(first, started.elapsed());
+            } else {
+                run(site, first, progress).await?;
+            }
+            rest = &rest[1..];
+            continue;
+        }
+        let (now, later) = rest.split_at(together);
+        let lane = |index: usize| {
+            let site = &*site;
+            async move {
+                for step in now.iter().filter(|step| step.node == Some(index)) {
+                    run(site, step, progress).await?;
+                }
+                Ok(())
+            }
+        };
+        let (a, b) = futures_util::future::join(lane(0), lane(1)).await;
+        a.and(b)?;
+        rest = later;
+    }
+    Ok(())
+}
+
+async fn run(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Error> {
+    progress.begin(step);
+    let started = Instant::now();
+    act(site, step).await.map_err(|cause| Error { step: step.title.clone(), cause })?;
+    progress.end(step, started.elapsed());
+    Ok(())
+}
+
+async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
+    let node = step.node.map(|index| site.nodes()[index]);
+    match (&step.action, node) {
+        // `apply` founds the pair itself, because that may change the pair's id.
+        (Action::Found { .. }, _) => Ok(()),
+        (Action::MakeSecrets { .. }, _) => Ok(site.make_secrets()?),
+        (Action::MintCertificates { .. }, _) => Ok(blocking(site, Site::mint_certificates).await?),
+        (Action::Claim { .. }, Some(node)) => {
+            Ok(process::claim(&site.paths(node), &mark(site, node), site.run_as()?.as_ref())?)
+        }
+        (Action::WriteConfig { path, text }, _) => Ok(site.write_config(path, text)?),
+        (Action::Initialise { nodes, statements, .. }, _) => initialise(site, nodes, statements).await,
+        (Action::Start { .. }, Some(node)) => start(site, node).await,
+        (Action::Restart { node }, _) => {
+            let node = site.nodes()[*node];
+            stop(site, node).await?;
+            start(site, node).await
+        }
+        (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
+        (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
+        (Action::Claim { .. } | Action::Start { .. } | Action::Sql(_) | Action::WaitFor { .. }, None) => {
+            unreachable!("the planner gives these steps a node")
+        }
+    }
+}
+
+/// Runs file work that takes a while off the thread that serves connections.
+async fn blocking<T: Send + 'static>(site: &Site, work: impl FnOnce(&Site) -> T + Send + 'static) -> T {
+    let site = site.clone();
+    match tokio::task::spawn_blocking(move || work(&site)).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn initialise(site: &Site, nodes: &[usize], statements: &[Sql]) -> Result<(), Cause> {
+    let lines: String = expose(site, statements)?;
+    let nodes = nodes.to_vec();
+    blocking(site, move |site| {
+        let first = site.nodes()[nodes[0]];
+        let binary = process::Binary::find(&site.binary_name(first))?;
+        let dialect = twinlog_server::dialect::Dialect::of(&binary.version)?;
+        let paths: Vec<_> = nodes.iter().map(|&index| site.paths(site.nodes()[index])).collect();
+        let paths: Vec<_> = paths.iter().collect();
+        Ok(process::initialise(&binary, dialect, &paths, site.run_as()?.as_ref(), &lines.into())?)
+    })
+    .await
+}
+
+/// The statements one a line, as a bootstrapping server reads them.
+fn expose(site: &Site, statements: &[Sql]) -> Result<String, Cause> {
+    use secrecy::ExposeSecret;
+    let mut lines = String::new();
+    for statement in statements {
+        lines += statement.expose(|name| site.secret(name))?.expose_secret();
+        lines += ";\n";
+    }
+    Ok(lines)
+}
+
+/// Starts a node's server and waits until it lets twinlog in.
+///
+/// # Errors
+/// [`process::Error::StartFailed`] with its log's last lines when it ends instead.
+pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
+    let paths = site.paths(node);
+    let binary = process::Binary::find(&site.binary_name(node))?;
+    let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
+    let started = Instant::now();
+    loop {
+        match site.connect(node, Login::Admin, Duration::from_secs(5)).await {
+            Ok(conn) => {
+                conn.close().await;
+                return Ok(());
+            }
+            // It is up, and lets nobody in: waiting would not help.
+            Err(error @ ConnError::Refused { code: 1045, .. }) => return Err(error.into()),
+            Err(_) => {}
+        }
+        // Another twinlog's server may have won the race for the data directory; then ours ends and theirs is found.
+        if let Ok(Some(status)) = child.try_wait()
+            && process::find(&paths).is_none()
+        {
+            return Err(process::start_failure(&paths, status.to_string()).into());
+        }
+        if started.elapsed() > START_TIMEOUT {
+            let status = format!("no answer after {} s", START_TIMEOUT.as_secs());
+            return Err(process::start_failure(&paths, status).into());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Stops a node's server cleanly; nothing to do when it does not run. Returns whether it ran.
+///
+/// # Errors
+/// [`process::Error::StopTimeout`].
+pub async fn stop(site: &Site, node: &Node) -> Result<bool, Cause> {
+    let paths = site.paths(node);
+    match process::stop(&paths)? {
+        Some(running) => {
+            process::wait_until_gone(&paths, running, STOP_TIMEOUT).await?;
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}
+
+async fn sql(site: &Site, node: &Node, statements: &[Sql]) -> Result<(), Cause> {
+    let mut conn = site.connect(node, Login::Admin, site.patience()).await?;
+    for statement in statements {
+        let exposed = statement.expose(|name| site.secret(name))?;
+        conn.execute_secret(&exposed, &statement.to_string()).await?;
+    }
+    conn.close().await;
+    Ok(())
+}
+
+async fn wait_for(site: &Site, node: &Node, sql: &str, value: &str) -> Result<(), Cause> {
+    let mut conn: Conn = site.connect(node, Login::Admin, site.patience()).await?;
+    let started = Instant::now();
+    loop {
+        let row = conn.row(sql).await?.unwrap_or_default();
+        if row.at(1) == Some(value) {
+            conn.close().await;
+            return Ok(());
+        }
+        if started.elapsed() > CONDITION_TIMEOUT {
+            return Err(Cause::TimedOut { what: format!("{sql} = {value}"), after: CONDITION_TIMEOUT });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

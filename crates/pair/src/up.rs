@@ -1,0 +1,138 @@
+//! `up`: observe, plan, apply, until nothing is missing; then prove it.
+
+use std::time::Duration;
+
+use twinlog_server::conn::{Conn, Error as ConnError};
+
+use crate::{
+    apply::{self, Progress},
+    config::Runtime,
+    observe::observe,
+    plan::{Phase, Plan, Refusal, plan},
+    prove::{self, Proven},
+    site::{self, Login, Site},
+};
+
+/// A pair is up after three rounds (processes, servers, links) and a link that must stand still takes two more; what
+/// is still missing after this many is something that does not stay done.
+const ROUNDS_MAX: usize = 8;
+/// The server-side lock that keeps twinlogs on different machines apart.
+const LOCK_NAME: &str = "twinlog.up";
+
+/// What the caller shows and asks.
+pub trait Ui: Progress {
+    /// Shows a plan before it is carried out; `false` stops here. `asks` where a server of someone else's changes.
+    fn approve(&self, plan: &Plan, asks: bool) -> bool;
+}
+
+/// What `up` did.
+#[derive(Debug)]
+pub struct Done {
+    /// How many steps were carried out; 0 for a pair that lacked nothing.
+    pub steps: usize,
+    /// Notes of the last plan.
+    pub notes: Vec<String>,
+    /// Both links, proven.
+    pub proofs: Vec<Proven>,
+}
+
+/// Why there is no proven pair.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no plan.
+    #[error("{}", .0.iter().map(|refusal| refusal.message.clone()).collect::<Vec<_>>().join("\n"))]
+    Refused(Vec<Refusal>),
+    /// The user said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// The pair's own files.
+    #[error(transparent)]
+    Site(#[from] site::Error),
+    /// A step failed.
+    #[error(transparent)]
+    Step(#[from] apply::Error),
+    /// Another twinlog, on whatever machine, is changing this pair.
+    #[error("another twinlog is changing this pair: it holds a lock on {node}")]
+    Busy {
+        /// The node whose lock it holds.
+        node: String,
+    },
+    /// A server broke off while the lock was taken.
+    #[error(transparent)]
+    Sql(#[from] ConnError),
+    /// Steps were carried out, and are missing again.
+    #[error("after {ROUNDS_MAX} rounds there still is something to do:\n{0}")]
+    Unsettled(Plan),
+    /// A link is not proven.
+    #[error(transparent)]
+    Unproven(#[from] prove::Error),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusals) => {
+                let hints: Vec<String> = refusals.iter().filter_map(|refusal| refusal.hint.clone()).collect();
+                (!hints.is_empty()).then(|| hints.join("\n"))
+            }
+            Self::Declined => None,
+            Self::Site(error) => error.hint(),
+            Self::Step(error) => error.hint(),
+            Self::Busy { node } => Some(format!("wait for it to end; `SELECT IS_USED_LOCK('{LOCK_NAME}')` on {node} tells its connection")),
+            Self::Sql(error) => error.hint(),
+            Self::Unsettled(_) => Some("something undoes what twinlog does: a SET GLOBAL of someone else's, or an option in conflict".into()),
+            Self::Unproven(error) => error.hint(),
+        }
+    }
+}
+
+/// Makes the pair what `twinlog.toml` says, and proves it.
+///
+/// # Errors
+/// Everything that kept it from that; whatever was done stays done, and the next run goes on from there.
+pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
+    let mut machine_lock = None;
+    let mut server_locks: Vec<Conn> = Vec::new();
+    let mut steps = 0;
+    let external = site.nodes().iter().any(|node| site.config.runtime_of(node) == Runtime::External);
+    let mut approved: Option<Plan> = None;
+    for _ in 0..ROUNDS_MAX {
+        if machine_lock.is_none() && site.config.server.data_dir.is_dir() {
+            machine_lock = Some(site.lock()?);
+        }
+        let facts = observe(site).await;
+        let plan = plan(site, &facts).map_err(Error::Refused)?;
+        if plan.steps.is_empty() {
+            let proofs = prove::prove(site, prove::PROOF_TIMEOUT).await?;
+            return Ok(Done { steps, notes: plan.notes, proofs });
+        }
+        // What was shown as part of an earlier plan need not be asked again.
+        let new = approved.as_ref().is_none_or(|shown| plan.steps.iter().any(|step| !shown.steps.contains(step)));
+        if new && !ui.approve(&plan, external) {
+            return Err(Error::Declined);
+        }
+        let round = plan.next_round();
+        if server_locks.is_empty() && round.iter().any(|step| step.phase > Phase::Machine) {
+            server_locks = lock_servers(site).await?;
+        }
+        apply::apply(site, round, ui).await?;
+        steps += round.len();
+        approved = Some(plan);
+    }
+    Err(Error::Unsettled(approved.unwrap_or_default()))
+}
+
+/// Takes the lock on both servers; it lasts as long as the connections.
+async fn lock_servers(site: &Site) -> Result<Vec<Conn>, Error> {
+    let mut held = Vec::new();
+    for node in site.nodes() {
+        let mut conn = site.connect(node, Login::Admin, Duration::from_secs(5)).await?;
+        let got = conn.value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)")).await?;
+        if got.as_deref() != Some("1") {
+            return Err(Error::Busy { node: node.name.clone() });
+        }
+        held.push(conn);
+    }
+    Ok(held)
+}

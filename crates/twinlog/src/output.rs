@@ -1,0 +1,90 @@
+//! What goes where: data to standard output, messages and progress to standard error.
+
+use std::{
+    io::{IsTerminal, Write},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use twinlog_pair::{
+    apply::Progress,
+    plan::{Plan, Step},
+    up::Ui,
+};
+
+/// Sends log lines to standard error: warnings, or more for each `-v`. `RUST_LOG` refines it.
+pub(crate) fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "twinlog_server=debug,twinlog_pair=debug,twinlog=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .without_time()
+        .init();
+}
+
+/// Prints data. A reader that has gone away ends the program quietly, as it does every other tool.
+pub(crate) fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    if writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a message for the person at the terminal.
+#[expect(clippy::print_stderr, reason = "the one place for messages; anstream decides about colour")]
+pub(crate) fn tell(text: &str) {
+    anstream::eprintln!("{text}");
+}
+
+/// Progress as lines on standard error, one when a step begins; plans and questions.
+pub(crate) struct Terminal {
+    /// Do not ask.
+    pub(crate) yes: bool,
+    done: AtomicUsize,
+}
+
+impl Terminal {
+    pub(crate) fn new(yes: bool) -> Self {
+        Self { yes, done: AtomicUsize::new(0) }
+    }
+}
+
+impl Progress for Terminal {
+    fn begin(&self, step: &Step) {
+        let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        tell(&format!("\x1b[2m[{number}]\x1b[0m {}", step.title));
+    }
+
+    fn end(&self, step: &Step, took: Duration) {
+        if took > Duration::from_millis(500) {
+            tell(&format!("\x1b[2m    {}: done in {:.1} s\x1b[0m", step.title, took.as_secs_f64()));
+        }
+    }
+}
+
+impl Ui for Terminal {
+    fn approve(&self, plan: &Plan, asks: bool) -> bool {
+        if !asks {
+            return true;
+        }
+        tell(&plan.to_string());
+        self.yes || ask("Change these servers?")
+    }
+}
+
+/// Asks a question; anything but yes is no, and so is a standard input that nobody types at.
+pub(crate) fn ask(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        tell(&format!("{question} Nobody to ask: say --yes if you mean it."));
+        return false;
+    }
+    tell(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
