@@ -5,6 +5,8 @@
 pub mod conn;
 pub mod dialect;
 pub mod facts;
+pub mod gtid;
+pub mod mycnf;
 pub mod process;
 pub mod sql;
 pub mod version;
