@@ -166,3 +166,6 @@ fn write_comment(text: &mut String, reason: &str) {
         flush(&mut line);
     }
 }
+
+#[cfg(test)]
+mod tests;
