@@ -85,7 +85,9 @@ impl Cause {
             Self::Site(error) => error.hint(),
             Self::Sql(error) => error.hint(),
             Self::Unsupported(error) => error.hint(),
-            Self::TimedOut { .. } => Some("run the same command again: it goes on where it stopped".into()),
+            Self::TimedOut { .. } => {
+                Some("run the same command again: it goes on where it stopped".into())
+            }
         }
     }
 }
@@ -110,7 +112,10 @@ pub async fn apply(site: &mut Site, steps: &[Step], progress: &dyn Progress) -> 
             if matches!(first.action, Action::Found { .. }) {
                 progress.begin(first);
                 let started = Instant::now();
-                site.found().map_err(|cause| Error { step: first.title.clone(), cause: cause.into() })?;
+                site.found().map_err(|cause| Error {
+                    step: first.title.clone(),
+                    cause: cause.into(),
+                })?;
                 progress.end(first, started.elapsed());
             } else {
                 run(site, first, progress).await?;
@@ -138,7 +143,10 @@ pub async fn apply(site: &mut Site, steps: &[Step], progress: &dyn Progress) -> 
 async fn run(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Error> {
     progress.begin(step);
     let started = Instant::now();
-    act(site, step).await.map_err(|cause| Error { step: step.title.clone(), cause })?;
+    act(site, step).await.map_err(|cause| Error {
+        step: step.title.clone(),
+        cause,
+    })?;
     progress.end(step, started.elapsed());
     Ok(())
 }
@@ -150,11 +158,18 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Found { .. }, _) => Ok(()),
         (Action::MakeSecrets { .. }, _) => Ok(site.make_secrets()?),
         (Action::MintCertificates { .. }, _) => Ok(blocking(site, Site::mint_certificates).await?),
-        (Action::Claim { .. }, Some(node)) => {
-            Ok(process::claim(&site.paths(node), &mark(site, node), site.run_as()?.as_ref())?)
-        }
+        (Action::Claim { .. }, Some(node)) => Ok(process::claim(
+            &site.paths(node),
+            &mark(site, node),
+            site.run_as()?.as_ref(),
+        )?),
         (Action::WriteConfig { path, text }, _) => Ok(site.write_config(path, text)?),
-        (Action::Initialise { nodes, statements, .. }, _) => initialise(site, nodes, statements).await,
+        (
+            Action::Initialise {
+                nodes, statements, ..
+            },
+            _,
+        ) => initialise(site, nodes, statements).await,
         (Action::Start { .. }, Some(node)) => start(site, node).await,
         (Action::Restart { node }, _) => {
             let node = site.nodes()[*node];
@@ -163,14 +178,20 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         }
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
-        (Action::Claim { .. } | Action::Start { .. } | Action::Sql(_) | Action::WaitFor { .. }, None) => {
+        (
+            Action::Claim { .. } | Action::Start { .. } | Action::Sql(_) | Action::WaitFor { .. },
+            None,
+        ) => {
             unreachable!("the planner gives these steps a node")
         }
     }
 }
 
 /// Runs file work that takes a while off the thread that serves connections.
-async fn blocking<T: Send + 'static>(site: &Site, work: impl FnOnce(&Site) -> T + Send + 'static) -> T {
+async fn blocking<T: Send + 'static>(
+    site: &Site,
+    work: impl FnOnce(&Site) -> T + Send + 'static,
+) -> T {
     let site = site.clone();
     match tokio::task::spawn_blocking(move || work(&site)).await {
         Ok(result) => result,
@@ -185,9 +206,18 @@ async fn initialise(site: &Site, nodes: &[usize], statements: &[Sql]) -> Result<
         let first = site.nodes()[nodes[0]];
         let binary = process::Binary::find(&site.binary_name(first))?;
         let dialect = twinlog_server::dialect::Dialect::of(&binary.version)?;
-        let paths: Vec<_> = nodes.iter().map(|&index| site.paths(site.nodes()[index])).collect();
+        let paths: Vec<_> = nodes
+            .iter()
+            .map(|&index| site.paths(site.nodes()[index]))
+            .collect();
         let paths: Vec<_> = paths.iter().collect();
-        Ok(process::initialise(&binary, dialect, &paths, site.run_as()?.as_ref(), &lines.into())?)
+        Ok(process::initialise(
+            &binary,
+            dialect,
+            &paths,
+            site.run_as()?.as_ref(),
+            &lines.into(),
+        )?)
     })
     .await
 }
@@ -213,7 +243,10 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
     let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
     let started = Instant::now();
     loop {
-        match site.connect(node, Login::Admin, Duration::from_secs(5)).await {
+        match site
+            .connect(node, Login::Admin, Duration::from_secs(5))
+            .await
+        {
             Ok(conn) => {
                 conn.close().await;
                 return Ok(());
@@ -255,7 +288,8 @@ async fn sql(site: &Site, node: &Node, statements: &[Sql]) -> Result<(), Cause> 
     let mut conn = site.connect(node, Login::Admin, site.patience()).await?;
     for statement in statements {
         let exposed = statement.expose(|name| site.secret(name))?;
-        conn.execute_secret(&exposed, &statement.to_string()).await?;
+        conn.execute_secret(&exposed, &statement.to_string())
+            .await?;
     }
     conn.close().await;
     Ok(())
@@ -271,7 +305,10 @@ async fn wait_for(site: &Site, node: &Node, sql: &str, value: &str) -> Result<()
             return Ok(());
         }
         if started.elapsed() > CONDITION_TIMEOUT {
-            return Err(Cause::TimedOut { what: format!("{sql} = {value}"), after: CONDITION_TIMEOUT });
+            return Err(Cause::TimedOut {
+                what: format!("{sql} = {value}"),
+                after: CONDITION_TIMEOUT,
+            });
         }
         tokio::time::sleep(POLL).await;
     }

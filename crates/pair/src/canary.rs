@@ -44,26 +44,47 @@ pub enum Outcome {
 
 /// The way past both sides' filters.
 pub fn way(source: &ServerFacts, replica: &ServerFacts) -> Way {
-    let list = |text: &str| -> Vec<String> { text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect() };
+    let list = |text: &str| -> Vec<String> {
+        text.split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect()
+    };
     let rules = |name: &str| -> Vec<String> {
         let rules = replica.links.iter().flat_map(|link| &link.filters);
-        rules.filter(|(rule, _)| rule == name).flat_map(|(_, value)| list(value)).collect()
+        rules
+            .filter(|(rule, _)| rule == name)
+            .flat_map(|(_, value)| list(value))
+            .collect()
     };
     let own_tables = format!("{OWN_SCHEMA}.");
-    let tables = [rules("Replicate_Do_Table"), rules("Replicate_Wild_Do_Table")].concat();
-    let tables_pass = tables.is_empty() || tables.iter().any(|pattern| pattern.starts_with(&own_tables));
-    let by_database: Vec<Vec<String>> =
-        [source.binlog_do_db.as_deref().map(list).unwrap_or_default(), rules("Replicate_Do_DB")]
-            .into_iter()
-            .filter(|names| !names.is_empty() && !names.iter().any(|name| name == OWN_SCHEMA))
-            .collect();
+    let tables = [
+        rules("Replicate_Do_Table"),
+        rules("Replicate_Wild_Do_Table"),
+    ]
+    .concat();
+    let tables_pass = tables.is_empty()
+        || tables
+            .iter()
+            .any(|pattern| pattern.starts_with(&own_tables));
+    let by_database: Vec<Vec<String>> = [
+        source.binlog_do_db.as_deref().map(list).unwrap_or_default(),
+        rules("Replicate_Do_DB"),
+    ]
+    .into_iter()
+    .filter(|names| !names.is_empty() && !names.iter().any(|name| name == OWN_SCHEMA))
+    .collect();
     if !tables_pass {
         return Way::Rotation;
     }
     if by_database.is_empty() {
         return Way::Row;
     }
-    let exists = |name: &String| [source, replica].iter().all(|server| server.schemas.iter().any(|schema| schema.name == *name));
+    let exists = |name: &String| {
+        [source, replica]
+            .iter()
+            .all(|server| server.schemas.iter().any(|schema| schema.name == *name))
+    };
     by_database[0]
         .iter()
         .find(|name| exists(name) && by_database.iter().all(|names| names.contains(name)))
@@ -94,7 +115,9 @@ pub async fn send(
         if committed.elapsed() >= link_due || committed.elapsed() >= limit {
             let link = read_link(replica, dialects[1]).await?;
             match link {
-                Some(link) if link.error().is_some() && !reconnecting(&link) => return Ok(Outcome::Broken(link)),
+                Some(link) if link.error().is_some() && !reconnecting(&link) => {
+                    return Ok(Outcome::Broken(link));
+                }
                 link if committed.elapsed() >= limit => {
                     return Ok(match link {
                         Some(link) if link.error().is_some() => Outcome::Broken(link),
@@ -115,7 +138,13 @@ fn reconnecting(link: &LinkFacts) -> bool {
 }
 
 /// Writes the canary; returns the log file to wait for where it is a rotation.
-async fn write(conn: &mut Conn, dialect: Dialect, node: &str, way: &Way, token: &str) -> Result<Option<Coordinates>, Error> {
+async fn write(
+    conn: &mut Conn,
+    dialect: Dialect,
+    node: &str,
+    way: &Way,
+    token: &str,
+) -> Result<Option<Coordinates>, Error> {
     let replace = format!(
         "REPLACE INTO `twinlog`.`canary` (`node`, `token`, `written_at`) VALUES ({}, {}, UTC_TIMESTAMP())",
         literal(node),
@@ -124,23 +153,38 @@ async fn write(conn: &mut Conn, dialect: Dialect, node: &str, way: &Way, token: 
     match way {
         Way::Row => conn.execute(&replace).await.map(|()| None),
         Way::Through(database) => {
-            conn.execute("SET SESSION binlog_format = 'STATEMENT'").await?;
-            conn.execute(&format!("USE {}", identifier(database))).await?;
+            conn.execute("SET SESSION binlog_format = 'STATEMENT'")
+                .await?;
+            conn.execute(&format!("USE {}", identifier(database)))
+                .await?;
             let written = conn.execute(&replace).await;
             conn.execute("SET SESSION binlog_format = DEFAULT").await?;
             written.map(|()| None)
         }
         Way::Rotation => {
             conn.execute("FLUSH BINARY LOGS").await?;
-            Ok(conn.row(dialect.row().binlog_status).await?.as_ref().and_then(Coordinates::of_log_end))
+            Ok(conn
+                .row(dialect.row().binlog_status)
+                .await?
+                .as_ref()
+                .and_then(Coordinates::of_log_end))
         }
     }
 }
 
-async fn arrived(conn: &mut Conn, dialect: Dialect, node: &str, token: &str, target: Option<&Coordinates>) -> Result<bool, Error> {
+async fn arrived(
+    conn: &mut Conn,
+    dialect: Dialect,
+    node: &str,
+    token: &str,
+    target: Option<&Coordinates>,
+) -> Result<bool, Error> {
     match target {
         None => {
-            let sql = format!("SELECT `token` FROM `twinlog`.`canary` WHERE `node` = {}", literal(node));
+            let sql = format!(
+                "SELECT `token` FROM `twinlog`.`canary` WHERE `node` = {}",
+                literal(node)
+            );
             Ok(conn.value(&sql).await?.as_deref() == Some(token))
         }
         // Files are numbered: a later one has been reached when more was rotated meanwhile.
@@ -153,5 +197,9 @@ async fn arrived(conn: &mut Conn, dialect: Dialect, node: &str, token: &str, tar
 /// The replica's default link.
 async fn read_link(conn: &mut Conn, dialect: Dialect) -> Result<Option<Box<LinkFacts>>, Error> {
     let rows = conn.rows(&dialect.show_links()).await?;
-    Ok(rows.iter().map(LinkFacts::from_row).find(|link| link.channel.is_empty()).map(Box::new))
+    Ok(rows
+        .iter()
+        .map(LinkFacts::from_row)
+        .find(|link| link.channel.is_empty())
+        .map(Box::new))
 }

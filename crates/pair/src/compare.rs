@@ -46,22 +46,40 @@ pub fn is_due(facts: &PairFacts) -> bool {
 
 /// Compares all tables of users, or of the configured databases, on both nodes.
 pub async fn compare(site: &Site) -> Comparison {
-    try_compare(site).await.unwrap_or_else(|error| Comparison::Failed(error.to_string()))
+    try_compare(site)
+        .await
+        .unwrap_or_else(|error| Comparison::Failed(error.to_string()))
 }
 
 async fn try_compare(site: &Site) -> Result<Comparison, Error> {
     let [a, b] = site.nodes();
     let databases = site.config.databases.as_deref();
     let (a, b) = try_join(
-        async { digest(&mut site.connect(a, Login::Admin, site.patience()).await?, databases).await },
-        async { digest(&mut site.connect(b, Login::Admin, site.patience()).await?, databases).await },
+        async {
+            digest(
+                &mut site.connect(a, Login::Admin, site.patience()).await?,
+                databases,
+            )
+            .await
+        },
+        async {
+            digest(
+                &mut site.connect(b, Login::Admin, site.patience()).await?,
+                databases,
+            )
+            .await
+        },
     )
     .await?;
     if a.before != a.after || b.before != b.after {
         return Ok(Comparison::Moving);
     }
     let differences = differences(&a.tables, &b.tables);
-    Ok(if differences.is_empty() { Comparison::Equal(vec![a.before, b.before]) } else { Comparison::Different(differences) })
+    Ok(if differences.is_empty() {
+        Comparison::Equal(vec![a.before, b.before])
+    } else {
+        Comparison::Different(differences)
+    })
 }
 
 /// One server's tables by name, each with a text that is equal where the table is.
@@ -76,22 +94,43 @@ async fn digest(conn: &mut Conn, databases: Option<&[String]>) -> Result<Digest,
     let mut tables = BTreeMap::new();
     for (schema, table, is_view) in list_tables(conn, databases).await? {
         let columns = columns(conn, &schema, &table).await?;
-        let rows = if is_view { "view".to_owned() } else { rows_digest(conn, &schema, &table, &columns).await? };
-        tables.insert(format!("{schema}.{table}"), format!("{rows} ({})", columns.join(", ")));
+        let rows = if is_view {
+            "view".to_owned()
+        } else {
+            rows_digest(conn, &schema, &table, &columns).await?
+        };
+        tables.insert(
+            format!("{schema}.{table}"),
+            format!("{rows} ({})", columns.join(", ")),
+        );
     }
     let after = log_end(conn).await?;
-    Ok(Digest { before, tables, after })
+    Ok(Digest {
+        before,
+        tables,
+        after,
+    })
 }
 
 async fn log_end(conn: &mut Conn) -> Result<Option<Coordinates>, Error> {
     let dialect = twinlog_server::facts::read_dialect(conn).await?;
-    Ok(conn.row(dialect.row().binlog_status).await?.as_ref().and_then(Coordinates::of_log_end))
+    Ok(conn
+        .row(dialect.row().binlog_status)
+        .await?
+        .as_ref()
+        .and_then(Coordinates::of_log_end))
 }
 
-async fn list_tables(conn: &mut Conn, databases: Option<&[String]>) -> Result<Vec<(String, String, bool)>, Error> {
+async fn list_tables(
+    conn: &mut Conn,
+    databases: Option<&[String]>,
+) -> Result<Vec<(String, String, bool)>, Error> {
     let condition = match databases {
         Some(names) => format!("IN ({})", list(names.iter().map(String::as_str))),
-        None => format!("NOT IN ({})", list(SYSTEM_SCHEMAS.into_iter().chain([OWN_SCHEMA]))),
+        None => format!(
+            "NOT IN ({})",
+            list(SYSTEM_SCHEMAS.into_iter().chain([OWN_SCHEMA]))
+        ),
     };
     let sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA {condition}"
@@ -99,7 +138,13 @@ async fn list_tables(conn: &mut Conn, databases: Option<&[String]>) -> Result<Ve
     let rows = conn.rows(&sql).await?;
     Ok(rows
         .iter()
-        .filter_map(|row| Some((row.at(0)?.to_owned(), row.at(1)?.to_owned(), row.at(2)?.contains("VIEW"))))
+        .filter_map(|row| {
+            Some((
+                row.at(0)?.to_owned(),
+                row.at(1)?.to_owned(),
+                row.at(2)?.contains("VIEW"),
+            ))
+        })
         .collect())
 }
 
@@ -115,34 +160,62 @@ async fn columns(conn: &mut Conn, schema: &str, table: &str) -> Result<Vec<Strin
         literal(table)
     );
     let rows = conn.rows(&sql).await?;
-    Ok(rows.iter().filter_map(|row| Some(format!("{} {}", identifier(row.at(0)?), row.at(1)?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some(format!("{} {}", identifier(row.at(0)?), row.at(1)?)))
+        .collect())
 }
 
 /// The number of rows and an order-free checksum of 2 × 32 bits; NULLs are told apart from empty values.
-async fn rows_digest(conn: &mut Conn, schema: &str, table: &str, columns: &[String]) -> Result<String, Error> {
-    let names: Vec<&str> = columns.iter().filter_map(|column| column.rsplit_once(' ')).map(|(name, _)| name).collect();
+async fn rows_digest(
+    conn: &mut Conn,
+    schema: &str,
+    table: &str,
+    columns: &[String],
+) -> Result<String, Error> {
+    let names: Vec<&str> = columns
+        .iter()
+        .filter_map(|column| column.rsplit_once(' '))
+        .map(|(name, _)| name)
+        .collect();
     let nulls: Vec<String> = names.iter().map(|name| format!("ISNULL({name})")).collect();
-    let row = format!("CONCAT_WS('#', {}, CONCAT({}))", names.join(", "), nulls.join(", "));
+    let row = format!(
+        "CONCAT_WS('#', {}, CONCAT({}))",
+        names.join(", "),
+        nulls.join(", ")
+    );
     let sql = format!(
         "SELECT COUNT(*), COALESCE(BIT_XOR(CRC32({row})), 0), COALESCE(BIT_XOR(CRC32(MD5({row}))), 0) FROM {}.{}",
         identifier(schema),
         identifier(table)
     );
     let sets = conn.result_sets(&sql, &sql, TABLE_TIMEOUT).await?;
-    let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
+    let row = sets
+        .into_iter()
+        .next()
+        .and_then(|set| set.rows.into_iter().next())
+        .unwrap_or_default();
     let part = |index| row.at(index).unwrap_or_default().to_owned();
-    Ok(format!("{} rows, checksum {}-{}", part(0), part(1), part(2)))
+    Ok(format!(
+        "{} rows, checksum {}-{}",
+        part(0),
+        part(1),
+        part(2)
+    ))
 }
 
 fn differences(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    let describe = |digest: Option<&String>| digest.map_or("missing".to_owned(), |text| shorten(text));
+    let describe =
+        |digest: Option<&String>| digest.map_or("missing".to_owned(), |text| shorten(text));
     names
         .into_iter()
         .filter(|name| a.get(*name) != b.get(*name))
         .take(NAMED_MAX)
         .map(|name| match (a.get(name), b.get(name)) {
-            (Some(left), Some(right)) if shorten(left) == shorten(right) => format!("{name}: columns differ"),
+            (Some(left), Some(right)) if shorten(left) == shorten(right) => {
+                format!("{name}: columns differ")
+            }
             (left, right) => format!("{name}: {} against {}", describe(left), describe(right)),
         })
         .collect()
@@ -157,13 +230,23 @@ mod tests {
     use super::*;
 
     fn tables(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries.iter().map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned())).collect()
+        entries
+            .iter()
+            .map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned()))
+            .collect()
     }
 
     #[test]
     fn a_missing_table_a_differing_row_and_a_differing_column_are_named() {
-        let a = tables(&[("t.x", "1 rows, checksum 1-1 (`a` int)"), ("t.y", "2 rows, checksum 2-2 (`a` int)"), ("t.z", "0 rows (`a` int)")]);
-        let b = tables(&[("t.y", "2 rows, checksum 2-3 (`a` int)"), ("t.z", "0 rows (`a` bigint)")]);
+        let a = tables(&[
+            ("t.x", "1 rows, checksum 1-1 (`a` int)"),
+            ("t.y", "2 rows, checksum 2-2 (`a` int)"),
+            ("t.z", "0 rows (`a` int)"),
+        ]);
+        let b = tables(&[
+            ("t.y", "2 rows, checksum 2-3 (`a` int)"),
+            ("t.z", "0 rows (`a` bigint)"),
+        ]);
         assert_eq!(
             differences(&a, &b),
             [

@@ -18,7 +18,11 @@ use crate::{
 /// # Errors
 /// A server that does not stop, or a file that cannot be deleted.
 pub async fn down(site: &Site, purge: bool) -> Result<Vec<String>, Cause> {
-    let _lock = if site.config.server.data_dir.is_dir() { Some(site.lock()?) } else { None };
+    let _lock = if site.config.server.data_dir.is_dir() {
+        Some(site.lock()?)
+    } else {
+        None
+    };
     let [a, b] = site.nodes();
     let (a, b) = futures_util::future::join(stop(site, a), stop(site, b)).await;
     let mut events = vec![a?, b?];
@@ -33,33 +37,57 @@ async fn stop(site: &Site, node: &Node) -> Result<String, Cause> {
         return Ok(format!("{}: external, left alone", node.name));
     }
     let ran = apply::stop(site, node).await?;
-    Ok(format!("{}: {}", node.name, if ran { "stopped" } else { "was not running" }))
+    Ok(format!(
+        "{}: {}",
+        node.name,
+        if ran { "stopped" } else { "was not running" }
+    ))
 }
 
 fn delete(site: &Site) -> Result<String, Cause> {
     let io = |path: &std::path::Path| {
         let path = path.to_owned();
-        move |source| site::Error::Io { action: "delete", path, source }
+        move |source| site::Error::Io {
+            action: "delete",
+            path,
+            source,
+        }
     };
-    for node in site.nodes().into_iter().filter(|node| site.config.runtime_of(node) == Runtime::Process) {
+    for node in site
+        .nodes()
+        .into_iter()
+        .filter(|node| site.config.runtime_of(node) == Runtime::Process)
+    {
         let paths = site.paths(node);
         match process::owner(&paths)? {
             Owner::Marked(found) if found == mark(site, node) => {
                 fs::remove_dir_all(&paths.dir).map_err(io(&paths.dir))?;
             }
             Owner::Nobody => {}
-            Owner::Marked(_) | Owner::Stranger => return Err(process::Error::Foreign { dir: paths.dir }.into()),
+            Owner::Marked(_) | Owner::Stranger => {
+                return Err(process::Error::Foreign { dir: paths.dir }.into());
+            }
         }
     }
     // External nodes keep their accounts, whose passwords are here.
-    if site.nodes().iter().any(|node| site.config.runtime_of(node) == Runtime::External) {
+    if site
+        .nodes()
+        .iter()
+        .any(|node| site.config.runtime_of(node) == Runtime::External)
+    {
         return Ok("deleted the data of the nodes that twinlog runs".into());
     }
     let dir = &site.config.server.data_dir;
-    for made in [site.config.secrets_dir(), site.tls_dir()].into_iter().filter(|path| path.is_dir()) {
+    for made in [site.config.secrets_dir(), site.tls_dir()]
+        .into_iter()
+        .filter(|path| path.is_dir())
+    {
         fs::remove_dir_all(&made).map_err(io(&made))?;
     }
-    for made in [dir.join("pair-id"), dir.join("lock")].into_iter().filter(|path| path.is_file()) {
+    for made in [dir.join("pair-id"), dir.join("lock")]
+        .into_iter()
+        .filter(|path| path.is_file())
+    {
         fs::remove_file(&made).map_err(io(&made))?;
     }
     // What is left is not twinlog's: then the directory stays.

@@ -24,6 +24,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct PairFacts {
     /// Both nodes, in the order of `twinlog.toml`.
     pub nodes: Vec<NodeFacts>,
+    /// Whether the pair has its directory and its id.
+    pub founded: bool,
     /// The secrets that do not exist yet.
     pub missing_secrets: Vec<&'static str>,
     /// Whether the certificates that twinlog mints have yet to be made (or made again).
@@ -64,7 +66,7 @@ pub enum RuntimeFacts {
     /// Someone else's server.
     External,
     /// A local process.
-    Process(ProcessFacts),
+    Process(Box<ProcessFacts>),
 }
 
 /// A local process and its directory.
@@ -100,9 +102,11 @@ impl NodeFacts {
     pub fn dialect(&self) -> Option<Dialect> {
         match (&self.server, &self.runtime) {
             (Ok(server), _) => Some(server.dialect),
-            (_, RuntimeFacts::Process(process)) => {
-                process.binary.as_ref().ok().and_then(|binary| Dialect::of(&binary.version).ok())
-            }
+            (_, RuntimeFacts::Process(process)) => process
+                .binary
+                .as_ref()
+                .ok()
+                .and_then(|binary| Dialect::of(&binary.version).ok()),
             _ => None,
         }
     }
@@ -122,6 +126,7 @@ pub async fn observe(site: &Site) -> PairFacts {
     let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
     let mut facts = PairFacts {
         nodes: vec![a, b],
+        founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
         certificates_due: site.certificates_due(),
         comparison: None,
@@ -134,7 +139,7 @@ pub async fn observe(site: &Site) -> PairFacts {
 
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
     let runtime = match site.config.runtime_of(node) {
-        Runtime::Process => RuntimeFacts::Process(observe_process(site, node)),
+        Runtime::Process => RuntimeFacts::Process(Box::new(observe_process(site, node))),
         Runtime::External | Runtime::Docker => RuntimeFacts::External,
     };
     let silent = |runtime, silence| NodeFacts {
@@ -151,7 +156,14 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
     match observe_server(site, node).await {
         Ok((server, accounts, origin)) => {
             let agent_login = can_log_in(site, node).await;
-            NodeFacts { name: node.name.clone(), runtime, server: Ok(server), accounts, agent_login, origin }
+            NodeFacts {
+                name: node.name.clone(),
+                runtime,
+                server: Ok(server),
+                accounts,
+                agent_login,
+                origin,
+            }
         }
         Err(error) => silent(runtime, Silence::Failed(error)),
     }
@@ -164,7 +176,11 @@ async fn observe_server(
     let mut conn = site.connect(node, Login::Admin, ANSWER_TIMEOUT).await?;
     let server = ServerFacts::read(&mut conn).await?;
     let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
-    let origin = if server.membership.is_some() { origin::read(&mut conn).await? } else { None };
+    let origin = if server.membership.is_some() {
+        origin::read(&mut conn).await?
+    } else {
+        None
+    };
     conn.close().await;
     Ok((server, accounts, origin))
 }
@@ -184,7 +200,9 @@ fn observe_process(site: &Site, node: &Node) -> ProcessFacts {
     let running = process::find(&paths);
     let binary = Binary::find(&site.binary_name(node));
     let reach = site.run_as().and_then(|run_as| match (run_as, &binary) {
-        (Some(run_as), Ok(binary)) => run_as.can_reach(&paths.dir).and_then(|()| run_as.can_reach(&binary.path)),
+        (Some(run_as), Ok(binary)) => run_as
+            .can_reach(&paths.dir)
+            .and_then(|()| run_as.can_reach(&binary.path)),
         _ => Ok(()),
     });
     ProcessFacts {
@@ -202,7 +220,9 @@ fn observe_process(site: &Site, node: &Node) -> ProcessFacts {
 
 /// Whether the port cannot be listened on: asked by trying, the way the server will.
 fn port_taken(node: &Node) -> bool {
-    let address = node.bind_address.unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
+    let address = node
+        .bind_address
+        .unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
     std::net::TcpListener::bind((address, node.port)).is_err()
 }
 
@@ -210,10 +230,16 @@ fn port_taken(node: &Node) -> bool {
 fn disk_free(path: &Path) -> u64 {
     path.ancestors()
         .find_map(|dir| nix::sys::statvfs::statvfs(dir).ok())
-        .map_or(u64::MAX, |stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        .map_or(u64::MAX, |stat| {
+            stat.blocks_available() * stat.fragment_size()
+        })
 }
 
 /// The mark of a node's directory.
 pub fn mark(site: &Site, node: &Node) -> NodeMark {
-    NodeMark { pair: site.config.name.clone(), pair_id: site.pair_id.clone(), node: node.name.clone() }
+    NodeMark {
+        pair: site.config.name.clone(),
+        pair_id: site.pair_id.clone(),
+        node: node.name.clone(),
+    }
 }

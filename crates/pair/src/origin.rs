@@ -22,10 +22,17 @@ pub enum Sameness {
 }
 
 impl Sameness {
-    const ALL: [(Self, &'static str); 3] = [(Self::Empty, "empty"), (Self::Equal, "equal"), (Self::Linked, "linked")];
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Empty, "empty"),
+        (Self::Equal, "equal"),
+        (Self::Linked, "linked"),
+    ];
 
     fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(sameness, _)| *sameness == self).map_or("", |(_, word)| word)
+        Self::ALL
+            .iter()
+            .find(|(sameness, _)| *sameness == self)
+            .map_or("", |(_, word)| word)
     }
 }
 
@@ -58,7 +65,12 @@ pub const TABLES: [&str; 3] = [
 impl Origin {
     /// The statement that records it.
     pub fn record(&self, pair_id: &str, node: &str) -> Sql {
-        let Self { end, gtids, sameness, secrets_id } = self;
+        let Self {
+            end,
+            gtids,
+            sameness,
+            secrets_id,
+        } = self;
         let values = [
             literal(pair_id),
             literal(node),
@@ -86,9 +98,14 @@ pub async fn read(conn: &mut Conn) -> Result<Option<Origin>, Error> {
         .await?;
     Ok(row.and_then(|row| {
         let word = row.get("sameness")?;
-        let (sameness, _) = Sameness::ALL.into_iter().find(|(_, known)| *known == word)?;
+        let (sameness, _) = Sameness::ALL
+            .into_iter()
+            .find(|(_, known)| *known == word)?;
         Some(Origin {
-            end: Coordinates { file: row.get("origin_file")?.to_owned(), position: row.number("origin_position")? },
+            end: Coordinates {
+                file: row.get("origin_file")?.to_owned(),
+                position: row.number("origin_position")?,
+            },
             gtids: row.get("origin_gtids")?.to_owned(),
             sameness,
             secrets_id: row.get("secrets_id")?.to_owned(),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::try_join;
-use twinlog_server::{conn::Error as ConnError, facts::{LinkFacts, ServerFacts}};
+use twinlog_server::{
+    conn::Error as ConnError,
+    facts::{LinkFacts, ServerFacts},
+};
 
 use crate::{
     canary::{self, Outcome, Way},
@@ -70,16 +73,32 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Sql { error, .. } => error.hint(),
-            Self::Broken { link, .. } => link.error().and_then(|(code, text)| explain::link_error(code, text)),
-            Self::Late { link: None, .. } => Some("there is no link: run `twinlog up` again".into()),
-            Self::Late { link: Some(link), .. } if link.delay_s > 0 => {
-                Some(format!("the link is delayed on purpose, by {} s", link.delay_s))
+            Self::Broken { link, .. } => link
+                .error()
+                .and_then(|(code, text)| explain::link_error(code, text)),
+            Self::Late { link: None, .. } => {
+                Some("there is no link: run `twinlog up` again".into())
             }
-            Self::Late { link: Some(link), .. } if !link.filters.is_empty() => {
-                let filters: Vec<String> = link.filters.iter().map(|(rule, value)| format!("{rule}: {value}")).collect();
+            Self::Late {
+                link: Some(link), ..
+            } if link.delay_s > 0 => Some(format!(
+                "the link is delayed on purpose, by {} s",
+                link.delay_s
+            )),
+            Self::Late {
+                link: Some(link), ..
+            } if !link.filters.is_empty() => {
+                let filters: Vec<String> = link
+                    .filters
+                    .iter()
+                    .map(|(rule, value)| format!("{rule}: {value}"))
+                    .collect();
                 Some(format!("a filter may keep it out: {}", filters.join(", ")))
             }
-            Self::Late { .. } => Some("the replica may have much to catch up with: `twinlog status` shows how much".into()),
+            Self::Late { .. } => Some(
+                "the replica may have much to catch up with: `twinlog status` shows how much"
+                    .into(),
+            ),
         }
     }
 }
@@ -97,20 +116,46 @@ async fn prove_link(site: &Site, source: usize, limit: Duration) -> Result<Prove
     let nodes = [site.nodes()[source], site.nodes()[1 - source]];
     let (source_name, replica_name) = (nodes[0].name.clone(), nodes[1].name.clone());
     let sent = async {
-        let mut conn = site.connect(nodes[0], Login::Admin, site.patience()).await?;
-        let mut replica = site.connect(nodes[1], Login::Admin, site.patience()).await?;
-        let facts = [ServerFacts::read(&mut conn).await?, ServerFacts::read(&mut replica).await?];
+        let mut conn = site
+            .connect(nodes[0], Login::Admin, site.patience())
+            .await?;
+        let mut replica = site
+            .connect(nodes[1], Login::Admin, site.patience())
+            .await?;
+        let facts = [
+            ServerFacts::read(&mut conn).await?,
+            ServerFacts::read(&mut replica).await?,
+        ];
         let way = canary::way(&facts[0], &facts[1]);
         let dialects = [facts[0].dialect, facts[1].dialect];
-        let outcome = canary::send(&mut conn, &mut replica, dialects, &source_name, &way, limit).await?;
+        let outcome =
+            canary::send(&mut conn, &mut replica, dialects, &source_name, &way, limit).await?;
         conn.close().await;
         replica.close().await;
         Ok((outcome, way))
     };
     match sent.await {
-        Ok((Outcome::Arrived(took), way)) => Ok(Proven { source: source_name, replica: replica_name, took, way }),
-        Ok((Outcome::Broken(link), _)) => Err(Error::Broken { source_name, replica_name, link }),
-        Ok((Outcome::Late(link), _)) => Err(Error::Late { source_name, replica_name, waited: limit, link }),
-        Err(error) => Err(Error::Sql { source_name, replica_name, error }),
+        Ok((Outcome::Arrived(took), way)) => Ok(Proven {
+            source: source_name,
+            replica: replica_name,
+            took,
+            way,
+        }),
+        Ok((Outcome::Broken(link), _)) => Err(Error::Broken {
+            source_name,
+            replica_name,
+            link,
+        }),
+        Ok((Outcome::Late(link), _)) => Err(Error::Late {
+            source_name,
+            replica_name,
+            waited: limit,
+            link,
+        }),
+        Err(error) => Err(Error::Sql {
+            source_name,
+            replica_name,
+            error,
+        }),
     }
 }

@@ -49,7 +49,11 @@ pub fn desired(config: &Config, index: usize, server_id: u32, dialect: &Dialect)
         .into_iter()
         .filter_map(|Wish(key, value, need, reason)| {
             let name = dialect.variable(key)?.name.to_owned();
-            let value = if name == "expire_logs_days" { in_days(&value) } else { value };
+            let value = if name == "expire_logs_days" {
+                in_days(&value)
+            } else {
+                value
+            };
             Some(match options.get(&name).or_else(|| options.get(key)) {
                 Some(own) => Setting {
                     key: key.into(),
@@ -58,7 +62,13 @@ pub fn desired(config: &Config, index: usize, server_id: u32, dialect: &Dialect)
                     value: own.to_string(),
                     need: Need::Advised,
                 },
-                None => Setting { key: key.into(), name, value, reason: reason.into(), need },
+                None => Setting {
+                    key: key.into(),
+                    name,
+                    value,
+                    reason: reason.into(),
+                    need,
+                },
             })
         })
         .collect()
@@ -73,30 +83,125 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
     let wish = |key, value: &str, need, reason| Wish(key, value.to_owned(), need, reason);
     let number = index + 1;
     let mut wishes = vec![
-        Wish("server_id", server_id.to_string(), Required, "tells the two nodes' changes apart"),
-        wish("log_bin", "binlog", Required, "the binary log is what the peer reads"),
-        wish("log_replica_updates", "ON", Required, "each log must also show what came from the peer, to be compared"),
-        wish("binlog_format", "ROW", Required, "logs the rows themselves, not statements that may act differently on the peer"),
-        wish("binlog_row_image", "FULL", Required, "logs whole rows, without which a conflict cannot be seen or resolved"),
-        wish("binlog_row_metadata", "FULL", Advised, "logs column names and signs, without which values decode wrongly"),
-        wish("binlog_checksum", "CRC32", Advised, "finds damaged events before they are applied"),
+        Wish(
+            "server_id",
+            server_id.to_string(),
+            Required,
+            "tells the two nodes' changes apart",
+        ),
+        wish(
+            "log_bin",
+            "binlog",
+            Required,
+            "the binary log is what the peer reads",
+        ),
+        wish(
+            "log_replica_updates",
+            "ON",
+            Required,
+            "each log must also show what came from the peer, to be compared",
+        ),
+        wish(
+            "binlog_format",
+            "ROW",
+            Required,
+            "logs the rows themselves, not statements that may act differently on the peer",
+        ),
+        wish(
+            "binlog_row_image",
+            "FULL",
+            Required,
+            "logs whole rows, without which a conflict cannot be seen or resolved",
+        ),
+        wish(
+            "binlog_row_metadata",
+            "FULL",
+            Advised,
+            "logs column names and signs, without which values decode wrongly",
+        ),
+        wish(
+            "binlog_checksum",
+            "CRC32",
+            Advised,
+            "finds damaged events before they are applied",
+        ),
     ];
     if config.replication.mode == Mode::Gtid {
         // `enforce` first: it must be in force before GTIDs are switched on.
-        wishes.push(wish("enforce_gtid_consistency", "ON", Required, "refuses what cannot be logged under one GTID"));
-        wishes.push(wish("gtid_mode", "ON", Required, "names every transaction, so that a link resumes where it was"));
+        wishes.push(wish(
+            "enforce_gtid_consistency",
+            "ON",
+            Required,
+            "refuses what cannot be logged under one GTID",
+        ));
+        wishes.push(wish(
+            "gtid_mode",
+            "ON",
+            Required,
+            "names every transaction, so that a link resumes where it was",
+        ));
     }
     wishes.extend([
-        Wish("gtid_domain_id", number.to_string(), Required, "one domain for each node: their changes are numbered apart"),
-        wish("gtid_strict_mode", "ON", Advised, "refuses transactions out of order instead of mixing them up"),
-        wish("auto_increment_increment", "2", Required, "two nodes hand out numbers: each takes every second one"),
-        Wish("auto_increment_offset", number.to_string(), Required, "this node's half of the numbers"),
-        wish("sync_binlog", "1", Advised, "a commit is in the log on disk, or a crash would lose what the peer already has"),
-        wish("innodb_flush_log_at_trx_commit", "1", Advised, "a commit is on disk before the client hears of it"),
-        wish("source_info_repository", "TABLE", Advised, "the link's place survives a crash"),
-        wish("relay_log_info_repository", "TABLE", Advised, "the applier's place commits with the data"),
-        wish("relay_log_recovery", "ON", Advised, "after a crash, fetches again what was received but not applied"),
-        wish("replica_parallel_type", "LOGICAL_CLOCK", Advised, "applies in parallel what committed together on the source"),
+        Wish(
+            "gtid_domain_id",
+            number.to_string(),
+            Required,
+            "one domain for each node: their changes are numbered apart",
+        ),
+        wish(
+            "gtid_strict_mode",
+            "ON",
+            Advised,
+            "refuses transactions out of order instead of mixing them up",
+        ),
+        wish(
+            "auto_increment_increment",
+            "2",
+            Required,
+            "two nodes hand out numbers: each takes every second one",
+        ),
+        Wish(
+            "auto_increment_offset",
+            number.to_string(),
+            Required,
+            "this node's half of the numbers",
+        ),
+        wish(
+            "sync_binlog",
+            "1",
+            Advised,
+            "a commit is in the log on disk, or a crash would lose what the peer already has",
+        ),
+        wish(
+            "innodb_flush_log_at_trx_commit",
+            "1",
+            Advised,
+            "a commit is on disk before the client hears of it",
+        ),
+        wish(
+            "source_info_repository",
+            "TABLE",
+            Advised,
+            "the link's place survives a crash",
+        ),
+        wish(
+            "relay_log_info_repository",
+            "TABLE",
+            Advised,
+            "the applier's place commits with the data",
+        ),
+        wish(
+            "relay_log_recovery",
+            "ON",
+            Advised,
+            "after a crash, fetches again what was received but not applied",
+        ),
+        wish(
+            "replica_parallel_type",
+            "LOGICAL_CLOCK",
+            Advised,
+            "applies in parallel what committed together on the source",
+        ),
         // 5.6 could apply in parallel by schema only, and not keep the commit order.
         Wish(
             "replica_parallel_workers",
@@ -110,11 +215,36 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
         ),
         // MariaDB's default, optimistic, runs a transaction before the one it depends on and rolls it back; under an
         // applier that forgives missing rows there is no error to roll back on, and the change is lost.
-        wish("slave_parallel_mode", "conservative", Advised, "parallel, but never ahead of a transaction it depends on"),
-        wish("replica_preserve_commit_order", "ON", Advised, "commits in the source's order, so that both logs can be compared"),
-        Wish("replica_net_timeout", NET_TIMEOUT_S.to_string(), Advised, "notices a dead connection within seconds"),
-        Wish("replica_transaction_retries", TRANSACTION_RETRIES.to_string(), Advised, "outlasts locks held by clients"),
-        Wish("binlog_expire_logs_seconds", BINLOG_RETENTION_S.to_string(), Advised, "outlasts a long outage of the peer"),
+        wish(
+            "slave_parallel_mode",
+            "conservative",
+            Advised,
+            "parallel, but never ahead of a transaction it depends on",
+        ),
+        wish(
+            "replica_preserve_commit_order",
+            "ON",
+            Advised,
+            "commits in the source's order, so that both logs can be compared",
+        ),
+        Wish(
+            "replica_net_timeout",
+            NET_TIMEOUT_S.to_string(),
+            Advised,
+            "notices a dead connection within seconds",
+        ),
+        Wish(
+            "replica_transaction_retries",
+            TRANSACTION_RETRIES.to_string(),
+            Advised,
+            "outlasts locks held by clients",
+        ),
+        Wish(
+            "binlog_expire_logs_seconds",
+            BINLOG_RETENTION_S.to_string(),
+            Advised,
+            "outlasts a long outage of the peer",
+        ),
     ]);
     if dialect.is_mariadb() && config.replication.mode == Mode::Position {
         for key in ["sync_source_info", "sync_relay_log", "sync_relay_log_info"] {
@@ -123,7 +253,12 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
     }
     if config.replication.semi_sync {
         for key in ["semi_sync_source", "semi_sync_replica"] {
-            wishes.push(wish(key, "ON", Required, "semi_sync = true: a commit waits until the peer has received it"));
+            wishes.push(wish(
+                key,
+                "ON",
+                Required,
+                "semi_sync = true: a commit waits until the peer has received it",
+            ));
         }
     }
     wishes
@@ -144,7 +279,9 @@ pub type ConfigLine = (String, Option<String>, String);
 
 /// The filter lines for `databases`, in the form that was asked for.
 pub fn filter_lines(config: &Config) -> Vec<ConfigLine> {
-    let Some(databases) = &config.databases else { return Vec::new() };
+    let Some(databases) = &config.databases else {
+        return Vec::new();
+    };
     let own = twinlog_server::facts::OWN_SCHEMA.to_owned();
     let names = databases.iter().cloned().chain([own]);
     match config.replication.filter {
@@ -168,7 +305,13 @@ pub fn filter_lines(config: &Config) -> Vec<ConfigLine> {
 /// `db.%`, with the wildcards in the name itself escaped. With `%` for the table, CREATE, ALTER and DROP DATABASE
 /// pass too (MySQL manual, "--replicate-wild-do-table").
 pub fn wild_table_pattern(database: &str) -> String {
-    format!("{}.%", database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%"))
+    format!(
+        "{}.%",
+        database
+            .replace('\\', "\\\\")
+            .replace('_', "\\_")
+            .replace('%', "\\%")
+    )
 }
 
 /// Whether a node is started so that it refuses clients' writes until `up` has decided who the writer is.
@@ -186,11 +329,20 @@ mod tests {
     use crate::config::OptionValue;
 
     fn dialect(flavour: Flavour, major: u16, minor: u16, patch: u16) -> Dialect {
-        Dialect::of(&Version { flavour, major, minor, patch }).expect("supported")
+        Dialect::of(&Version {
+            flavour,
+            major,
+            minor,
+            patch,
+        })
+        .expect("supported")
     }
 
     fn shown(config: &Config, dialect: &Dialect) -> String {
-        desired(config, 1, 2, dialect).iter().map(|s| format!("{} = {}\n", s.name, s.value)).collect()
+        desired(config, 1, 2, dialect)
+            .iter()
+            .map(|s| format!("{} = {}\n", s.name, s.value))
+            .collect()
     }
 
     #[test]
@@ -214,11 +366,21 @@ mod tests {
     #[test]
     fn the_users_own_option_wins_and_says_so() {
         let mut config = Config::local(Path::new("/x"), "shop");
-        config.server.options.insert("sync_binlog".into(), OptionValue::Integer(0));
+        config
+            .server
+            .options
+            .insert("sync_binlog".into(), OptionValue::Integer(0));
         let settings = desired(&config, 0, 1, &dialect(Flavour::MySql, 9, 7, 4));
-        let own = settings.iter().find(|setting| setting.key == "sync_binlog").expect("there");
+        let own = settings
+            .iter()
+            .find(|setting| setting.key == "sync_binlog")
+            .expect("there");
         assert_eq!(own.value, "0");
-        assert!(own.reason.starts_with("your option (twinlog would set 1"), "{}", own.reason);
+        assert!(
+            own.reason.starts_with("your option (twinlog would set 1"),
+            "{}",
+            own.reason
+        );
     }
 
     #[test]

@@ -100,10 +100,27 @@ impl Site {
         let path = config.server.data_dir.join("pair-id");
         let pair_id = match fs::read_to_string(&path) {
             Ok(text) => text.trim().to_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => uuid::Uuid::new_v4().to_string(),
-            Err(source) => return Err(Error::Io { action: "read", path, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                uuid::Uuid::new_v4().to_string()
+            }
+            Err(source) => {
+                return Err(Error::Io {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
         };
-        Ok(Self { config, pair_id, secrets })
+        Ok(Self {
+            config,
+            pair_id,
+            secrets,
+        })
+    }
+
+    /// Whether the pair's id is written down.
+    pub fn is_founded(&self) -> bool {
+        self.config.server.data_dir.join("pair-id").is_file()
     }
 
     /// Writes the pair's id down, or adopts the one that another twinlog wrote first.
@@ -112,13 +129,26 @@ impl Site {
     /// [`Error::Io`].
     pub fn found(&mut self) -> Result<(), Error> {
         let dir = &self.config.server.data_dir;
-        fs::create_dir_all(dir).map_err(|source| Error::Io { action: "create", path: dir.clone(), source })?;
+        fs::create_dir_all(dir).map_err(|source| Error::Io {
+            action: "create",
+            path: dir.clone(),
+            source,
+        })?;
         let path = dir.join("pair-id");
         let text = format!("{}\n", self.pair_id);
-        files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC)
-            .map_err(|source| Error::Io { action: "write", path: path.clone(), source })?;
+        files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC).map_err(|source| {
+            Error::Io {
+                action: "write",
+                path: path.clone(),
+                source,
+            }
+        })?;
         self.pair_id = fs::read_to_string(&path)
-            .map_err(|source| Error::Io { action: "read", path, source })?
+            .map_err(|source| Error::Io {
+                action: "read",
+                path,
+                source,
+            })?
             .trim()
             .to_owned();
         Ok(())
@@ -135,7 +165,11 @@ impl Site {
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|source| Error::Io { action: "open", path: path.clone(), source })?;
+            .map_err(|source| Error::Io {
+                action: "open",
+                path: path.clone(),
+                source,
+            })?;
         nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
             .map_err(|_| Error::Busy { path })
     }
@@ -157,7 +191,9 @@ impl Site {
 
     /// The server program of a process node, as it is looked up.
     pub fn binary_name(&self, node: &Node) -> String {
-        self.config.binary_of(node).map_or("mysqld".into(), |path| path.display().to_string())
+        self.config
+            .binary_of(node)
+            .map_or("mysqld".into(), |path| path.display().to_string())
     }
 
     /// The user that process nodes run as; `None` when that is the caller.
@@ -175,30 +211,50 @@ impl Site {
 
     /// The certificate files of a node that twinlog runs: the user's, or those twinlog mints.
     pub fn certificates(&self, node: &Node) -> NodeFiles {
-        let own = self.config.tls.as_ref().and_then(|tls| Some((tls, tls.nodes.get(&node.name)?)));
+        let own = self
+            .config
+            .tls
+            .as_ref()
+            .and_then(|tls| Some((tls, tls.nodes.get(&node.name)?)));
         match own {
-            Some((tls, identity)) => {
-                NodeFiles { ca: tls.ca.clone(), cert: identity.cert.clone(), key: identity.key.clone() }
-            }
+            Some((tls, identity)) => NodeFiles {
+                ca: tls.ca.clone(),
+                cert: identity.cert.clone(),
+                key: identity.key.clone(),
+            },
             None => NodeFiles::of(&self.tls_dir(), &node.name),
         }
     }
 
     /// The nodes that twinlog runs and mints certificates for, with the names in them.
     pub fn minted_nodes(&self) -> Vec<NodeNames> {
-        let own = |node: &&Node| self.config.tls.as_ref().is_some_and(|tls| tls.nodes.contains_key(&node.name));
+        let own = |node: &&Node| {
+            self.config
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.nodes.contains_key(&node.name))
+        };
         self.nodes()
             .into_iter()
             .filter(|node| self.config.runtime_of(node) != Runtime::External && !own(node))
             .map(|node| {
                 let container = format!("{}-{}", self.config.name, node.name);
                 let mut sans = vec![self.host_for_peer(node).to_owned()];
-                for name in [node.host.as_str(), "127.0.0.1", "::1", "localhost", &container] {
+                for name in [
+                    node.host.as_str(),
+                    "127.0.0.1",
+                    "::1",
+                    "localhost",
+                    &container,
+                ] {
                     if !sans.iter().any(|san| san == name) {
                         sans.push(name.to_owned());
                     }
                 }
-                NodeNames { name: node.name.clone(), sans }
+                NodeNames {
+                    name: node.name.clone(),
+                    sans,
+                }
             })
             .collect()
     }
@@ -215,14 +271,23 @@ impl Site {
     pub fn mint_certificates(&self) -> Result<(), Error> {
         let minted = certs::ensure(&self.tls_dir(), &self.minted_nodes())?;
         let run_as = self.run_as()?;
-        let files: Vec<PathBuf> =
-            minted.iter().flat_map(|node| node.files.all().map(Path::to_owned)).collect();
-        Ok(process::give_files(&self.tls_dir(), &files, run_as.as_ref())?)
+        let files: Vec<PathBuf> = minted
+            .iter()
+            .flat_map(|node| node.files.all().map(Path::to_owned))
+            .collect();
+        Ok(process::give_files(
+            &self.tls_dir(),
+            &files,
+            run_as.as_ref(),
+        )?)
     }
 
     /// The authority's file, as the server of node `index` sees it.
     pub fn ca_for_replica(&self, index: usize) -> String {
-        self.certificates(self.nodes()[index]).ca.display().to_string()
+        self.certificates(self.nodes()[index])
+            .ca
+            .display()
+            .to_string()
     }
 
     /// Writes an option file, readable by the user its server runs as.
@@ -230,8 +295,13 @@ impl Site {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_config(&self, path: &Path, text: &str) -> Result<(), Error> {
-        files::replace_whole(path, text.as_bytes(), files::FILE_PUBLIC)
-            .map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+        files::replace_whole(path, text.as_bytes(), files::FILE_PUBLIC).map_err(|source| {
+            Error::Io {
+                action: "write",
+                path: path.to_owned(),
+                source,
+            }
+        })
     }
 
     /// The host under which the peer reaches a node.
@@ -246,7 +316,10 @@ impl Site {
 
     /// The secrets that do not exist yet.
     pub fn missing_secrets(&self) -> Vec<&'static str> {
-        SECRETS.into_iter().filter(|name| !self.secrets.path(name).is_ok_and(|path| path.exists())).collect()
+        SECRETS
+            .into_iter()
+            .filter(|name| !self.secrets.path(name).is_ok_and(|path| path.exists()))
+            .collect()
     }
 
     /// Generates the secrets that do not exist yet.
@@ -254,7 +327,9 @@ impl Site {
     /// # Errors
     /// [`Error::Secret`].
     pub fn make_secrets(&self) -> Result<(), Error> {
-        SECRETS.iter().try_for_each(|name| Ok(self.secrets.get_or_create(name).map(drop)?))
+        SECRETS
+            .iter()
+            .try_for_each(|name| Ok(self.secrets.get_or_create(name).map(drop)?))
     }
 
     /// The secret of this name.
@@ -269,7 +344,10 @@ impl Site {
     pub fn secrets_id(&self) -> String {
         use secrecy::ExposeSecret;
         // Half of it: the file holds 32 characters like any secret, and this much is written into tables.
-        self.secrets.read(SET_ID).map(|id| id.expose_secret().chars().take(16).collect()).unwrap_or_default()
+        self.secrets
+            .read(SET_ID)
+            .map(|id| id.expose_secret().chars().take(16).collect())
+            .unwrap_or_default()
     }
 
     /// How twinlog reaches a node's server.
@@ -279,8 +357,14 @@ impl Site {
     pub fn endpoint(&self, node: &Node, login: Login) -> Result<Endpoint, SecretError> {
         let external = self.config.runtime_of(node) == Runtime::External;
         let (user, password) = match login {
-            Login::Agent => (Account::Agent.user().to_owned(), Some(self.secret(Account::Agent.secret())?)),
-            Login::Admin if external => (node.user.clone().unwrap_or_else(|| "root".into()), user_password(node)?),
+            Login::Agent => (
+                Account::Agent.user().to_owned(),
+                Some(self.secret(Account::Agent.secret())?),
+            ),
+            Login::Admin if external => (
+                node.user.clone().unwrap_or_else(|| "root".into()),
+                user_password(node)?,
+            ),
             Login::Admin => ("root".to_owned(), Some(self.secret(ROOT_SECRET)?)),
         };
         let (address, tls) = match self.config.runtime_of(node) {
@@ -289,24 +373,44 @@ impl Site {
             Runtime::Docker => (Address::Tcp(node.host.clone(), node.port), ClientTls::Off),
             Runtime::External => (Address::Tcp(node.host.clone(), node.port), client_tls(node)),
         };
-        Ok(Endpoint { address, user, password, tls })
+        Ok(Endpoint {
+            address,
+            user,
+            password,
+            tls,
+        })
     }
 
     /// Connects to a node's server within `limit`.
     ///
     /// # Errors
     /// As [`Conn::open`].
-    pub async fn connect(&self, node: &Node, login: Login, limit: Duration) -> Result<Conn, ConnError> {
-        let endpoint = self.endpoint(node, login).map_err(|error| ConnError::Unreachable {
-            address: Address::Tcp(node.host.clone(), node.port),
-            user: Account::Agent.user().into(),
-            reason: error.to_string(),
-        })?;
-        let preferred = node.client_tls() == config::ClientTls::Preferred && endpoint.tls != ClientTls::Off;
+    pub async fn connect(
+        &self,
+        node: &Node,
+        login: Login,
+        limit: Duration,
+    ) -> Result<Conn, ConnError> {
+        let endpoint = self
+            .endpoint(node, login)
+            .map_err(|error| ConnError::Unreachable {
+                address: Address::Tcp(node.host.clone(), node.port),
+                user: Account::Agent.user().into(),
+                reason: error.to_string(),
+            })?;
+        let preferred =
+            node.client_tls() == config::ClientTls::Preferred && endpoint.tls != ClientTls::Off;
         match Conn::open_within(&endpoint, limit).await {
             // The server offers no TLS, and the user left the choice to us.
             Err(ConnError::Unreachable { .. }) if preferred => {
-                Conn::open_within(&Endpoint { tls: ClientTls::Off, ..endpoint }, limit).await
+                Conn::open_within(
+                    &Endpoint {
+                        tls: ClientTls::Off,
+                        ..endpoint
+                    },
+                    limit,
+                )
+                .await
             }
             result => result,
         }
@@ -329,7 +433,11 @@ fn user_password(node: &Node) -> Result<Option<SecretString>, SecretError> {
 fn client_tls(node: &Node) -> ClientTls {
     match node.client_tls() {
         config::ClientTls::Off => ClientTls::Off,
-        config::ClientTls::Preferred | config::ClientTls::Required => ClientTls::Required { ca: None },
-        config::ClientTls::VerifyCa | config::ClientTls::VerifyIdentity => ClientTls::Required { ca: node.ssl_ca.clone() },
+        config::ClientTls::Preferred | config::ClientTls::Required => {
+            ClientTls::Required { ca: None }
+        }
+        config::ClientTls::VerifyCa | config::ClientTls::VerifyIdentity => ClientTls::Required {
+            ca: node.ssl_ca.clone(),
+        },
     }
 }

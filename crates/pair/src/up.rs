@@ -61,7 +61,7 @@ pub enum Error {
     #[error(transparent)]
     Sql(#[from] ConnError),
     /// Steps were carried out, and are missing again.
-    #[error("after {ROUNDS_MAX} rounds there still is something to do:\n{0}")]
+    #[error("after {ROUNDS_MAX} rounds there still is something to do: {}", .0.steps.iter().map(|step| step.title.as_str()).collect::<Vec<_>>().join("; "))]
     Unsettled(Plan),
     /// A link is not proven.
     #[error(transparent)]
@@ -95,7 +95,10 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
     let mut machine_lock = None;
     let mut server_locks: Vec<Conn> = Vec::new();
     let mut steps = 0;
-    let external = site.nodes().iter().any(|node| site.config.runtime_of(node) == Runtime::External);
+    let external = site
+        .nodes()
+        .iter()
+        .any(|node| site.config.runtime_of(node) == Runtime::External);
     let mut approved: Option<Plan> = None;
     for _ in 0..ROUNDS_MAX {
         if machine_lock.is_none() && site.config.server.data_dir.is_dir() {
@@ -104,11 +107,20 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         let facts = observe(site).await;
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
+            for conn in server_locks {
+                conn.close().await; // Merely dropped, it would leave a warning in the server's log.
+            }
             let proofs = prove::prove(site, prove::PROOF_TIMEOUT).await?;
-            return Ok(Done { steps, notes: plan.notes, proofs });
+            return Ok(Done {
+                steps,
+                notes: plan.notes,
+                proofs,
+            });
         }
         // What was shown as part of an earlier plan need not be asked again.
-        let new = approved.as_ref().is_none_or(|shown| plan.steps.iter().any(|step| !shown.steps.contains(step)));
+        let new = approved
+            .as_ref()
+            .is_none_or(|shown| plan.steps.iter().any(|step| !shown.steps.contains(step)));
         if new && !ui.approve(&plan, external) {
             return Err(Error::Declined);
         }
@@ -127,10 +139,16 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
 async fn lock_servers(site: &Site) -> Result<Vec<Conn>, Error> {
     let mut held = Vec::new();
     for node in site.nodes() {
-        let mut conn = site.connect(node, Login::Admin, Duration::from_secs(5)).await?;
-        let got = conn.value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)")).await?;
+        let mut conn = site
+            .connect(node, Login::Admin, Duration::from_secs(5))
+            .await?;
+        let got = conn
+            .value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)"))
+            .await?;
         if got.as_deref() != Some("1") {
-            return Err(Error::Busy { node: node.name.clone() });
+            return Err(Error::Busy {
+                node: node.name.clone(),
+            });
         }
         held.push(conn);
     }

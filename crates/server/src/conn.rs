@@ -150,13 +150,23 @@ pub struct Row(Vec<(String, Option<String>)>);
 
 impl Row {
     /// A row from its columns, for tests of code that reads rows.
-    pub fn from_columns<N: Into<String>, V: Into<String>>(columns: impl IntoIterator<Item = (N, Option<V>)>) -> Self {
-        Self(columns.into_iter().map(|(name, value)| (name.into(), value.map(Into::into))).collect())
+    pub fn from_columns<N: Into<String>, V: Into<String>>(
+        columns: impl IntoIterator<Item = (N, Option<V>)>,
+    ) -> Self {
+        Self(
+            columns
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.map(Into::into)))
+                .collect(),
+        )
     }
 
     /// The value of a column by name, whatever its case; `None` when absent or NULL.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_deref())
+        self.0
+            .iter()
+            .find(|(column, _)| column.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| value.as_deref())
     }
 
     /// The first of several names that the row has, for columns that were renamed between versions.
@@ -176,7 +186,9 @@ impl Row {
 
     /// All columns in the server's order.
     pub fn columns(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 }
 
@@ -225,7 +237,11 @@ impl Conn {
             reason,
         };
         match tokio::time::timeout(limit, mysql_async::Conn::new(options(endpoint))).await {
-            Ok(Ok(inner)) => Ok(Self { inner, address: endpoint.address.clone(), dirty: false }),
+            Ok(Ok(inner)) => Ok(Self {
+                inner,
+                address: endpoint.address.clone(),
+                dirty: false,
+            }),
             Ok(Err(mysql_async::Error::Server(error))) => Err(Error::Refused {
                 address: endpoint.address.clone(),
                 user: endpoint.user.clone(),
@@ -234,7 +250,10 @@ impl Conn {
                 message: error.message,
             }),
             Ok(Err(error)) => Err(unreachable(innermost(&error))),
-            Err(_) => Err(unreachable(format!("no answer within {} s", limit.as_secs_f32()))),
+            Err(_) => Err(unreachable(format!(
+                "no answer within {} s",
+                limit.as_secs_f32()
+            ))),
         }
     }
 
@@ -248,7 +267,13 @@ impl Conn {
     /// # Errors
     /// [`Error::Statement`] with the server's own code, or [`Error::Lost`].
     pub async fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
-        Ok(self.result_sets(sql, sql, QUERY_TIMEOUT).await?.into_iter().next().unwrap_or_default().rows)
+        Ok(self
+            .result_sets(sql, sql, QUERY_TIMEOUT)
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default()
+            .rows)
     }
 
     /// The first row, if there is one.
@@ -264,7 +289,10 @@ impl Conn {
     /// # Errors
     /// As [`Conn::rows`].
     pub async fn value(&mut self, sql: &str) -> Result<Option<String>, Error> {
-        Ok(self.row(sql).await?.and_then(|row| row.at(0).map(str::to_owned)))
+        Ok(self
+            .row(sql)
+            .await?
+            .and_then(|row| row.at(0).map(str::to_owned)))
     }
 
     /// Runs a statement for its effect.
@@ -280,18 +308,31 @@ impl Conn {
     /// # Errors
     /// As [`Conn::rows`].
     pub async fn execute_secret(&mut self, sql: &SecretString, shown: &str) -> Result<(), Error> {
-        self.result_sets(sql.expose_secret(), shown, QUERY_TIMEOUT).await.map(drop)
+        self.result_sets(sql.expose_secret(), shown, QUERY_TIMEOUT)
+            .await
+            .map(drop)
     }
 
     /// Every result set of a text that may hold several statements.
     ///
     /// # Errors
     /// As [`Conn::rows`]; a dead-line of `limit` for all of it.
-    pub async fn result_sets(&mut self, sql: &str, shown: &str, limit: Duration) -> Result<Vec<ResultSet>, Error> {
+    pub async fn result_sets(
+        &mut self,
+        sql: &str,
+        shown: &str,
+        limit: Duration,
+    ) -> Result<Vec<ResultSet>, Error> {
         let address = self.address.clone();
-        let lost = |reason: String| Error::Lost { address: address.clone(), reason, sql: shown.to_owned() };
+        let lost = |reason: String| Error::Lost {
+            address: address.clone(),
+            reason,
+            sql: shown.to_owned(),
+        };
         if self.dirty {
-            return Err(lost("connection closed after an unfinished statement".into()));
+            return Err(lost(
+                "connection closed after an unfinished statement".into(),
+            ));
         }
         tracing::debug!(%address, sql = shown, "statement");
         self.dirty = true;
@@ -307,7 +348,11 @@ impl Conn {
                     code: error.code,
                     state: error.state,
                     // 9.x repeats parts of the statement in syntax errors: a secret would be among them.
-                    message: if sql == shown { error.message } else { mask(&error.message, sql, shown) },
+                    message: if sql == shown {
+                        error.message
+                    } else {
+                        mask(&error.message, sql, shown)
+                    },
                     sql: shown.to_owned(),
                 })
             }
@@ -327,20 +372,37 @@ impl Conn {
 /// A message about a statement with a secret, for people: whatever the server quoted from the statement is left out.
 fn mask(message: &str, sql: &str, shown: &str) -> String {
     match message.split_once(" near '") {
-        Some((head, _)) if sql != shown => format!("{head} (text withheld: the statement has a secret)"),
+        Some((head, _)) if sql != shown => {
+            format!("{head} (text withheld: the statement has a secret)")
+        }
         _ => message.to_owned(),
     }
 }
 
-async fn read_all(conn: &mut mysql_async::Conn, sql: &str) -> Result<Vec<ResultSet>, mysql_async::Error> {
+async fn read_all(
+    conn: &mut mysql_async::Conn,
+    sql: &str,
+) -> Result<Vec<ResultSet>, mysql_async::Error> {
     let mut result = conn.query_iter(sql).await?;
     let mut sets = Vec::new();
     loop {
-        let columns: Vec<String> =
-            result.columns_ref().iter().map(|column| column.name_str().into_owned()).collect();
+        let columns: Vec<String> = result
+            .columns_ref()
+            .iter()
+            .map(|column| column.name_str().into_owned())
+            .collect();
         let affected = result.affected_rows();
-        let rows = result.collect::<mysql_async::Row>().await?.into_iter().map(|row| text_row(&columns, row)).collect();
-        sets.push(ResultSet { columns, rows, affected });
+        let rows = result
+            .collect::<mysql_async::Row>()
+            .await?
+            .into_iter()
+            .map(|row| text_row(&columns, row))
+            .collect();
+        sets.push(ResultSet {
+            columns,
+            rows,
+            affected,
+        });
         if result.is_empty() {
             return Ok(sets);
         }
@@ -404,8 +466,15 @@ mod tests {
 
     #[test]
     fn a_row_is_read_by_any_of_its_names() {
-        let row = Row::from_columns([("Replica_IO_Running", Some("Yes")), ("Last_IO_Errno", Some("0")), ("x", None)]);
-        assert_eq!(row.any(&["Slave_IO_Running", "replica_io_running"]), Some("Yes"));
+        let row = Row::from_columns([
+            ("Replica_IO_Running", Some("Yes")),
+            ("Last_IO_Errno", Some("0")),
+            ("x", None),
+        ]);
+        assert_eq!(
+            row.any(&["Slave_IO_Running", "replica_io_running"]),
+            Some("Yes")
+        );
         assert_eq!(row.number::<u16>("Last_IO_Errno"), Some(0));
         assert_eq!(row.get("x"), None);
     }

@@ -47,7 +47,10 @@ impl Sql {
     ///
     /// # Errors
     /// Whatever `lookup` returns for a secret that cannot be read.
-    pub fn expose<E>(&self, lookup: impl Fn(&str) -> Result<SecretString, E>) -> Result<SecretString, E> {
+    pub fn expose<E>(
+        &self,
+        lookup: impl Fn(&str) -> Result<SecretString, E>,
+    ) -> Result<SecretString, E> {
         let mut out = String::new();
         for part in &self.0 {
             match part {
@@ -105,8 +108,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_in_text_and_present_when_exposed() {
-        let sql = Sql::new("ALTER USER u IDENTIFIED BY ").secret("root").text(" ACCOUNT UNLOCK");
-        assert_eq!(sql.to_string(), "ALTER USER u IDENTIFIED BY '***' ACCOUNT UNLOCK");
+        let sql = Sql::new("ALTER USER u IDENTIFIED BY ")
+            .secret("root")
+            .text(" ACCOUNT UNLOCK");
+        assert_eq!(
+            sql.to_string(),
+            "ALTER USER u IDENTIFIED BY '***' ACCOUNT UNLOCK"
+        );
         assert!(!format!("{sql:?}").contains("it's"));
         let exposed = sql.expose(|name| {
             assert_eq!(name, "root");

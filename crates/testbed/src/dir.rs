@@ -113,12 +113,13 @@ fn sweep() {
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        if is_ours(&entry.file_name(), &path) && !path.join(KEPT).exists() {
-            if let Some(_lock) = lock(&path) {
-                kill_servers_in(&path);
-                // Another sweeper may be as far: what one cannot remove, the other has.
-                let _ = fs::remove_dir_all(&path);
-            }
+        if is_ours(&entry.file_name(), &path)
+            && !path.join(KEPT).exists()
+            && let Some(_lock) = lock(&path)
+        {
+            kill_servers_in(&path);
+            // Another sweeper may be as far: what one cannot remove, the other has.
+            let _ = fs::remove_dir_all(&path);
         }
     }
 }

@@ -6,16 +6,27 @@ use clap::{Args, Parser, Subcommand};
 
 /// MySQL and MariaDB dual primaries that stay equal.
 #[derive(Debug, Parser)]
-#[command(name = "twinlog", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "twinlog",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
   twinlog status                  is the pair healthy?
 
-Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed.")]
+Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
+)]
 pub(crate) struct Cli {
     /// The pair's configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "twinlog.toml", global = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "twinlog.toml",
+        global = true
+    )]
     pub(crate) config: PathBuf,
     /// Say more on standard error; twice for every statement.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

@@ -1,6 +1,11 @@
 //! Failures as people see them: rendered once, here, with what to do about them.
 
-use twinlog_pair::{apply, config::ConfigError, plan::{Blame, Refusal}, prove, site, up};
+use twinlog_pair::{
+    apply,
+    config::ConfigError,
+    plan::{Blame, Refusal},
+    prove, site, up,
+};
 use twinlog_server::conn;
 
 /// The honest answer is "no".
@@ -19,11 +24,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl Into<String>, hint: Option<String>) -> Self {
-        Self { code, messages: vec![(message.into(), hint)] }
+        Self {
+            code,
+            messages: vec![(message.into(), hint)],
+        }
     }
 
     /// Writes the failure to standard error.
-    #[expect(clippy::print_stderr, reason = "anstream decides about colour, and this is the one place for errors")]
     pub(crate) fn print(&self) {
         for (message, hint) in &self.messages {
             anstream::eprintln!("\x1b[1;31merror:\x1b[0m {}", indent(message));
@@ -48,14 +55,23 @@ impl From<ConfigError> for Failure {
 impl From<Vec<Refusal>> for Failure {
     fn from(refusals: Vec<Refusal>) -> Self {
         // A mistake in the configuration explains the rest, so it decides.
-        let code = if refusals.iter().any(|refusal| refusal.blame == Blame::Config) {
+        let code = if refusals
+            .iter()
+            .any(|refusal| refusal.blame == Blame::Config)
+        {
             USAGE
         } else if refusals.iter().any(|refusal| refusal.blame == Blame::World) {
             WORLD
         } else {
             NO
         };
-        Self { code, messages: refusals.into_iter().map(|refusal| (refusal.message, refusal.hint)).collect() }
+        Self {
+            code,
+            messages: refusals
+                .into_iter()
+                .map(|refusal| (refusal.message, refusal.hint))
+                .collect(),
+        }
     }
 }
 

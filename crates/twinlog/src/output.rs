@@ -15,11 +15,12 @@ use twinlog_pair::{
 /// Sends log lines to standard error: warnings, or more for each `-v`. `RUST_LOG` refines it.
 pub(crate) fn log_to_stderr(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "twinlog_server=debug,twinlog_pair=debug,twinlog=debug,info",
+        0 => "warn,mysql_async=off",
+        1 => "info,mysql_async=off",
+        _ => "twinlog_server=debug,twinlog_pair=debug,twinlog=debug,info,mysql_async=off",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -31,13 +32,15 @@ pub(crate) fn log_to_stderr(verbose: u8) {
 /// Prints data. A reader that has gone away ends the program quietly, as it does every other tool.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    if writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).is_err() {
+    if writeln!(out, "{}", text.trim_end_matches('\n'))
+        .and_then(|()| out.flush())
+        .is_err()
+    {
         std::process::exit(0);
     }
 }
 
 /// Prints a message for the person at the terminal.
-#[expect(clippy::print_stderr, reason = "the one place for messages; anstream decides about colour")]
 pub(crate) fn tell(text: &str) {
     anstream::eprintln!("{text}");
 }
@@ -51,7 +54,10 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn new(yes: bool) -> Self {
-        Self { yes, done: AtomicUsize::new(0) }
+        Self {
+            yes,
+            done: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -63,7 +69,11 @@ impl Progress for Terminal {
 
     fn end(&self, step: &Step, took: Duration) {
         if took > Duration::from_millis(500) {
-            tell(&format!("\x1b[2m    {}: done in {:.1} s\x1b[0m", step.title, took.as_secs_f64()));
+            tell(&format!(
+                "\x1b[2m    {}: done in {:.1} s\x1b[0m",
+                step.title,
+                took.as_secs_f64()
+            ));
         }
     }
 }
@@ -81,10 +91,13 @@ impl Ui for Terminal {
 /// Asks a question; anything but yes is no, and so is a standard input that nobody types at.
 pub(crate) fn ask(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
-        tell(&format!("{question} Nobody to ask: say --yes if you mean it."));
+        tell(&format!(
+            "{question} Nobody to ask: say --yes if you mean it."
+        ));
         return false;
     }
     tell(&format!("{question} [y/N]"));
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    std::io::stdin().read_line(&mut answer).is_ok()
+        && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }

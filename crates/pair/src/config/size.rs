@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Option<u64> {
 pub(super) fn format(bytes: u64) -> String {
     UNITS
         .iter()
-        .find(|(_, factor)| bytes > 0 && bytes % factor == 0)
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
         .map_or_else(
             || bytes.to_string(),
             |(unit, factor)| format!("{}{unit}", bytes / factor),

@@ -3,13 +3,7 @@
 use twinlog_server::facts::ServerFacts;
 
 use super::{Blame, Refusal, Server};
-use crate::{
-    compare::Comparison,
-    config::Mode,
-    observe::PairFacts,
-    origin::Sameness,
-    site::Site,
-};
+use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
 
 /// How the two nodes are the same, or a refusal.
 pub(super) fn sameness(
@@ -28,8 +22,18 @@ pub(super) fn sameness(
         ([true, true], _) => Some(Sameness::Linked),
         ([false, false], [false, false]) => Some(Sameness::Empty),
         // The first link may already have carried what clients wrote since the origin of the other node was noted.
-        ([false, false], _) if origins.iter().flatten().any(|origin| origin.sameness == Sameness::Empty) => {
-            half_made(facts, origins.map(|origin| origin.is_some()), data, refusals)
+        ([false, false], _)
+            if origins
+                .iter()
+                .flatten()
+                .any(|origin| origin.sameness == Sameness::Empty) =>
+        {
+            half_made(
+                facts,
+                origins.map(|origin| origin.is_some()),
+                data,
+                refusals,
+            )
         }
         ([false, false], [true, true]) => compared(facts, servers, refusals),
         ([false, false], [a, _]) => {
@@ -43,15 +47,25 @@ pub(super) fn sameness(
 
 /// Whether users have tables here, in the databases that are to be replicated.
 fn has_data(site: &Site, server: &ServerFacts) -> bool {
-    let wanted = |name: &String| site.config.databases.as_ref().is_none_or(|databases| databases.contains(name));
-    server.schemas.iter().any(|schema| schema.tables > 0 && wanted(&schema.name))
+    let wanted = |name: &String| {
+        site.config
+            .databases
+            .as_ref()
+            .is_none_or(|databases| databases.contains(name))
+    };
+    server
+        .schemas
+        .iter()
+        .any(|schema| schema.tables > 0 && wanted(&schema.name))
 }
 
 fn needs_copy(facts: &PairFacts, full: usize, empty: usize) -> Refusal {
     let (full, empty) = (&facts.nodes[full].name, &facts.nodes[empty].name);
     Refusal::new(
         Blame::State,
-        format!("{full} has data and {empty} has none: linking them as they are would leave them different"),
+        format!(
+            "{full} has data and {empty} has none: linking them as they are would leave them different"
+        ),
         format!(
             "`twinlog copy` will move the data from {full} to {empty}; this version cannot yet. Until then load a dump of {full} \
              into {empty} with nobody writing to either, then run `twinlog up` again: it compares the two and links them when \
@@ -61,7 +75,12 @@ fn needs_copy(facts: &PairFacts, full: usize, empty: usize) -> Refusal {
 }
 
 /// One node was made ready while both were empty, then twinlog was killed; clients may have written to that node.
-fn half_made(facts: &PairFacts, ready: [bool; 2], data: [bool; 2], refusals: &mut Vec<Refusal>) -> Option<Sameness> {
+fn half_made(
+    facts: &PairFacts,
+    ready: [bool; 2],
+    data: [bool; 2],
+    refusals: &mut Vec<Refusal>,
+) -> Option<Sameness> {
     match (0..2).find(|&index| !ready[index] && data[index]) {
         None => Some(Sameness::Empty),
         Some(index) => {
@@ -71,25 +90,43 @@ fn half_made(facts: &PairFacts, ready: [bool; 2], data: [bool; 2], refusals: &mu
     }
 }
 
-fn compared(facts: &PairFacts, servers: [&Server; 2], refusals: &mut Vec<Refusal>) -> Option<Sameness> {
+fn compared(
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    refusals: &mut Vec<Refusal>,
+) -> Option<Sameness> {
     let names = [&facts.nodes[0].name, &facts.nodes[1].name];
-    let ends: Vec<_> = servers.iter().map(|server| server.facts.binlog_end.clone()).collect();
+    let ends: Vec<_> = servers
+        .iter()
+        .map(|server| server.facts.binlog_end.clone())
+        .collect();
     let retry = "stop whoever writes to the two servers, then run `twinlog up` again";
     let refusal = match facts.comparison.as_ref()? {
         Comparison::Equal(at) if *at == ends => return Some(Sameness::Equal),
         Comparison::Equal(_) | Comparison::Moving => Refusal::new(
             Blame::State,
-            format!("{} and {} both have data, and somebody wrote while they were compared", names[0], names[1]),
+            format!(
+                "{} and {} both have data, and somebody wrote while they were compared",
+                names[0], names[1]
+            ),
             retry,
         ),
         Comparison::Different(differences) => Refusal::new(
             Blame::State,
-            format!("{} and {} both have data, and it differs:\n  {}", names[0], names[1], differences.join("\n  ")),
+            format!(
+                "{} and {} both have data, and it differs:\n  {}",
+                names[0],
+                names[1],
+                differences.join("\n  ")
+            ),
             "decide which node is right, empty the other one, load a dump of the first into it, then run `twinlog up` again",
         ),
         Comparison::Failed(reason) => Refusal::new(
             Blame::World,
-            format!("{} and {} both have data, and it could not be compared: {reason}", names[0], names[1]),
+            format!(
+                "{} and {} both have data, and it could not be compared: {reason}",
+                names[0], names[1]
+            ),
             "without knowing that the data is equal twinlog does not link them",
         ),
     };
@@ -126,7 +163,11 @@ fn one_link(
             None
         }
         Err(reason) => {
-            refusals.push(Refusal { blame: Blame::World, message: reason, hint: None });
+            refusals.push(Refusal {
+                blame: Blame::World,
+                message: reason,
+                hint: None,
+            });
             None
         }
     }

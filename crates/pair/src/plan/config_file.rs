@@ -15,7 +15,13 @@ use crate::{
 /// The option file of a process node.
 ///
 /// The user's options come last, so that they win; those that replace one of twinlog's stand in its place.
-pub fn render_config(site: &Site, index: usize, server_id: u32, binary: &Binary, dialect: &Dialect) -> String {
+pub fn render_config(
+    site: &Site,
+    index: usize,
+    server_id: u32,
+    binary: &Binary,
+    dialect: &Dialect,
+) -> String {
     let node = site.nodes()[index];
     let options = site.config.options_of(node);
     let mut lines = place_lines(site, index, binary, dialect);
@@ -23,19 +29,40 @@ pub fn render_config(site: &Site, index: usize, server_id: u32, binary: &Binary,
     let settings = settings::desired(&site.config, index, server_id, dialect);
     lines.extend(settings.iter().map(|setting| {
         // A plugin's variable is unknown while data directories are made, when no plugin is loaded.
-        let name = if setting.key.starts_with("semi_sync") { format!("loose_{}", setting.name) } else { setting.name.clone() };
+        let name = if setting.key.starts_with("semi_sync") {
+            format!("loose_{}", setting.name)
+        } else {
+            setting.name.clone()
+        };
         (name, Some(setting.value.clone()), setting.reason.clone())
     }));
     lines.extend(settings::filter_lines(&site.config));
     if settings::starts_read_only(&site.config, node) {
-        lines.push(line("read_only", "ON", "writes = \"one\": refuses clients until `up` has decided who the writer is"));
+        lines.push(line(
+            "read_only",
+            "ON",
+            "writes = \"one\": refuses clients until `up` has decided who the writer is",
+        ));
     }
-    lines.retain(|(name, ..)| !options.contains_key(name) || settings.iter().any(|setting| setting.name == *name));
-    let taken = |name: &str| settings.iter().any(|setting| setting.name == name || setting.key == name);
+    lines.retain(|(name, ..)| {
+        !options.contains_key(name) || settings.iter().any(|setting| setting.name == *name)
+    });
+    let taken = |name: &str| {
+        settings
+            .iter()
+            .any(|setting| setting.name == name || setting.key == name)
+    };
     lines.extend(user_lines(&options, taken));
     let section = Section {
         name: "mysqld".into(),
-        options: lines.into_iter().map(|(name, value, reason)| Line { name, value, reason }).collect(),
+        options: lines
+            .into_iter()
+            .map(|(name, value, reason)| Line {
+                name,
+                value,
+                reason,
+            })
+            .collect(),
     };
     let head = format!(
         "# Rendered by twinlog for node {} of pair {}. Do not edit: change twinlog.toml and run `twinlog up`.\n",
@@ -43,7 +70,8 @@ pub fn render_config(site: &Site, index: usize, server_id: u32, binary: &Binary,
     );
     // Names are ours or were checked with the configuration; a value that no option file can hold is reported by the
     // server itself, which will not find it.
-    head + &render(&[section]).unwrap_or_else(|error| format!("# twinlog could not render this file: {error}\n"))
+    head + &render(&[section])
+        .unwrap_or_else(|error| format!("# twinlog could not render this file: {error}\n"))
 }
 
 fn line(name: &str, value: impl Into<String>, reason: &str) -> ConfigLine {
@@ -55,22 +83,52 @@ fn place_lines(site: &Site, index: usize, binary: &Binary, dialect: &Dialect) ->
     let node = site.nodes()[index];
     let paths = site.paths(node);
     let text = |path: std::path::PathBuf| path.display().to_string();
-    let bind = node.bind_address.map_or("127.0.0.1".into(), |address| address.to_string());
+    let bind = node
+        .bind_address
+        .map_or("127.0.0.1".into(), |address| address.to_string());
     let mut lines = vec![
-        line("port", node.port.to_string(), "where clients and the peer connect"),
-        line("bind_address", bind, "listens on this address only; `bind_address` in twinlog.toml changes it"),
+        line(
+            "port",
+            node.port.to_string(),
+            "where clients and the peer connect",
+        ),
+        line(
+            "bind_address",
+            bind,
+            "listens on this address only; `bind_address` in twinlog.toml changes it",
+        ),
         line("socket", text(paths.socket()), "twinlog's own way in"),
         line("datadir", text(paths.data()), "the data directory"),
-        line("pid_file", text(paths.pid_file()), "the process id, for you and for twinlog"),
+        line(
+            "pid_file",
+            text(paths.pid_file()),
+            "the process id, for you and for twinlog",
+        ),
         line("log_error", text(paths.error_log()), "the error log"),
-        line("secure_file_priv", text(paths.files()), "the only directory that SQL may read files from or write them to"),
-        line("skip_name_resolve", "ON", "no DNS look-up at each connection; accounts name addresses, not hosts"),
+        line(
+            "secure_file_priv",
+            text(paths.files()),
+            "the only directory that SQL may read files from or write them to",
+        ),
+        line(
+            "skip_name_resolve",
+            "ON",
+            "no DNS look-up at each connection; accounts name addresses, not hosts",
+        ),
     ];
     for (name, path) in binary.relocation() {
-        lines.push(line(name, text(path), "this server is unpacked elsewhere than it was built for"));
+        lines.push(line(
+            name,
+            text(path),
+            "this server is unpacked elsewhere than it was built for",
+        ));
     }
     if dialect.row().mysqlx {
-        lines.push(line("mysqlx", "OFF", "the X protocol would listen on a second port, the same for both nodes"));
+        lines.push(line(
+            "mysqlx",
+            "OFF",
+            "the X protocol would listen on a second port, the same for both nodes",
+        ));
     }
     lines
 }
@@ -80,17 +138,39 @@ fn link_lines(site: &Site, index: usize, dialect: &Dialect) -> Vec<ConfigLine> {
     let node = site.nodes()[index];
     let files = site.certificates(node);
     let mut lines = vec![
-        line("ssl_ca", files.ca.display().to_string(), "the pair's certificate authority"),
-        line("ssl_cert", files.cert.display().to_string(), "this node's certificate"),
+        line(
+            "ssl_ca",
+            files.ca.display().to_string(),
+            "the pair's certificate authority",
+        ),
+        line(
+            "ssl_cert",
+            files.cert.display().to_string(),
+            "this node's certificate",
+        ),
         line("ssl_key", files.key.display().to_string(), "its key"),
-        line("relay_log", "relay", "a name of its own: the default holds the host's name and breaks when that changes"),
+        line(
+            "relay_log",
+            "relay",
+            "a name of its own: the default holds the host's name and breaks when that changes",
+        ),
     ];
     if dialect.is_mariadb() {
-        lines.push(line("master_retry_count", "0", "never gives up reconnecting to the peer"));
+        lines.push(line(
+            "master_retry_count",
+            "0",
+            "never gives up reconnecting to the peer",
+        ));
     }
     if site.config.replication.semi_sync && !dialect.is_mariadb() {
-        let new = dialect.variable("semi_sync_source").is_some_and(|variable| variable.name.contains("source"));
-        let plugins = if new { ["semisync_source.so", "semisync_replica.so"] } else { ["semisync_master.so", "semisync_slave.so"] };
+        let new = dialect
+            .variable("semi_sync_source")
+            .is_some_and(|variable| variable.name.contains("source"));
+        let plugins = if new {
+            ["semisync_source.so", "semisync_replica.so"]
+        } else {
+            ["semisync_master.so", "semisync_slave.so"]
+        };
         for plugin in plugins {
             lines.push(line("plugin_load_add", plugin, "semi_sync = true"));
         }
@@ -102,6 +182,12 @@ fn user_lines(options: &Options, taken: impl Fn(&str) -> bool) -> Vec<ConfigLine
     options
         .iter()
         .filter(|(name, _)| !taken(name))
-        .map(|(name, value)| (name.clone(), Some(value.to_string()), "your option, from twinlog.toml".into()))
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                Some(value.to_string()),
+                "your option, from twinlog.toml".into(),
+            )
+        })
         .collect()
 }

@@ -22,22 +22,36 @@ pub(super) struct Tls {
 }
 
 /// Decides the protection of both links.
-pub(super) fn tls(site: &Site, facts: &PairFacts, servers: [&Server; 2], plan: &mut Plan, refusals: &mut Vec<Refusal>) -> Tls {
+pub(super) fn tls(
+    site: &Site,
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    plan: &mut Plan,
+    refusals: &mut Vec<Refusal>,
+) -> Tls {
     let mut decide = |source: usize| -> Option<String> {
         if site.config.replication.tls == LinkTls::Off {
             return None;
         }
-        let runtimes = [source, 1 - source].map(|index| site.config.runtime_of(site.nodes()[index]));
+        let runtimes =
+            [source, 1 - source].map(|index| site.config.runtime_of(site.nodes()[index]));
         let ours = runtimes.iter().all(|runtime| *runtime != Runtime::External);
-        let ca = if ours { site.ca_for_replica(1 - source) } else { String::new() };
-        let able = offers_tls(&servers[source].facts) && (!ca.is_empty() || !servers[1 - source].facts.dialect.row().link_tls_needs_ca);
+        let ca = if ours {
+            site.ca_for_replica(1 - source)
+        } else {
+            String::new()
+        };
+        let able = offers_tls(&servers[source].facts)
+            && (!ca.is_empty() || !servers[1 - source].facts.dialect.row().link_tls_needs_ca);
         if able {
             return Some(ca);
         }
         let (name, version) = (&facts.nodes[source].name, servers[source].facts.version());
         let host = site.host_for_peer(site.nodes()[source]);
         if site.config.replication.tls == LinkTls::Preferred || is_loopback(host) {
-            plan.notes.push(format!("the link from {name} ({version}) is not encrypted: the server offers no TLS"));
+            plan.notes.push(format!(
+                "the link from {name} ({version}) is not encrypted: the server offers no TLS"
+            ));
         } else {
             refusals.push(Refusal::new(
                 Blame::State,
@@ -47,19 +61,26 @@ pub(super) fn tls(site: &Site, facts: &PairFacts, servers: [&Server; 2], plan: &
         }
         None
     };
-    Tls { from: [decide(0), decide(1)] }
+    Tls {
+        from: [decide(0), decide(1)],
+    }
 }
 
 fn offers_tls(server: &ServerFacts) -> bool {
     // The variable was removed in MySQL 8.4; a server that has it switched on has a certificate.
     match server.named("have_ssl") {
         Some(have) => have == "YES",
-        None => server.named("ssl_cert").is_some_and(|file| !file.is_empty()),
+        None => server
+            .named("ssl_cert")
+            .is_some_and(|file| !file.is_empty()),
     }
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Adds what is missing of the link into `replica`.
@@ -75,14 +96,31 @@ pub(super) fn plan(
     let source = 1 - replica;
     let names = [source, replica].map(|index| facts.nodes[index].name.as_str());
     let links = &servers[replica].facts.links;
-    let wanted = Wanted { site, source, tls: tls.from[source].clone() };
+    let wanted = Wanted {
+        site,
+        source,
+        tls: tls.from[source].clone(),
+    };
     match links.as_slice() {
         [] => match fresh(site, facts, replica, servers) {
-            Ok((before, start)) => push(plan, replica, names, make(servers[replica], &wanted, before, start)),
+            Ok((before, start)) => push(
+                plan,
+                replica,
+                names,
+                make(servers[replica], &wanted, before, start),
+            ),
             Err(refusal) => refusals.push(*refusal),
         },
         [link] if is_from(link, site, source, &servers[source].facts) => {
-            existing(link, servers[replica], &wanted, replica, names, plan, refusals);
+            existing(
+                link,
+                servers[replica],
+                &wanted,
+                replica,
+                names,
+                plan,
+                refusals,
+            );
         }
         _ => refusals.push(stranger(links, names[1])),
     }
@@ -111,7 +149,9 @@ impl Wanted<'_> {
             password: Account::Replication.secret().into(),
             tls: match &self.tls {
                 None => Protection::Off,
-                Some(ca) => Protection::On { ca: Some(ca.clone()).filter(|ca| !ca.is_empty()) },
+                Some(ca) => Protection::On {
+                    ca: Some(ca.clone()).filter(|ca| !ca.is_empty()),
+                },
             },
             start,
         }
@@ -128,9 +168,14 @@ impl Wanted<'_> {
 
 fn is_from(link: &LinkFacts, site: &Site, source: usize, server: &ServerFacts) -> bool {
     let node = site.nodes()[source];
-    let same_place = link.source_host == site.host_for_peer(node) && link.source_port == site.port_for_peer(node);
+    let same_place = link.source_host == site.host_for_peer(node)
+        && link.source_port == site.port_for_peer(node);
     link.channel.is_empty()
-        && match (&link.source_uuid, server.server_uuid(), link.source_server_id) {
+        && match (
+            &link.source_uuid,
+            server.server_uuid(),
+            link.source_server_id,
+        ) {
             (Some(theirs), Some(ours), _) => theirs == ours,
             (_, None, Some(id)) => id == server.server_id(),
             // It never connected, so it knows its source by address only.
@@ -143,19 +188,30 @@ fn stranger(links: &[LinkFacts], replica: &str) -> Refusal {
         .iter()
         .map(|link| match link.channel.as_str() {
             "" => format!("{}:{}", link.source_host, link.source_port),
-            channel => format!("{}:{} (channel '{channel}')", link.source_host, link.source_port),
+            channel => format!(
+                "{}:{} (channel '{channel}')",
+                link.source_host, link.source_port
+            ),
         })
         .collect();
     Refusal::new(
         Blame::State,
-        format!("node {replica} replicates already, and not from its peer alone: from {}", list.join(", ")),
+        format!(
+            "node {replica} replicates already, and not from its peer alone: from {}",
+            list.join(", ")
+        ),
         "twinlog does not take a server out of another replication: remove those links (STOP and RESET … ALL) if they are not \
          needed, or pair another server",
     )
 }
 
 /// The statements before a new link, and its start.
-fn fresh(site: &Site, facts: &PairFacts, replica: usize, servers: [&Server; 2]) -> Result<(Vec<Sql>, LinkStart), Box<Refusal>> {
+fn fresh(
+    site: &Site,
+    facts: &PairFacts,
+    replica: usize,
+    servers: [&Server; 2],
+) -> Result<(Vec<Sql>, LinkStart), Box<Refusal>> {
     let source = 1 - replica;
     let origin = match &facts.nodes[source].origin {
         Some(origin) => origin.clone(),
@@ -185,30 +241,62 @@ fn seed_mysql(origin: &Origin, replica: &ServerFacts) -> Result<Vec<Sql>, String
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    match (replica.dialect.row().gtid_purged_adds, replica.executed().is_empty()) {
-        (true, _) => Ok(vec![format!("SET GLOBAL gtid_purged = {}", literal(&format!("+{missing}"))).into()]),
-        (false, true) => Ok(vec![format!("SET GLOBAL gtid_purged = {}", literal(&missing)).into()]),
-        (false, false) => Err(format!("it and its peer have executed different transactions, and {} cannot skip {missing}", replica.version())),
+    match (
+        replica.dialect.row().gtid_purged_adds,
+        replica.executed().is_empty(),
+    ) {
+        (true, _) => Ok(vec![
+            format!(
+                "SET GLOBAL gtid_purged = {}",
+                literal(&format!("+{missing}"))
+            )
+            .into(),
+        ]),
+        (false, true) => Ok(vec![
+            format!("SET GLOBAL gtid_purged = {}", literal(&missing)).into(),
+        ]),
+        (false, false) => Err(format!(
+            "it and its peer have executed different transactions, and {} cannot skip {missing}",
+            replica.version()
+        )),
     }
 }
 
 /// The same for MariaDB, whose replicas start from `gtid_slave_pos`.
 fn seed_mariadb(origin: &Origin, replica: &ServerFacts) -> Result<Vec<Sql>, String> {
-    let set = |text: &str| GtidSet::parse(replica.dialect.flavour(), text).map_err(|error| error.to_string());
+    let set = |text: &str| {
+        GtidSet::parse(replica.dialect.flavour(), text).map_err(|error| error.to_string())
+    };
     let position = replica.named("gtid_slave_pos").unwrap_or_default();
-    let merged = set(&origin.gtids)?.merge(&set(position)?).map_err(|error| error.to_string())?;
+    let merged = set(&origin.gtids)?
+        .merge(&set(position)?)
+        .map_err(|error| error.to_string())?;
     Ok(if merged == set(position)? {
         Vec::new()
     } else {
-        vec![format!("SET GLOBAL gtid_slave_pos = {}", literal(&merged.to_string())).into()]
+        vec![
+            format!(
+                "SET GLOBAL gtid_slave_pos = {}",
+                literal(&merged.to_string())
+            )
+            .into(),
+        ]
     })
 }
 
 /// What `gtids` has and the server has not executed, as text.
 fn missing_text(server: &ServerFacts, gtids: &str) -> Result<String, String> {
-    let set = |text: &str| GtidSet::parse(server.dialect.flavour(), text).map_err(|error| error.to_string());
-    let missing: Missing = set(gtids)?.subtract(&set(server.executed())?).map_err(|error| error.to_string())?;
-    Ok(if missing.is_empty() { String::new() } else { missing.to_string() })
+    let set = |text: &str| {
+        GtidSet::parse(server.dialect.flavour(), text).map_err(|error| error.to_string())
+    };
+    let missing: Missing = set(gtids)?
+        .subtract(&set(server.executed())?)
+        .map_err(|error| error.to_string())?;
+    Ok(if missing.is_empty() {
+        String::new()
+    } else {
+        missing.to_string()
+    })
 }
 
 /// What `other` has executed and `server` has not.
@@ -243,17 +331,25 @@ fn existing(
             format!("set `mode = \"{}\"` in [replication]: twinlog does not move a live link from one to the other", says(link.by_gtid)),
         ));
     } else if !wanted.is_met_by(link) {
-        let standing = link.receiver == "No" && !link.applier;
-        if standing {
+        if link.receiver == "No" && !link.applier {
             // Spelled out, because a changed host would otherwise start at the beginning of the source's log.
-            let start = if by_gtid { LinkStart::Gtid } else { LinkStart::Position(link.executed.clone()) };
-            push(plan, replica, names, make(server, wanted, Vec::new(), start));
+            let start = if by_gtid {
+                LinkStart::Gtid
+            } else {
+                LinkStart::Position(link.executed.clone())
+            };
+            push(
+                plan,
+                replica,
+                names,
+                make(server, wanted, Vec::new(), start),
+            );
         } else {
             // Where it stands can only be read once it does.
             push(plan, replica, names, vec![dialect.stop_link().into()]);
             plan.open = true;
         }
-    } else if !link.is_running() {
+    } else if link.is_stopped() {
         push(plan, replica, names, vec![dialect.start_link().into()]);
     }
 }

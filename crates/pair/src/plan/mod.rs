@@ -12,7 +12,6 @@ mod refuse;
 mod show;
 mod variables;
 
-
 use std::path::PathBuf;
 
 use twinlog_server::{dialect::Dialect, facts::ServerFacts, sql::Sql};
@@ -134,11 +133,25 @@ impl Plan {
     /// ones too unless that phase changes what the servers are.
     pub fn next_round(&self) -> &[Step] {
         // The pair's directory by itself: once it is there, it can be locked.
-        if matches!(self.steps.first(), Some(Step { action: Action::Found { .. }, .. })) {
+        if matches!(
+            self.steps.first(),
+            Some(Step {
+                action: Action::Found { .. },
+                ..
+            })
+        ) {
             return &self.steps[..1];
         }
-        let machine = self.steps.iter().filter(|step| step.phase == Phase::Machine).count();
-        if machine > 0 { &self.steps[..machine] } else { &self.steps }
+        let machine = self
+            .steps
+            .iter()
+            .filter(|step| step.phase == Phase::Machine)
+            .count();
+        if machine > 0 {
+            &self.steps[..machine]
+        } else {
+            &self.steps
+        }
     }
 }
 
@@ -174,7 +187,9 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     for (index, server) in [a, b].into_iter().enumerate() {
         variables::plan(site, index, server, writer, &mut plan, &mut refusals);
     }
-    let (Some(sameness), true) = (sameness, refusals.is_empty()) else { return Err(refusals) };
+    let (Some(sameness), true) = (sameness, refusals.is_empty()) else {
+        return Err(refusals);
+    };
     for index in 0..2 {
         prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);
     }
@@ -182,26 +197,39 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
     plan.steps.sort_by_key(|step| step.phase);
-    if refusals.is_empty() { Ok(plan) } else { Err(refusals) }
+    if refusals.is_empty() {
+        Ok(plan)
+    } else {
+        Err(refusals)
+    }
 }
 
 /// The server id of a node: configured, or an external server's own, or the node's number.
 pub fn server_id(site: &Site, facts: &NodeFacts, index: usize) -> u32 {
     let node = site.nodes()[index];
     let own = || match site.config.runtime_of(node) {
-        Runtime::External => facts.facts().map(ServerFacts::server_id).filter(|&id| id != 0),
+        Runtime::External => facts
+            .facts()
+            .map(ServerFacts::server_id)
+            .filter(|&id| id != 0),
         Runtime::Process | Runtime::Docker => None,
     };
-    node.server_id.or_else(own).unwrap_or(u32::from(index == 1) + 1)
+    node.server_id
+        .or_else(own)
+        .unwrap_or(u32::from(index == 1) + 1)
 }
 
 fn server(site: &Site, facts: &PairFacts, index: usize) -> Option<Server> {
     let node = &facts.nodes[index];
     match (&node.server, node.process()) {
-        (Ok(facts), _) => Some(Server { facts: facts.clone(), real: true }),
-        (Err(_), Some(process)) if !process.initialised => {
-            Some(Server { facts: foreseen(site, facts, index, node.dialect()?), real: false })
-        }
+        (Ok(facts), _) => Some(Server {
+            facts: facts.clone(),
+            real: true,
+        }),
+        (Err(_), Some(process)) if !process.initialised => Some(Server {
+            facts: foreseen(site, facts, index, node.dialect()?),
+            real: false,
+        }),
         _ => None,
     }
 }
@@ -209,10 +237,11 @@ fn server(site: &Site, facts: &PairFacts, index: usize) -> Option<Server> {
 /// What a server that twinlog is about to make will say of itself.
 fn foreseen(site: &Site, facts: &PairFacts, index: usize, dialect: Dialect) -> ServerFacts {
     let id = server_id(site, &facts.nodes[index], index);
-    let mut variables: std::collections::BTreeMap<String, String> = settings::desired(&site.config, index, id, &dialect)
-        .into_iter()
-        .map(|setting| (setting.name, setting.value))
-        .collect();
+    let mut variables: std::collections::BTreeMap<String, String> =
+        settings::desired(&site.config, index, id, &dialect)
+            .into_iter()
+            .map(|setting| (setting.name, setting.value))
+            .collect();
     variables.insert("have_ssl".into(), "YES".into());
     ServerFacts::foreseen(dialect, variables)
 }

@@ -12,10 +12,14 @@ use crate::{
 /// Adds what is missing of the pair's files and of its process nodes.
 pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
     pair_files(site, facts, plan);
-    let texts: Vec<Option<String>> = (0..2).map(|index| desired_config(site, facts, index)).collect();
+    let texts: Vec<Option<String>> = (0..2)
+        .map(|index| desired_config(site, facts, index))
+        .collect();
     let mut new = Vec::new();
     for (index, node) in facts.nodes.iter().enumerate() {
-        let (Some(process), Some(text)) = (node.process(), &texts[index]) else { continue };
+        let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
+            continue;
+        };
         claim_and_write(site, index, process, text, plan);
         if !process.initialised {
             new.push(index);
@@ -23,14 +27,16 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
     }
     initialise(site, facts, &new, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
-        let (Some(process), Some(text)) = (node.process(), &texts[index]) else { continue };
+        let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
+            continue;
+        };
         start_or_restart(site, index, process, text, plan);
     }
 }
 
 fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
     let dir = site.config.server.data_dir.clone();
-    if !facts.missing_secrets.is_empty() {
+    if !facts.founded {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: None,
@@ -38,12 +44,18 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             undo: format!("rm -r {}", dir.display()),
             action: Action::Found { dir },
         });
+    }
+    if !facts.missing_secrets.is_empty() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: None,
             title: "generate passwords".into(),
-            undo: "delete the files; the next `up` makes new ones and gives them to the accounts".into(),
-            action: Action::MakeSecrets { dir: site.config.secrets_dir(), names: facts.missing_secrets.clone() },
+            undo: "delete the files; the next `up` makes new ones and gives them to the accounts"
+                .into(),
+            action: Action::MakeSecrets {
+                dir: site.config.secrets_dir(),
+                names: facts.missing_secrets.clone(),
+            },
         });
     }
     if facts.certificates_due {
@@ -52,7 +64,9 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             node: None,
             title: "make TLS certificates".into(),
             undo: "delete the files; the next `up` makes new ones".into(),
-            action: Action::MintCertificates { dir: site.tls_dir() },
+            action: Action::MintCertificates {
+                dir: site.tls_dir(),
+            },
         });
     }
 }
@@ -75,7 +89,9 @@ fn claim_and_write(site: &Site, index: usize, process: &ProcessFacts, text: &str
             node: Some(index),
             title: format!("{name}: make its directory"),
             undo: "`twinlog down --purge`".into(),
-            action: Action::Claim { dir: paths.dir.clone() },
+            action: Action::Claim {
+                dir: paths.dir.clone(),
+            },
         });
     }
     if process.config.as_deref() != Some(text) {
@@ -84,7 +100,10 @@ fn claim_and_write(site: &Site, index: usize, process: &ProcessFacts, text: &str
             node: Some(index),
             title: format!("{name}: write its option file"),
             undo: "change twinlog.toml back and run `twinlog up`".into(),
-            action: Action::WriteConfig { path: paths.config(), text: text.to_owned() },
+            action: Action::WriteConfig {
+                path: paths.config(),
+                text: text.to_owned(),
+            },
         });
     }
 }
@@ -92,22 +111,49 @@ fn claim_and_write(site: &Site, index: usize, process: &ProcessFacts, text: &str
 fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
     // One initialisation, copied, serves both nodes where the same program reads the same options.
     let alike = new.len() == 2
-        && facts.nodes[0].process().and_then(|process| process.binary.as_ref().ok())
-            == facts.nodes[1].process().and_then(|process| process.binary.as_ref().ok())
+        && facts.nodes[0]
+            .process()
+            .and_then(|process| process.binary.as_ref().ok())
+            == facts.nodes[1]
+                .process()
+                .and_then(|process| process.binary.as_ref().ok())
         && site.config.options_of(site.nodes()[0]) == site.config.options_of(site.nodes()[1]);
-    let groups: Vec<Vec<usize>> = if alike { vec![new.to_vec()] } else { new.iter().map(|&index| vec![index]).collect() };
+    let groups: Vec<Vec<usize>> = if alike {
+        vec![new.to_vec()]
+    } else {
+        new.iter().map(|&index| vec![index]).collect()
+    };
     for nodes in groups {
-        let Some((&first, others)) = nodes.split_first() else { continue };
-        let names: Vec<&str> = nodes.iter().map(|&index| site.nodes()[index].name.as_str()).collect();
-        let copy = others.first().map_or(String::new(), |_| format!(", then copied for {}", names[1..].join(", ")));
+        let Some((&first, others)) = nodes.split_first() else {
+            continue;
+        };
+        let names: Vec<&str> = nodes
+            .iter()
+            .map(|&index| site.nodes()[index].name.as_str())
+            .collect();
+        let copy = others.first().map_or(String::new(), |_| {
+            format!(", then copied for {}", names[1..].join(", "))
+        });
         plan.steps.push(Step {
             phase: Phase::Machine,
             // One of several nodes' steps may run beside another's; one that makes both may not.
             node: others.is_empty().then_some(first),
-            title: format!("{}: make {} data {}", names.join(" and "), if copy.is_empty() { "its" } else { "their" }, if copy.is_empty() { "directory" } else { "directories" }),
+            title: format!(
+                "{}: make {} data {}",
+                names.join(" and "),
+                if copy.is_empty() { "its" } else { "their" },
+                if copy.is_empty() {
+                    "directory"
+                } else {
+                    "directories"
+                }
+            ),
             undo: "`twinlog down --purge`".into(),
             action: Action::Initialise {
-                command: format!("initialise {}{copy}; inside it:", site.paths(site.nodes()[first]).data().display()),
+                command: format!(
+                    "initialise {}{copy}; inside it:",
+                    site.paths(site.nodes()[first]).data().display()
+                ),
                 statements: root_statements(facts, first),
                 nodes,
             },
@@ -117,30 +163,49 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
 fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
-    let modern = facts.nodes[index].dialect().is_none_or(|dialect| dialect.row().user_if_not_exists);
+    let modern = facts.nodes[index]
+        .dialect()
+        .is_none_or(|dialect| dialect.row().user_if_not_exists);
     if modern {
         return vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
     }
     // 5.6 makes anonymous accounts and a root for several hosts, all without a password.
     vec![
-        Sql::new("SET PASSWORD FOR 'root'@'localhost' = PASSWORD(").secret(ROOT_SECRET).text(")"),
+        Sql::new("SET PASSWORD FOR 'root'@'localhost' = PASSWORD(")
+            .secret(ROOT_SECRET)
+            .text(")"),
         "DELETE FROM mysql.user WHERE user = '' OR (user = 'root' AND host <> 'localhost')".into(),
         "DELETE FROM mysql.db".into(),
         "FLUSH PRIVILEGES".into(),
     ]
 }
 
-fn start_or_restart(site: &Site, index: usize, process: &ProcessFacts, text: &str, plan: &mut Plan) {
+fn start_or_restart(
+    site: &Site,
+    index: usize,
+    process: &ProcessFacts,
+    text: &str,
+    plan: &mut Plan,
+) {
     let node = site.nodes()[index];
     debug_assert_eq!(site.config.runtime_of(node), Runtime::Process);
-    let binary = process.binary.as_ref().map(|binary| binary.path.display().to_string()).unwrap_or_default();
+    let binary = process
+        .binary
+        .as_ref()
+        .map(|binary| binary.path.display().to_string())
+        .unwrap_or_default();
     if process.running.is_none() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: Some(index),
             title: format!("{}: start its server on port {}", node.name, node.port),
             undo: "`twinlog down`".into(),
-            action: Action::Start { command: format!("{binary} --defaults-file={}", site.paths(node).config().display()) },
+            action: Action::Start {
+                command: format!(
+                    "{binary} --defaults-file={}",
+                    site.paths(node).config().display()
+                ),
+            },
         });
     } else if process.started_config.as_deref() != Some(text) {
         plan.steps.push(Step {

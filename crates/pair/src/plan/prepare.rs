@@ -3,11 +3,7 @@
 //! Nothing here reaches the binary log, so that neither node receives the other's accounts, and a node with no
 //! history of its own stays without one.
 
-use twinlog_server::{
-    dialect::Account,
-    facts::Coordinates,
-    sql::Sql,
-};
+use twinlog_server::{dialect::Account, facts::Coordinates, sql::Sql};
 
 use super::{Action, Phase, Plan, Server, Step, links::Tls};
 use crate::{
@@ -28,19 +24,28 @@ pub(super) fn plan(
 ) {
     let node = &facts.nodes[index];
     let secrets_id = site.secrets_id();
-    let known = node.origin.as_ref().is_some_and(|origin| origin.secrets_id == secrets_id && !secrets_id.is_empty());
+    let known = node
+        .origin
+        .as_ref()
+        .is_some_and(|origin| origin.secrets_id == secrets_id && !secrets_id.is_empty());
     if known && node.agent_login && accounts_are_right(facts, index, servers[index]) {
         return;
     }
     let origin = match &node.origin {
-        Some(origin) => Origin { secrets_id, ..origin.clone() },
+        Some(origin) => Origin {
+            secrets_id,
+            ..origin.clone()
+        },
         None => origin(servers[index], sameness, secrets_id),
     };
     let dialect = servers[index].facts.dialect;
     let mut statements = vec![Sql::new("SET sql_log_bin = 0")];
     statements.extend(TABLES.map(Sql::new));
     for account in Account::ALL {
-        statements.extend(dialect.ensure_account(account, account == Account::Replication && tls.from[index].is_some()));
+        statements.extend(dialect.ensure_account(
+            account,
+            account == Account::Replication && tls.from[index].is_some(),
+        ));
     }
     // Last: whoever finds this row finds all the rest.
     statements.push(origin.record(&site.pair_id, &node.name));
@@ -59,12 +64,26 @@ fn accounts_are_right(facts: &PairFacts, index: usize, server: &Server) -> bool 
         accounts
             .iter()
             .find(|found| found.user == account.user())
-            .is_some_and(|found| server.facts.dialect.missing_privileges(account, &found.grants).is_empty())
+            .is_some_and(|found| {
+                server
+                    .facts
+                    .dialect
+                    .missing_privileges(account, &found.grants)
+                    .is_empty()
+            })
     })
 }
 
 /// Where the node's own log stands now; a server that is yet to be made starts at the beginning.
 pub(super) fn origin(server: &Server, sameness: Sameness, secrets_id: String) -> Origin {
-    let end = server.facts.binlog_end.clone().unwrap_or(Coordinates { file: String::new(), position: 0 });
-    Origin { end, gtids: server.facts.logged().replace('\n', ""), sameness, secrets_id }
+    let end = server.facts.binlog_end.clone().unwrap_or(Coordinates {
+        file: String::new(),
+        position: 0,
+    });
+    Origin {
+        end,
+        gtids: server.facts.logged().replace('\n', ""),
+        sameness,
+        secrets_id,
+    }
 }

@@ -43,7 +43,11 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with a hint.
     pub fn new(blame: Blame, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { blame, message: message.into(), hint: Some(hint.into()) }
+        Self {
+            blame,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 }
 
@@ -65,18 +69,27 @@ pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
     refusals
 }
 
-fn process_refusals(site: &Site, index: usize, node: &NodeFacts, process: &ProcessFacts) -> Vec<Refusal> {
+fn process_refusals(
+    site: &Site,
+    index: usize,
+    node: &NodeFacts,
+    process: &ProcessFacts,
+) -> Vec<Refusal> {
     let name = &node.name;
     let config_error = |error: &twinlog_server::process::Error| Refusal {
         blame: Blame::Config,
         message: format!("node {name}: {error}"),
         hint: error.hint(),
     };
-    let mut refusals: Vec<Refusal> = [process.binary.as_ref().err(), process.owner.as_ref().err(), process.reach.as_ref().err()]
-        .into_iter()
-        .flatten()
-        .map(config_error)
-        .collect();
+    let mut refusals: Vec<Refusal> = [
+        process.binary.as_ref().err(),
+        process.owner.as_ref().err(),
+        process.reach.as_ref().err(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(config_error)
+    .collect();
     let version = process.binary.as_ref().ok().map(|binary| binary.version);
     if let Some(Err(unsupported)) = version.map(|version| Dialect::of(&version)) {
         refusals.push(Refusal {
@@ -89,14 +102,24 @@ fn process_refusals(site: &Site, index: usize, node: &NodeFacts, process: &Proce
     match &process.owner {
         Ok(Owner::Stranger) => refusals.push(Refusal::new(
             Blame::Config,
-            format!("node {name}: {} is not empty and not twinlog's", dir.display()),
+            format!(
+                "node {name}: {} is not empty and not twinlog's",
+                dir.display()
+            ),
             "choose another `data_dir`; twinlog deletes nothing that it did not make",
         )),
         Ok(Owner::Marked(found)) if *found != mark(site, site.nodes()[index]) => {
-            let NodeMark { pair, pair_id, node } = found;
+            let NodeMark {
+                pair,
+                pair_id,
+                node,
+            } = found;
             refusals.push(Refusal::new(
                 Blame::Config,
-                format!("node {name}: {} belongs to node '{node}' of pair '{pair}' ({pair_id})", dir.display()),
+                format!(
+                    "node {name}: {} belongs to node '{node}' of pair '{pair}' ({pair_id})",
+                    dir.display()
+                ),
                 "choose another `data_dir`, or use that pair's twinlog.toml",
             ));
         }
@@ -133,14 +156,25 @@ pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> 
     if a.dialect.flavour() != b.dialect.flavour() {
         refusals.push(Refusal::new(
             Blame::Config,
-            format!("{} is {} and {} is {}: their logs and GTIDs do not mix", names[0], a.version(), names[1], b.version()),
+            format!(
+                "{} is {} and {} is {}: their logs and GTIDs do not mix",
+                names[0],
+                a.version(),
+                names[1],
+                b.version()
+            ),
             "pair two servers of one flavour",
         ));
         return refusals;
     }
     refusals.extend(identities(site, facts, names, [a, b]));
     refusals.extend(clocks(site, names, [a, b]));
-    let folding = [a, b].map(|server| server.named("lower_case_table_names").unwrap_or("0").to_owned());
+    let folding = [a, b].map(|server| {
+        server
+            .named("lower_case_table_names")
+            .unwrap_or("0")
+            .to_owned()
+    });
     if servers.iter().all(|server| server.real) && folding[0] != folding[1] {
         refusals.push(Refusal::new(
             Blame::State,
@@ -157,14 +191,26 @@ pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> 
     refusals
 }
 
-fn identities(site: &Site, facts: &PairFacts, names: [&String; 2], servers: [&ServerFacts; 2]) -> Vec<Refusal> {
+fn identities(
+    site: &Site,
+    facts: &PairFacts,
+    names: [&String; 2],
+    servers: [&ServerFacts; 2],
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let ids = [0, 1].map(|index| super::server_id(site, &facts.nodes[index], index));
     if ids[0] == ids[1] {
         refusals.push(Refusal::new(
             Blame::Config,
-            format!("{} and {} have the same server id, {}", names[0], names[1], ids[0]),
-            format!("set another one: `server_id = {}` in [nodes.{}]", ids[0] + 1, names[1]),
+            format!(
+                "{} and {} have the same server id, {}",
+                names[0], names[1], ids[0]
+            ),
+            format!(
+                "set another one: `server_id = {}` in [nodes.{}]",
+                ids[0] + 1,
+                names[1]
+            ),
         ));
     }
     if let (Some(left), Some(right)) = (servers[0].server_uuid(), servers[1].server_uuid())
@@ -184,9 +230,15 @@ fn identities(site: &Site, facts: &PairFacts, names: [&String; 2], servers: [&Se
 }
 
 fn clocks(site: &Site, names: [&String; 2], [a, b]: [&ServerFacts; 2]) -> Option<Refusal> {
-    let by_time = |policy: &Policy| matches!(policy, Policy::LastWriteWins | Policy::FirstWriteWins | Policy::Merge);
+    let by_time = |policy: &Policy| {
+        matches!(
+            policy,
+            Policy::LastWriteWins | Policy::FirstWriteWins | Policy::Merge
+        )
+    };
     let conflicts = &site.config.conflicts;
-    let matters = by_time(&conflicts.policy) || conflicts.tables.iter().any(|table| by_time(&table.policy));
+    let matters =
+        by_time(&conflicts.policy) || conflicts.tables.iter().any(|table| by_time(&table.policy));
     let apart = (a.clock_offset_us - b.clock_offset_us).abs() - a.clock_error_us - b.clock_error_us;
     (matters && apart > CLOCKS_APART_US_MAX).then(|| {
         Refusal::new(

@@ -27,17 +27,25 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found { dir } | Self::Claim { dir } => write!(f, "mkdir {}", dir.display()),
-            Self::MakeSecrets { dir, names } => {
-                names.iter().try_for_each(|name| writeln!(f, "write {} (random, mode 0600)", dir.join(name).display()))
+            Self::MakeSecrets { dir, names } => names.iter().try_for_each(|name| {
+                writeln!(f, "write {} (random, mode 0600)", dir.join(name).display())
+            }),
+            Self::MintCertificates { dir } => {
+                write!(f, "write {}/*.pem (keys with mode 0600)", dir.display())
             }
-            Self::MintCertificates { dir } => write!(f, "write {}/*.pem (keys with mode 0600)", dir.display()),
             Self::WriteConfig { path, text } => {
                 writeln!(f, "write {}:", path.display())?;
                 text.lines().try_for_each(|line| writeln!(f, "  {line}"))
             }
-            Self::Initialise { command, statements, .. } => {
+            Self::Initialise {
+                command,
+                statements,
+                ..
+            } => {
                 writeln!(f, "{command}")?;
-                statements.iter().try_for_each(|sql| writeln!(f, "  {sql};"))
+                statements
+                    .iter()
+                    .try_for_each(|sql| writeln!(f, "  {sql};"))
             }
             Self::Start { command } => write!(f, "{command}"),
             Self::Restart { .. } => write!(f, "SIGTERM, wait until it is gone, start"),

@@ -1,7 +1,10 @@
 //! What a running server's settings lack: set at run time where that is possible, named line by line where it takes a
 //! restart.
 
-use twinlog_server::{dialect::Changes, sql::{Sql, literal}};
+use twinlog_server::{
+    dialect::Changes,
+    sql::{Sql, literal},
+};
 
 use super::{Action, Blame, Phase, Plan, Refusal, Server, Step};
 use crate::{
@@ -11,17 +14,26 @@ use crate::{
 };
 
 /// Adds the statements for one node.
-pub(super) fn plan(site: &Site, index: usize, server: &Server, writer: usize, plan: &mut Plan, refusals: &mut Vec<Refusal>) {
+pub(super) fn plan(
+    site: &Site,
+    index: usize,
+    server: &Server,
+    writer: usize,
+    plan: &mut Plan,
+    refusals: &mut Vec<Refusal>,
+) {
     if !server.real {
         return; // Its option file, which is in the plan, says it all.
     }
     let node = site.nodes()[index];
     let facts = &server.facts;
-    let id = node.server_id.unwrap_or(if facts.server_id() == 0 || !super::refuse::is_external(site, index) {
-        u32::from(index == 1) + 1
-    } else {
-        facts.server_id()
-    });
+    let id = node.server_id.unwrap_or(
+        if facts.server_id() == 0 || !super::refuse::is_external(site, index) {
+            u32::from(index == 1) + 1
+        } else {
+            facts.server_id()
+        },
+    );
     let missing: Vec<Setting> = settings::desired(&site.config, index, id, &facts.dialect)
         .into_iter()
         .filter(|setting| !has(server, setting))
@@ -29,8 +41,14 @@ pub(super) fn plan(site: &Site, index: usize, server: &Server, writer: usize, pl
     let mut statements = Vec::new();
     let mut restart = Vec::new();
     for setting in missing.iter().filter(|setting| !is_gtid(setting)) {
-        match facts.dialect.variable(&setting.key).map(|variable| variable.changes) {
-            Some(Changes::Live | Changes::LinkStopped) => statements.push(set(site, index, server, setting)),
+        match facts
+            .dialect
+            .variable(&setting.key)
+            .map(|variable| variable.changes)
+        {
+            Some(Changes::Live | Changes::LinkStopped) => {
+                statements.push(set(site, index, server, setting))
+            }
             _ => restart.push(setting),
         }
     }
@@ -44,29 +62,45 @@ pub(super) fn plan(site: &Site, index: usize, server: &Server, writer: usize, pl
 }
 
 fn is_gtid(setting: &Setting) -> bool {
-    matches!(setting.key.as_str(), "gtid_mode" | "enforce_gtid_consistency")
+    matches!(
+        setting.key.as_str(),
+        "gtid_mode" | "enforce_gtid_consistency"
+    )
 }
 
 fn has(server: &Server, setting: &Setting) -> bool {
-    server.facts.named(&setting.name).is_some_and(|actual| match setting.key.as_str() {
-        // The variable says only whether there is a log; its name is the user's business.
-        "log_bin" => settings::same_value("ON", actual),
-        // Longer is as good. 0 means for ever.
-        "binlog_expire_logs_seconds" => {
-            let (wanted, actual): (f64, f64) = (setting.value.parse().unwrap_or(0.0), actual.parse().unwrap_or(0.0));
-            actual == 0.0 || actual >= wanted
-        }
-        "replica_net_timeout" => actual.parse().unwrap_or(u32::MAX) <= setting.value.parse().unwrap_or(0),
-        "replica_transaction_retries" | "replica_parallel_workers" => {
-            actual.parse().unwrap_or(0_u64) >= setting.value.parse().unwrap_or(0)
-        }
-        _ => settings::same_value(&setting.value, actual),
-    })
+    server
+        .facts
+        .named(&setting.name)
+        .is_some_and(|actual| match setting.key.as_str() {
+            // The variable says only whether there is a log; its name is the user's business.
+            "log_bin" => settings::same_value("ON", actual),
+            // Longer is as good. 0 means for ever.
+            "binlog_expire_logs_seconds" => {
+                let (wanted, actual): (f64, f64) = (
+                    setting.value.parse().unwrap_or(0.0),
+                    actual.parse().unwrap_or(0.0),
+                );
+                actual == 0.0 || actual >= wanted
+            }
+            "replica_net_timeout" => {
+                actual.parse().unwrap_or(u32::MAX) <= setting.value.parse().unwrap_or(0)
+            }
+            "replica_transaction_retries" | "replica_parallel_workers" => {
+                actual.parse().unwrap_or(0_u64) >= setting.value.parse().unwrap_or(0)
+            }
+            _ => settings::same_value(&setting.value, actual),
+        })
 }
 
 fn set(site: &Site, index: usize, server: &Server, setting: &Setting) -> Sql {
-    let plain = setting.value.parse::<f64>().is_ok() || matches!(setting.value.as_str(), "ON" | "OFF");
-    let value = if plain { setting.value.clone() } else { literal(&setting.value) };
+    let plain =
+        setting.value.parse::<f64>().is_ok() || matches!(setting.value.as_str(), "ON" | "OFF");
+    let value = if plain {
+        setting.value.clone()
+    } else {
+        literal(&setting.value)
+    };
     // A persisted value would silently win over the option file of a node that twinlog runs.
     Sql::new(if super::refuse::is_external(site, index) {
         server.facts.dialect.set_global(&setting.name, &value)
@@ -78,7 +112,11 @@ fn set(site: &Site, index: usize, server: &Server, setting: &Setting) -> Sql {
 /// Some settings change only while the applier stands still.
 fn around_link(server: &Server, statements: Vec<Sql>) -> Vec<Sql> {
     let dialect = server.facts.dialect;
-    let running = server.facts.links.iter().any(|link| link.applier || link.receiver != "No");
+    let running = server
+        .facts
+        .links
+        .iter()
+        .any(|link| link.applier || link.receiver != "No");
     if statements.is_empty() || !running {
         return statements;
     }
@@ -113,11 +151,20 @@ fn switch_gtids_on(
     let name = &site.nodes()[index].name;
     let dialect = server.facts.dialect;
     if !dialect.row().gtid_online {
-        let lines: Vec<String> = missing.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
+        let lines: Vec<String> = missing
+            .iter()
+            .map(|setting| format!("{} = {}", setting.name, setting.value))
+            .collect();
         refusals.push(Refusal::new(
             Blame::State,
-            format!("node {name}: GTIDs are off, and {} switches them on only at a restart", server.facts.version()),
-            format!("add to [mysqld] and restart:\n  {}\nor set `mode = \"position\"` in [replication]", lines.join("\n  ")),
+            format!(
+                "node {name}: GTIDs are off, and {} switches them on only at a restart",
+                server.facts.version()
+            ),
+            format!(
+                "add to [mysqld] and restart:\n  {}\nor set `mode = \"position\"` in [replication]",
+                lines.join("\n  ")
+            ),
         ));
         return;
     }
@@ -142,19 +189,33 @@ fn switch_gtids_on(
     // One step of the ladder at a time; a run that was killed half-way goes on from where it stands.
     let mode = server.facts.named("gtid_mode").unwrap_or("OFF");
     let ladder = ["OFF_PERMISSIVE", "ON_PERMISSIVE"];
-    let from = ladder.iter().position(|rung| *rung == mode).map_or(0, |at| at + 1);
+    let from = ladder
+        .iter()
+        .position(|rung| *rung == mode)
+        .map_or(0, |at| at + 1);
     first.extend(ladder[from..].iter().map(|rung| say("gtid_mode", rung)));
-    plan.steps.push(step(format!("{name}: let new transactions have GTIDs"), Action::Sql(first)));
+    plan.steps.push(step(
+        format!("{name}: let new transactions have GTIDs"),
+        Action::Sql(first),
+    ));
     plan.steps.push(step(
         format!("{name}: wait for transactions without one to end"),
-        Action::WaitFor { sql: "SHOW GLOBAL STATUS LIKE 'Ongoing_anonymous_transaction_count'".into(), value: "0".into() },
+        Action::WaitFor {
+            sql: "SHOW GLOBAL STATUS LIKE 'Ongoing_anonymous_transaction_count'".into(),
+            value: "0".into(),
+        },
     ));
-    plan.steps.push(step(format!("{name}: switch GTIDs on"), Action::Sql(vec![say("gtid_mode", "ON")])));
+    plan.steps.push(step(
+        format!("{name}: switch GTIDs on"),
+        Action::Sql(vec![say("gtid_mode", "ON")]),
+    ));
 }
 
 /// The filter of an external server, which lasts until its next restart: the lines that make it last are advised.
 fn filters(site: &Site, index: usize, server: &Server, plan: &mut Plan) -> Vec<Sql> {
-    let Some(databases) = &site.config.databases else { return Vec::new() };
+    let Some(databases) = &site.config.databases else {
+        return Vec::new();
+    };
     if !super::refuse::is_external(site, index) {
         return Vec::new();
     }
@@ -162,8 +223,14 @@ fn filters(site: &Site, index: usize, server: &Server, plan: &mut Plan) -> Vec<S
     let logs_only = server.facts.binlog_do_db.as_deref().unwrap_or_default();
     if site.config.replication.filter == Filter::BinlogDoDb || !logs_only.is_empty() {
         if logs_only.is_empty() {
-            let lines: Vec<String> = databases.iter().map(|database| format!("binlog_do_db = {database}")).collect();
-            plan.notes.push(format!("{name}: a restart with these lines in [mysqld] filters its log: {}", lines.join(", ")));
+            let lines: Vec<String> = databases
+                .iter()
+                .map(|database| format!("binlog_do_db = {database}"))
+                .collect();
+            plan.notes.push(format!(
+                "{name}: a restart with these lines in [mysqld] filters its log: {}",
+                lines.join(", ")
+            ));
         }
         return Vec::new();
     }
@@ -175,35 +242,75 @@ fn filters(site: &Site, index: usize, server: &Server, plan: &mut Plan) -> Vec<S
         .collect();
     let has = |rules: &[(String, String)]| {
         rules.iter().any(|(rule, value)| {
-            rule == "Replicate_Wild_Do_Table" && patterns.iter().all(|pattern| value.split(',').any(|set| set == pattern))
+            rule == "Replicate_Wild_Do_Table"
+                && patterns
+                    .iter()
+                    .all(|pattern| value.split(',').any(|set| set == pattern))
         })
     };
     let set_now = server.facts.links.iter().any(|link| has(&link.filters))
-        || server.facts.named("replicate_wild_do_table").is_some_and(|value| patterns.iter().all(|pattern| value.split(',').any(|set| set == pattern)));
+        || server
+            .facts
+            .named("replicate_wild_do_table")
+            .is_some_and(|value| {
+                patterns
+                    .iter()
+                    .all(|pattern| value.split(',').any(|set| set == pattern))
+            });
     if set_now {
         return Vec::new();
     }
-    let lines: Vec<String> = patterns.iter().map(|pattern| format!("replicate_wild_do_table = {pattern}")).collect();
+    let lines: Vec<String> = patterns
+        .iter()
+        .map(|pattern| format!("replicate_wild_do_table = {pattern}"))
+        .collect();
     plan.notes.push(format!(
         "{name}: its replication filter lasts until it restarts; these lines in [mysqld] make it last: {}",
         lines.join(", ")
     ));
     if server.facts.dialect.is_mariadb() {
-        return vec![format!("SET GLOBAL replicate_wild_do_table = {}", literal(&patterns.join(","))).into()];
+        return vec![
+            format!(
+                "SET GLOBAL replicate_wild_do_table = {}",
+                literal(&patterns.join(","))
+            )
+            .into(),
+        ];
     }
     if !server.facts.dialect.row().filter_online {
         return Vec::new();
     }
     let list: Vec<String> = patterns.iter().map(|pattern| literal(pattern)).collect();
-    vec![format!("CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE = ({})", list.join(", ")).into()]
+    vec![
+        format!(
+            "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE = ({})",
+            list.join(", ")
+        )
+        .into(),
+    ]
 }
 
 /// What only a restart can change on a server that twinlog does not run: a reason to stop where the pair cannot work
 /// without it, advice otherwise.
-fn advise(site: &Site, index: usize, restart: &[&Setting], plan: &mut Plan, refusals: &mut Vec<Refusal>) {
+fn advise(
+    site: &Site,
+    index: usize,
+    restart: &[&Setting],
+    plan: &mut Plan,
+    refusals: &mut Vec<Refusal>,
+) {
     let name = &site.nodes()[index].name;
     let lines = |need: Need| -> Vec<String> {
-        restart.iter().filter(|setting| setting.need == need).map(|setting| format!("{} = {}   # {}", setting.name, setting.value, setting.reason)).collect()
+        restart
+            .iter()
+            .filter(|setting| setting.need == need)
+            .map(|setting| {
+                format!(
+                    "{} = {}   # {}",
+                    setting.name, setting.value, setting.reason
+                )
+            })
+            .collect()
     };
     let required = lines(Need::Required);
     if !required.is_empty() {
@@ -215,7 +322,10 @@ fn advise(site: &Site, index: usize, restart: &[&Setting], plan: &mut Plan, refu
     }
     let advised = lines(Need::Advised);
     if !advised.is_empty() {
-        plan.notes.push(format!("{name}: these lines in [mysqld] would make it safer from its next restart on:\n    {}", advised.join("\n    ")));
+        plan.notes.push(format!(
+            "{name}: these lines in [mysqld] would make it safer from its next restart on:\n    {}",
+            advised.join("\n    ")
+        ));
     }
 }
 
@@ -233,19 +343,31 @@ fn read_only(site: &Site, index: usize, server: &Server, writer: usize, plan: &m
     if is_read_only == should {
         return;
     }
-    if is_read_only && site.config.writes == Writes::Both && super::refuse::is_external(site, index) {
-        plan.notes.push(format!("{name}: it is read-only, although writes = \"both\"; opening it"));
+    if is_read_only && site.config.writes == Writes::Both && super::refuse::is_external(site, index)
+    {
+        plan.notes.push(format!(
+            "{name}: it is read-only, although writes = \"both\"; opening it"
+        ));
     }
     let mut statements = Vec::new();
     if !should && server.facts.is_on("super_read_only") {
         statements.push("SET GLOBAL super_read_only = OFF".into());
     }
-    statements.push(Sql::new(format!("SET GLOBAL read_only = {}", if should { "ON" } else { "OFF" })));
+    statements.push(Sql::new(format!(
+        "SET GLOBAL read_only = {}",
+        if should { "ON" } else { "OFF" }
+    )));
     plan.steps.push(Step {
         phase: Phase::Server,
         node: Some(index),
-        title: format!("{name}: {} clients' writes", if should { "refuse" } else { "allow" }),
-        undo: format!("SET GLOBAL read_only = {}", if should { "OFF" } else { "ON" }),
+        title: format!(
+            "{name}: {} clients' writes",
+            if should { "refuse" } else { "allow" }
+        ),
+        undo: format!(
+            "SET GLOBAL read_only = {}",
+            if should { "OFF" } else { "ON" }
+        ),
         action: Action::Sql(statements),
     });
 }

@@ -56,14 +56,22 @@ impl Authority {
     }
 
     /// Whether there is an authority in `dir` and every node has a certificate of it that need not be made again.
-    pub(super) fn vouches_for_all(dir: &Path, nodes: &[NodeNames], now: Timestamp) -> Result<bool, CertError> {
+    pub(super) fn vouches_for_all(
+        dir: &Path,
+        nodes: &[NodeNames],
+        now: Timestamp,
+    ) -> Result<bool, CertError> {
         let path = ca_cert(dir);
-        let Some(der) = x509::read_der(&path)? else { return Ok(false) };
+        let Some(der) = x509::read_der(&path)? else {
+            return Ok(false);
+        };
         let not_after = x509::not_after(&path, &x509::parse(&path, &der)?)?;
         let authority = Self { der, not_after };
         for node in nodes {
             let files = NodeFiles::of(dir, &node.name);
-            let Some(key) = x509::read_key(&files.key)? else { return Ok(false) };
+            let Some(key) = x509::read_key(&files.key)? else {
+                return Ok(false);
+            };
             if !authority.vouches_for(node, &files.cert, &key, now)? {
                 return Ok(false);
             }

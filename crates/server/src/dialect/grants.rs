@@ -58,42 +58,64 @@ impl Dialect {
     /// The statements that make an account, or put an existing one right: password, TLS, privileges.
     pub fn ensure_account(&self, account: Account, require_tls: bool) -> Vec<Sql> {
         let name = format!("{}@'%'", literal(account.user()));
-        let require = if require_tls { " REQUIRE SSL" } else { " REQUIRE NONE" };
+        let require = if require_tls {
+            " REQUIRE SSL"
+        } else {
+            " REQUIRE NONE"
+        };
         let privileges = self.privileges(account).join(", ");
         let mut statements = if self.row().user_if_not_exists {
             vec![
-                Sql::new(format!("CREATE USER IF NOT EXISTS {name} IDENTIFIED BY ")).secret(account.secret()),
-                Sql::new(format!("ALTER USER {name} IDENTIFIED BY ")).secret(account.secret()).text(require),
+                Sql::new(format!("CREATE USER IF NOT EXISTS {name} IDENTIFIED BY "))
+                    .secret(account.secret()),
+                Sql::new(format!("ALTER USER {name} IDENTIFIED BY "))
+                    .secret(account.secret())
+                    .text(require),
                 format!("GRANT {privileges} ON *.* TO {name}").into(),
             ]
         } else {
             // 5.6 makes and changes accounts by GRANT.
             vec![
-                Sql::new(format!("GRANT {privileges} ON *.* TO {name} IDENTIFIED BY "))
-                    .secret(account.secret())
-                    .text(require),
+                Sql::new(format!(
+                    "GRANT {privileges} ON *.* TO {name} IDENTIFIED BY "
+                ))
+                .secret(account.secret())
+                .text(require),
             ]
         };
         if account == Account::Agent {
             let own = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP";
             statements.push(format!("GRANT {own} ON `twinlog`.* TO {name}").into());
             let reads = self.row().grants.agent_reads.iter();
-            statements.extend(reads.map(|schema| format!("GRANT SELECT ON `{schema}`.* TO {name}").into()));
+            statements.extend(
+                reads.map(|schema| format!("GRANT SELECT ON `{schema}`.* TO {name}").into()),
+            );
         }
         statements
     }
 
     /// The privileges of an account that `SHOW GRANTS` does not list.
     pub fn missing_privileges(&self, account: Account, shown: &[String]) -> Vec<&'static str> {
-        let everywhere: Vec<String> =
-            shown.iter().filter(|line| line.contains(" ON *.* ")).map(|line| line.to_ascii_uppercase()).collect();
+        let everywhere: Vec<String> = shown
+            .iter()
+            .filter(|line| line.contains(" ON *.* "))
+            .map(|line| line.to_ascii_uppercase())
+            .collect();
         let has = |privilege: &str| {
             everywhere.iter().any(|line| {
-                let list = line.trim_start_matches("GRANT ").split(" ON *.* ").next().unwrap_or_default();
+                let list = line
+                    .trim_start_matches("GRANT ")
+                    .split(" ON *.* ")
+                    .next()
+                    .unwrap_or_default();
                 list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == privilege)
             })
         };
-        self.privileges(account).iter().copied().filter(|privilege| !has(privilege)).collect()
+        self.privileges(account)
+            .iter()
+            .copied()
+            .filter(|privilege| !has(privilege))
+            .collect()
     }
 }
 
@@ -104,13 +126,25 @@ mod tests {
 
     #[test]
     fn missing_privileges_are_read_from_show_grants() {
-        let version = Version { flavour: Flavour::MySql, major: 9, minor: 7, patch: 4 };
+        let version = Version {
+            flavour: Flavour::MySql,
+            major: 9,
+            minor: 7,
+            patch: 4,
+        };
         let dialect = Dialect::of(&version).expect("supported");
         let all = dialect.privileges(Account::Agent).join(", ");
         let shown = [format!("GRANT {all} ON *.* TO `twinlog`@`%`")];
-        assert!(dialect.missing_privileges(Account::Agent, &shown).is_empty());
+        assert!(
+            dialect
+                .missing_privileges(Account::Agent, &shown)
+                .is_empty()
+        );
         assert_eq!(
-            dialect.missing_privileges(Account::Replication, &["GRANT USAGE ON *.* TO `twinlog_repl`@`%`".into()]),
+            dialect.missing_privileges(
+                Account::Replication,
+                &["GRANT USAGE ON *.* TO `twinlog_repl`@`%`".into()]
+            ),
             ["REPLICATION SLAVE"]
         );
     }

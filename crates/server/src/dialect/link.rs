@@ -84,9 +84,14 @@ impl Dialect {
             // of them is a node of the pair under whatever name it was reached: host names are not compared.
             LinkTls::On { ca } => {
                 add(format!("{prefix}SSL=1"));
-                add(format!("{prefix}SSL_CA={}", literal(ca.as_deref().unwrap_or_default())));
+                add(format!(
+                    "{prefix}SSL_CA={}",
+                    literal(ca.as_deref().unwrap_or_default())
+                ));
                 // Every option is spelled out: what an earlier link had set would stay, even after RESET … ALL.
-                add(format!("{prefix}SSL_CERT='', {prefix}SSL_KEY='', {prefix}SSL_VERIFY_SERVER_CERT=0"));
+                add(format!(
+                    "{prefix}SSL_CERT='', {prefix}SSL_KEY='', {prefix}SSL_VERIFY_SERVER_CERT=0"
+                ));
             }
         }
         match (&source.start, self.is_mariadb()) {
@@ -94,8 +99,16 @@ impl Dialect {
             (LinkStart::Gtid, true) => add("MASTER_USE_GTID=slave_pos".into()),
             (LinkStart::Gtid, false) => add(format!("{prefix}AUTO_POSITION=1")),
             (LinkStart::Position(at), mariadb) => {
-                add(format!("{prefix}LOG_FILE={}, {prefix}LOG_POS={}", literal(&at.file), at.position));
-                add(if mariadb { "MASTER_USE_GTID=no".into() } else { format!("{prefix}AUTO_POSITION=0") });
+                add(format!(
+                    "{prefix}LOG_FILE={}, {prefix}LOG_POS={}",
+                    literal(&at.file),
+                    at.position
+                ));
+                add(if mariadb {
+                    "MASTER_USE_GTID=no".into()
+                } else {
+                    format!("{prefix}AUTO_POSITION=0")
+                });
             }
         }
         sql
@@ -128,17 +141,35 @@ mod tests {
     use crate::version::{Flavour, Version};
 
     fn dialect(flavour: Flavour, (major, minor, patch): (u16, u16, u16)) -> Dialect {
-        Dialect::of(&Version { flavour, major, minor, patch }).expect("supported")
+        Dialect::of(&Version {
+            flavour,
+            major,
+            minor,
+            patch,
+        })
+        .expect("supported")
     }
 
     fn source(start: LinkStart, tls: LinkTls) -> LinkSource {
-        LinkSource { host: "db2".into(), port: 3308, user: "twinlog_repl".into(), password: "replication".into(), tls, start }
+        LinkSource {
+            host: "db2".into(),
+            port: 3308,
+            user: "twinlog_repl".into(),
+            password: "replication".into(),
+            tls,
+            start,
+        }
     }
 
     #[test]
     fn each_dialect_says_it_its_own_way() {
-        let ca = LinkTls::On { ca: Some("/tls/ca.pem".into()) };
-        let at = LinkStart::Position(Coordinates { file: "binlog.000003".into(), position: 154 });
+        let ca = LinkTls::On {
+            ca: Some("/tls/ca.pem".into()),
+        };
+        let at = LinkStart::Position(Coordinates {
+            file: "binlog.000003".into(),
+            position: 154,
+        });
         let said: Vec<String> = [
             (Flavour::MySql, (5, 6, 24), at.clone(), LinkTls::Off),
             (Flavour::MySql, (5, 7, 44), LinkStart::Gtid, ca.clone()),
@@ -148,7 +179,11 @@ mod tests {
             (Flavour::MariaDb, (11, 8, 6), LinkStart::Keep, ca),
         ]
         .into_iter()
-        .map(|(flavour, version, start, tls)| dialect(flavour, version).change_source(&source(start, tls)).to_string())
+        .map(|(flavour, version, start, tls)| {
+            dialect(flavour, version)
+                .change_source(&source(start, tls))
+                .to_string()
+        })
         .collect();
         insta::assert_snapshot!(said.join("\n"));
     }

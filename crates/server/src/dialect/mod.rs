@@ -48,8 +48,11 @@ impl Dialect {
         ROWS.iter()
             .rev()
             .find(|row| row.flavour == version.flavour && at_least(version, row.from))
-            .map(|row| Self { version: *version, row })
-            .ok_or_else(|| Unsupported { version: *version })
+            .map(|row| Self {
+                version: *version,
+                row,
+            })
+            .ok_or(Unsupported { version: *version })
     }
 
     /// The version this is the dialect of.
@@ -84,7 +87,11 @@ impl Dialect {
 
     /// Sets a global variable, surviving a restart where the version can.
     pub fn set_global(&self, name: &str, value: &str) -> String {
-        let scope = if self.row.persist { "PERSIST" } else { "GLOBAL" };
+        let scope = if self.row.persist {
+            "PERSIST"
+        } else {
+            "GLOBAL"
+        };
         format!("SET {scope} {name} = {value}")
     }
 }

@@ -64,10 +64,20 @@ const MYSQL_56: Row = Row {
     source_prefix: "MASTER_",
     replica: "SLAVE",
     binlog_status: "SHOW MASTER STATUS",
-    initialise: Initialise::Bootstrap(&["mysql_system_tables.sql", "mysql_system_tables_data.sql", "fill_help_tables.sql"]),
+    initialise: Initialise::Bootstrap(&[
+        "mysql_system_tables.sql",
+        "mysql_system_tables_data.sql",
+        "fill_help_tables.sql",
+    ]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
-        agent: &["PROCESS", "REPLICATION CLIENT", "REFERENCES", "TRIGGER", "EVENT"],
+        agent: &[
+            "PROCESS",
+            "REPLICATION CLIENT",
+            "REFERENCES",
+            "TRIGGER",
+            "EVENT",
+        ],
         agent_reads: &[],
     },
     persist: false,
@@ -99,7 +109,14 @@ const MYSQL_80: Row = Row {
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
         // CONNECTION_ADMIN: write on a read-only node, which the proof does.
-        agent: &["PROCESS", "REPLICATION CLIENT", "REFERENCES", "TRIGGER", "EVENT", "CONNECTION_ADMIN"],
+        agent: &[
+            "PROCESS",
+            "REPLICATION CLIENT",
+            "REFERENCES",
+            "TRIGGER",
+            "EVENT",
+            "CONNECTION_ADMIN",
+        ],
         agent_reads: &["performance_schema"],
     },
     persist: true,
@@ -110,7 +127,11 @@ const MYSQL_80: Row = Row {
     ..MYSQL_57
 };
 
-const MYSQL_8022: Row = Row { from: (8, 0, 22), replica: "REPLICA", ..MYSQL_80 };
+const MYSQL_8022: Row = Row {
+    from: (8, 0, 22),
+    replica: "REPLICA",
+    ..MYSQL_80
+};
 
 const MYSQL_8023: Row = Row {
     from: (8, 0, 23),
@@ -119,7 +140,11 @@ const MYSQL_8023: Row = Row {
     ..MYSQL_8022
 };
 
-const MYSQL_84: Row = Row { from: (8, 2, 0), binlog_status: "SHOW BINARY LOG STATUS", ..MYSQL_8023 };
+const MYSQL_84: Row = Row {
+    from: (8, 2, 0),
+    binlog_status: "SHOW BINARY LOG STATUS",
+    ..MYSQL_8023
+};
 
 const MARIADB_105: Row = Row {
     flavour: MariaDb,
@@ -138,7 +163,15 @@ const MARIADB_105: Row = Row {
     ]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
-        agent: &["PROCESS", "BINLOG MONITOR", "SLAVE MONITOR", "REFERENCES", "TRIGGER", "EVENT", "READ_ONLY ADMIN"],
+        agent: &[
+            "PROCESS",
+            "BINLOG MONITOR",
+            "SLAVE MONITOR",
+            "REFERENCES",
+            "TRIGGER",
+            "EVENT",
+            "READ_ONLY ADMIN",
+        ],
         agent_reads: &[],
     },
     persist: false,
@@ -155,4 +188,12 @@ const MARIADB_105: Row = Row {
 };
 
 /// The rows, oldest first within a flavour.
-pub const ROWS: &[Row] = &[MYSQL_56, MYSQL_57, MYSQL_80, MYSQL_8022, MYSQL_8023, MYSQL_84, MARIADB_105];
+pub const ROWS: &[Row] = &[
+    MYSQL_56,
+    MYSQL_57,
+    MYSQL_80,
+    MYSQL_8022,
+    MYSQL_8023,
+    MYSQL_84,
+    MARIADB_105,
+];

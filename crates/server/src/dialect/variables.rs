@@ -44,7 +44,14 @@ const fn v(
     until: (u16, u16, u16),
     changes: Changes,
 ) -> Variable {
-    Variable { key, name, flavour, from, until, changes }
+    Variable {
+        key,
+        name,
+        flavour,
+        from,
+        until,
+        changes,
+    }
 }
 
 use Changes::{LinkStopped, Live, Restart};

@@ -63,7 +63,10 @@ impl LinkFacts {
     pub fn from_row(row: &Row) -> Self {
         let text = |names: &[&str]| row.any(names).unwrap_or_default().to_owned();
         let number = |names: &[&str]| row.any(names).and_then(|value| value.parse().ok());
-        let yes = |names: &[&str]| row.any(names).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        let yes = |names: &[&str]| {
+            row.any(names)
+                .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+        };
         let coordinates = |file: &[&str], position: &[&str]| Coordinates {
             file: text(file),
             position: number(position).unwrap_or(0),
@@ -71,22 +74,36 @@ impl LinkFacts {
         Self {
             channel: text(&["Channel_Name", "Connection_name"]),
             source_host: text(&["Source_Host", "Master_Host"]),
-            source_port: number(&["Source_Port", "Master_Port"]).and_then(|port| port.try_into().ok()).unwrap_or(0),
+            source_port: number(&["Source_Port", "Master_Port"])
+                .and_then(|port| port.try_into().ok())
+                .unwrap_or(0),
             source_user: text(&["Source_User", "Master_User"]),
             source_server_id: number(&["Source_Server_Id", "Master_Server_Id"])
                 .and_then(|id| id.try_into().ok())
                 .filter(|&id: &u32| id != 0),
-            source_uuid: row.any(&["Source_UUID", "Master_UUID"]).filter(|uuid| !uuid.is_empty()).map(str::to_owned),
+            source_uuid: row
+                .any(&["Source_UUID", "Master_UUID"])
+                .filter(|uuid| !uuid.is_empty())
+                .map(str::to_owned),
             receiver: text(&["Replica_IO_Running", "Slave_IO_Running"]),
             applier: yes(&["Replica_SQL_Running", "Slave_SQL_Running"]),
             receiver_state: text(&["Replica_IO_State", "Slave_IO_State"]),
-            receiver_errno: number(&["Last_IO_Errno"]).and_then(|code| code.try_into().ok()).unwrap_or(0),
+            receiver_errno: number(&["Last_IO_Errno"])
+                .and_then(|code| code.try_into().ok())
+                .unwrap_or(0),
             receiver_error: text(&["Last_IO_Error"]),
-            applier_errno: number(&["Last_SQL_Errno"]).and_then(|code| code.try_into().ok()).unwrap_or(0),
+            applier_errno: number(&["Last_SQL_Errno"])
+                .and_then(|code| code.try_into().ok())
+                .unwrap_or(0),
             applier_error: text(&["Last_SQL_Error"]),
             by_gtid: row.any(&["Auto_Position"]) == Some("1")
-                || row.any(&["Using_Gtid"]).is_some_and(|mode| !mode.eq_ignore_ascii_case("no")),
-            read: coordinates(&["Source_Log_File", "Master_Log_File"], &["Read_Source_Log_Pos", "Read_Master_Log_Pos"]),
+                || row
+                    .any(&["Using_Gtid"])
+                    .is_some_and(|mode| !mode.eq_ignore_ascii_case("no")),
+            read: coordinates(
+                &["Source_Log_File", "Master_Log_File"],
+                &["Read_Source_Log_Pos", "Read_Master_Log_Pos"],
+            ),
             executed: coordinates(
                 &["Relay_Source_Log_File", "Relay_Master_Log_File"],
                 &["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"],
@@ -94,13 +111,21 @@ impl LinkFacts {
             retrieved_gtids: text(&["Retrieved_Gtid_Set", "Gtid_IO_Pos"]),
             seconds_behind: number(&["Seconds_Behind_Source", "Seconds_Behind_Master"]),
             tls: yes(&["Source_SSL_Allowed", "Master_SSL_Allowed"]),
-            tls_ca: row.any(&["Source_SSL_CA_File", "Master_SSL_CA_File"]).is_some_and(|file| !file.is_empty()),
-            connect_retry_s: number(&["Connect_Retry"]).and_then(|s| s.try_into().ok()).unwrap_or(0),
+            tls_ca: row
+                .any(&["Source_SSL_CA_File", "Master_SSL_CA_File"])
+                .is_some_and(|file| !file.is_empty()),
+            connect_retry_s: number(&["Connect_Retry"])
+                .and_then(|s| s.try_into().ok())
+                .unwrap_or(0),
             retry_count: number(&["Source_Retry_Count", "Master_Retry_Count"]).unwrap_or(0),
-            delay_s: number(&["SQL_Delay"]).and_then(|s| s.try_into().ok()).unwrap_or(0),
+            delay_s: number(&["SQL_Delay"])
+                .and_then(|s| s.try_into().ok())
+                .unwrap_or(0),
             filters: row
                 .columns()
-                .filter(|(name, value)| name.starts_with("Replicate_") && value.is_some_and(|value| !value.is_empty()))
+                .filter(|(name, value)| {
+                    name.starts_with("Replicate_") && value.is_some_and(|value| !value.is_empty())
+                })
                 .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()))
                 .collect(),
         }
@@ -109,6 +134,11 @@ impl LinkFacts {
     /// Whether both threads run.
     pub fn is_running(&self) -> bool {
         self.receiver == "Yes" && self.applier
+    }
+
+    /// Whether a thread stands still. A receiver that is still trying to connect does not.
+    pub fn is_stopped(&self) -> bool {
+        self.receiver == "No" || !self.applier
     }
 
     /// The error that keeps the link from working: its number and message.
@@ -152,6 +182,9 @@ mod tests {
         assert_eq!(link, LinkFacts::from_row(&new));
         assert!(!link.is_running());
         assert_eq!(link.error(), Some((2003, "error connecting to master")));
-        assert_eq!(link.filters, [("Replicate_Do_DB".to_owned(), "test".to_owned())]);
+        assert_eq!(
+            link.filters,
+            [("Replicate_Do_DB".to_owned(), "test".to_owned())]
+        );
     }
 }

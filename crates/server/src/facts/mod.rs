@@ -17,7 +17,13 @@ use crate::{
 };
 
 /// The schemas that belong to the server itself and are never replicated by twinlog's choice.
-pub const SYSTEM_SCHEMAS: [&str; 5] = ["mysql", "information_schema", "performance_schema", "sys", "ndbinfo"];
+pub const SYSTEM_SCHEMAS: [&str; 5] = [
+    "mysql",
+    "information_schema",
+    "performance_schema",
+    "sys",
+    "ndbinfo",
+];
 /// The schema that holds twinlog's own tables.
 pub const OWN_SCHEMA: &str = "twinlog";
 
@@ -33,7 +39,10 @@ pub struct Coordinates {
 impl Coordinates {
     /// Reads a row of `SHOW BINARY LOG STATUS`.
     pub fn of_log_end(row: &Row) -> Option<Self> {
-        Some(Self { file: row.get("File")?.to_owned(), position: row.number("Position")? })
+        Some(Self {
+            file: row.get("File")?.to_owned(),
+            position: row.number("Position")?,
+        })
     }
 }
 
@@ -119,19 +128,38 @@ impl ServerFacts {
         );
         let (clock_offset_us, clock_error_us) = read_clock(conn).await?;
         let log = conn.row(row.binlog_status).await?;
-        let binlog_do_db = log.as_ref().and_then(|row| row.get("Binlog_Do_DB")).map(str::to_owned);
+        let binlog_do_db = log
+            .as_ref()
+            .and_then(|row| row.get("Binlog_Do_DB"))
+            .map(str::to_owned);
         let binlog_end = log.as_ref().and_then(Coordinates::of_log_end);
         let binlogs = match &binlog_end {
-            Some(_) => conn.rows("SHOW BINARY LOGS").await?.iter().filter_map(|row| row.at(0).map(str::to_owned)).collect(),
+            Some(_) => conn
+                .rows("SHOW BINARY LOGS")
+                .await?
+                .iter()
+                .filter_map(|row| row.at(0).map(str::to_owned))
+                .collect(),
             None => Vec::new(),
         };
-        let links = conn.rows(&dialect.show_links()).await?.iter().map(LinkFacts::from_row).collect();
+        let links = conn
+            .rows(&dialect.show_links())
+            .await?
+            .iter()
+            .map(LinkFacts::from_row)
+            .collect();
         let readers = conn
             .rows("SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
             .await?;
         let log_readers = readers
             .iter()
-            .map(|row| format!("{}@{}", row.at(0).unwrap_or_default(), row.at(1).unwrap_or_default()))
+            .map(|row| {
+                format!(
+                    "{}@{}",
+                    row.at(0).unwrap_or_default(),
+                    row.at(1).unwrap_or_default()
+                )
+            })
             .collect();
         Ok(Self {
             dialect,
@@ -146,7 +174,12 @@ impl ServerFacts {
             log_readers,
             schemas: read_schemas(conn).await?,
             membership: read_membership(conn).await?,
-            own_grants: conn.rows("SHOW GRANTS").await?.iter().filter_map(|row| row.at(0).map(str::to_owned)).collect(),
+            own_grants: conn
+                .rows("SHOW GRANTS")
+                .await?
+                .iter()
+                .filter_map(|row| row.at(0).map(str::to_owned))
+                .collect(),
         })
     }
 
@@ -159,7 +192,10 @@ impl ServerFacts {
             clock_offset_us: 0,
             clock_error_us: 0,
             // Where every binary log begins.
-            binlog_end: Some(Coordinates { file: "binlog.000001".into(), position: 4 }),
+            binlog_end: Some(Coordinates {
+                file: "binlog.000001".into(),
+                position: 4,
+            }),
             binlog_do_db: None,
             binlogs: Vec::new(),
             links: Vec::new(),
@@ -188,12 +224,19 @@ impl ServerFacts {
 
     /// Whether a boolean variable, by the server's own name, is on.
     pub fn is_on(&self, name: &str) -> bool {
-        self.named(name).is_some_and(|value| matches!(value.to_ascii_uppercase().as_str(), "ON" | "1" | "YES" | "TRUE"))
+        self.named(name).is_some_and(|value| {
+            matches!(
+                value.to_ascii_uppercase().as_str(),
+                "ON" | "1" | "YES" | "TRUE"
+            )
+        })
     }
 
     /// Its server id.
     pub fn server_id(&self) -> u32 {
-        self.named("server_id").and_then(|value| value.parse().ok()).unwrap_or(0)
+        self.named("server_id")
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Its UUID; MariaDB has none.
@@ -223,12 +266,19 @@ impl ServerFacts {
     }
 
     fn gtids(&self, [mariadb, mysql]: [&str; 2]) -> &str {
-        self.named(if self.dialect.is_mariadb() { mariadb } else { mysql }).unwrap_or_default()
+        self.named(if self.dialect.is_mariadb() {
+            mariadb
+        } else {
+            mysql
+        })
+        .unwrap_or_default()
     }
 
     /// The link from the server with this id, on whatever channel.
     pub fn link_from(&self, server_id: u32) -> Option<&LinkFacts> {
-        self.links.iter().find(|link| link.source_server_id == Some(server_id))
+        self.links
+            .iter()
+            .find(|link| link.source_server_id == Some(server_id))
     }
 
     /// Whether clients could have put data here.
@@ -245,9 +295,18 @@ pub async fn read_dialect(conn: &mut Conn) -> Result<Dialect, Error> {
     const SQL: &str = "SELECT VERSION(), @@version_comment";
     let row = conn.row(SQL).await?.unwrap_or_default();
     let (number, comment) = (row.at(0).unwrap_or_default(), row.at(1).unwrap_or_default());
-    let lost = |reason: String| Error::Lost { address: conn.address().clone(), reason, sql: SQL.into() };
-    let version = Version::parse(number, comment).map_err(|error: version::Error| lost(error.to_string()))?;
-    Dialect::of(&version).map_err(|error| lost(format!("{error}: twinlog pairs MySQL 5.6 to 9.x and MariaDB 10.5 and newer")))
+    let lost = |reason: String| Error::Lost {
+        address: conn.address().clone(),
+        reason,
+        sql: SQL.into(),
+    };
+    let version =
+        Version::parse(number, comment).map_err(|error: version::Error| lost(error.to_string()))?;
+    Dialect::of(&version).map_err(|error| {
+        lost(format!(
+            "{error}: twinlog pairs MySQL 5.6 to 9.x and MariaDB 10.5 and newer"
+        ))
+    })
 }
 
 /// The accounts of these names at host `%`, with their grants.
@@ -257,10 +316,16 @@ pub async fn read_dialect(conn: &mut Conn) -> Result<Dialect, Error> {
 pub async fn read_accounts(conn: &mut Conn, users: &[&str]) -> Result<Vec<AccountFacts>, Error> {
     let mut accounts = Vec::new();
     for user in users {
-        match conn.rows(&format!("SHOW GRANTS FOR {}@'%'", literal(user))).await {
+        match conn
+            .rows(&format!("SHOW GRANTS FOR {}@'%'", literal(user)))
+            .await
+        {
             Ok(rows) => accounts.push(AccountFacts {
                 user: (*user).to_owned(),
-                grants: rows.iter().filter_map(|row| row.at(0).map(str::to_owned)).collect(),
+                grants: rows
+                    .iter()
+                    .filter_map(|row| row.at(0).map(str::to_owned))
+                    .collect(),
             }),
             // ER_NONEXISTING_GRANT: no such account.
             Err(Error::Statement { code: 1141, .. }) => {}
@@ -272,8 +337,13 @@ pub async fn read_accounts(conn: &mut Conn, users: &[&str]) -> Result<Vec<Accoun
 
 async fn read_clock(conn: &mut Conn) -> Result<(i64, i64), Error> {
     let asked = Instant::now();
-    let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let there = conn.value("SELECT UNIX_TIMESTAMP(SYSDATE(6))").await?.unwrap_or_default();
+    let here = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let there = conn
+        .value("SELECT UNIX_TIMESTAMP(SYSDATE(6))")
+        .await?
+        .unwrap_or_default();
     let half = asked.elapsed() / 2;
     let there = Duration::try_from_secs_f64(there.parse().unwrap_or_default()).unwrap_or_default();
     Ok((micros(there) - micros(here + half), micros(half)))
@@ -284,7 +354,11 @@ fn micros(duration: Duration) -> i64 {
 }
 
 async fn read_schemas(conn: &mut Conn) -> Result<Vec<Schema>, Error> {
-    let system: Vec<String> = SYSTEM_SCHEMAS.iter().chain([&OWN_SCHEMA]).map(|name| literal(name)).collect();
+    let system: Vec<String> = SYSTEM_SCHEMAS
+        .iter()
+        .chain([&OWN_SCHEMA])
+        .map(|name| literal(name))
+        .collect();
     let sql = format!(
         "SELECT s.SCHEMA_NAME, COUNT(t.TABLE_NAME) FROM information_schema.SCHEMATA s \
          LEFT JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = s.SCHEMA_NAME \
@@ -292,23 +366,39 @@ async fn read_schemas(conn: &mut Conn) -> Result<Vec<Schema>, Error> {
         system.join(", ")
     );
     let rows = conn.rows(&sql).await?;
-    let schema = |row: &Row| Some(Schema { name: row.at(0)?.to_owned(), tables: row.at(1)?.parse().ok()? });
+    let schema = |row: &Row| {
+        Some(Schema {
+            name: row.at(0)?.to_owned(),
+            tables: row.at(1)?.parse().ok()?,
+        })
+    };
     Ok(rows.iter().filter_map(schema).collect())
 }
 
 async fn read_membership(conn: &mut Conn) -> Result<Option<Membership>, Error> {
     match conn.row("SELECT pair_id, node FROM twinlog.node").await {
         Ok(row) => Ok(row.and_then(|row| {
-            Some(Membership { pair_id: row.get("pair_id")?.to_owned(), node: row.get("node")?.to_owned() })
+            Some(Membership {
+                pair_id: row.get("pair_id")?.to_owned(),
+                node: row.get("node")?.to_owned(),
+            })
         })),
         // Unknown database, no such table, or no privilege to know: never made a node, as far as can be seen.
-        Err(Error::Statement { code: 1049 | 1146 | 1044 | 1142, .. }) => Ok(None),
+        Err(Error::Statement {
+            code: 1049 | 1146 | 1044 | 1142,
+            ..
+        }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 fn pairs(rows: Vec<Row>) -> BTreeMap<String, String> {
     rows.iter()
-        .filter_map(|row| Some((row.at(0)?.to_ascii_lowercase(), row.at(1).unwrap_or_default().to_owned())))
+        .filter_map(|row| {
+            Some((
+                row.at(0)?.to_ascii_lowercase(),
+                row.at(1).unwrap_or_default().to_owned(),
+            ))
+        })
         .collect()
 }

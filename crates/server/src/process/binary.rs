@@ -9,7 +9,12 @@ use super::{Error, io};
 use crate::version::Version;
 
 /// Where distributions and vendors put servers; `PATH` of an ordinary user often lacks these.
-const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/usr/local/sbin"];
+const FOLDERS: [&str; 4] = [
+    "/usr/sbin",
+    "/usr/libexec",
+    "/usr/local/mysql/bin",
+    "/usr/local/sbin",
+];
 
 /// A server program and its installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +38,17 @@ impl Binary {
         } else {
             on_path(name).or_else(|| (name == "mysqld").then(|| on_path("mariadbd")).flatten())
         };
-        let path = path.ok_or_else(|| Error::BinaryMissing { name: name.to_owned() })?;
+        let path = path.ok_or_else(|| Error::BinaryMissing {
+            name: name.to_owned(),
+        })?;
         let path = path.canonicalize().map_err(io("resolve", &path))?;
         let version = ask_version(&path)?;
         let basedir = basedir(&path);
-        Ok(Self { path, version, basedir })
+        Ok(Self {
+            path,
+            version,
+            basedir,
+        })
     }
 
     /// The options that tell a server unpacked elsewhere than it was built for where its files are; none for a
@@ -47,19 +58,37 @@ impl Binary {
             return Vec::new();
         }
         let lib = self.basedir.join("lib");
-        let plugins = [lib.join("mysql/plugin"), lib.join("mariadb/plugin"), lib.join("plugin")];
+        let plugins = [
+            lib.join("mysql/plugin"),
+            lib.join("mariadb/plugin"),
+            lib.join("plugin"),
+        ];
         let messages = self.share("english/errmsg.sys");
         let mut options = vec![("basedir", self.basedir.clone())];
-        options.extend(messages.and_then(|file| Some(("lc_messages_dir", file.ancestors().nth(2)?.to_owned()))));
-        options.extend(self.share("charsets/Index.xml").and_then(|file| Some(("character_sets_dir", file.parent()?.to_owned()))));
-        options.extend(plugins.into_iter().find(|dir| dir.is_dir()).map(|dir| ("plugin_dir", dir)));
+        options.extend(
+            messages
+                .and_then(|file| Some(("lc_messages_dir", file.ancestors().nth(2)?.to_owned()))),
+        );
+        options.extend(
+            self.share("charsets/Index.xml")
+                .and_then(|file| Some(("character_sets_dir", file.parent()?.to_owned()))),
+        );
+        options.extend(
+            plugins
+                .into_iter()
+                .find(|dir| dir.is_dir())
+                .map(|dir| ("plugin_dir", dir)),
+        );
         options
     }
 
     /// A file of the installation's `share` folder, whose layout differs between packagers.
     pub fn share(&self, file: &str) -> Option<PathBuf> {
         let share = self.basedir.join("share");
-        ["mysql", "mariadb", ""].iter().map(|folder| share.join(folder).join(file)).find(|path| path.is_file())
+        ["mysql", "mariadb", ""]
+            .iter()
+            .map(|folder| share.join(folder).join(file))
+            .find(|path| path.is_file())
     }
 }
 
@@ -72,7 +101,10 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 fn ask_version(path: &Path) -> Result<Version, Error> {
-    let not_a_server = |said: String| Error::NotAServer { path: path.to_owned(), said };
+    let not_a_server = |said: String| Error::NotAServer {
+        path: path.to_owned(),
+        said,
+    };
     let output = Command::new(path)
         .args(["--no-defaults", "--version"])
         .stdin(Stdio::null())
@@ -82,8 +114,16 @@ fn ask_version(path: &Path) -> Result<Version, Error> {
     Version::from_program(path, &text).map_err(|_| {
         let said = text.lines().next().unwrap_or_default().trim();
         let complaint = String::from_utf8_lossy(&output.stderr);
-        let said = if said.is_empty() { complaint.lines().next().unwrap_or_default() } else { said };
-        not_a_server(if said.is_empty() { format!("`--version` printed nothing ({})", output.status) } else { said.into() })
+        let said = if said.is_empty() {
+            complaint.lines().next().unwrap_or_default()
+        } else {
+            said
+        };
+        not_a_server(if said.is_empty() {
+            format!("`--version` printed nothing ({})", output.status)
+        } else {
+            said.into()
+        })
     })
 }
 
@@ -113,6 +153,9 @@ mod tests {
     #[test]
     fn a_missing_program_gets_a_hint() {
         let error = Binary::find("mysqld-of-no-one").expect_err("there is none");
-        assert!(error.hint().is_some_and(|hint| hint.contains("apt-get")), "{error}");
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("apt-get")),
+            "{error}"
+        );
     }
 }

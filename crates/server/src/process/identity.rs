@@ -43,11 +43,17 @@ pub fn owner(paths: &Paths) -> Result<Owner, Error> {
     let mark = paths.dir.join(MARK);
     match fs::read_to_string(&mark) {
         Ok(text) => Ok(serde_json::from_str(&text).map_or(Owner::Stranger, Owner::Marked)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match fs::read_dir(&paths.dir) {
-            Ok(mut entries) => Ok(if entries.next().is_none() { Owner::Nobody } else { Owner::Stranger }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Owner::Nobody),
-            Err(error) => Err(io("read", &paths.dir)(error)),
-        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            match fs::read_dir(&paths.dir) {
+                Ok(mut entries) => Ok(if entries.next().is_none() {
+                    Owner::Nobody
+                } else {
+                    Owner::Stranger
+                }),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Owner::Nobody),
+                Err(error) => Err(io("read", &paths.dir)(error)),
+            }
+        }
         Err(error) => Err(io("read", &mark)(error)),
     }
 }
@@ -60,22 +66,45 @@ pub fn claim(paths: &Paths, mark: &NodeMark, run_as: Option<&RunAs>) -> Result<(
     match owner(paths)? {
         Owner::Marked(found) if found == *mark => {}
         Owner::Marked(found) => {
-            let NodeMark { pair, pair_id, node } = found;
-            return Err(Error::OtherPair { dir: paths.dir.clone(), pair, pair_id, node });
+            let NodeMark {
+                pair,
+                pair_id,
+                node,
+            } = found;
+            return Err(Error::OtherPair {
+                dir: paths.dir.clone(),
+                pair,
+                pair_id,
+                node,
+            });
         }
-        Owner::Stranger => return Err(Error::Foreign { dir: paths.dir.clone() }),
+        Owner::Stranger => {
+            return Err(Error::Foreign {
+                dir: paths.dir.clone(),
+            });
+        }
         Owner::Nobody => {
             fs::create_dir_all(&paths.dir).map_err(io("create", &paths.dir))?;
             let path = paths.dir.join(MARK);
             let text = serde_json::to_string_pretty(mark).unwrap_or_default();
-            files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC).map_err(io("write", &path))?;
+            files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC)
+                .map_err(io("write", &path))?;
         }
     }
-    let socket_dir = paths.socket().parent().map(Path::to_owned).unwrap_or_default();
-    for (dir, mode) in [(paths.dir.clone(), 0o750), (paths.files(), 0o750), (socket_dir, 0o755)] {
+    let socket_dir = paths
+        .socket()
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default();
+    for (dir, mode) in [
+        (paths.dir.clone(), 0o750),
+        (paths.files(), 0o750),
+        (socket_dir, 0o755),
+    ] {
         fs::create_dir_all(&dir).map_err(io("create", &dir))?;
         let mode = if dir == paths.dir { 0o750 } else { mode };
-        fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).map_err(io("set the mode of", &dir))?;
+        fs::set_permissions(&dir, fs::Permissions::from_mode(mode))
+            .map_err(io("set the mode of", &dir))?;
         give(&dir, run_as)?;
     }
     run_as.map_or(Ok(()), |run_as| run_as.can_reach(&paths.dir))
@@ -83,7 +112,9 @@ pub fn claim(paths: &Paths, mark: &NodeMark, run_as: Option<&RunAs>) -> Result<(
 
 /// Hands a path to the user that the server runs as.
 pub(super) fn give(path: &Path, run_as: Option<&RunAs>) -> Result<(), Error> {
-    run_as.map_or(Ok(()), |run_as| chown(path, Some(run_as.uid), Some(run_as.gid)).map_err(io("change the owner of", path)))
+    run_as.map_or(Ok(()), |run_as| {
+        chown(path, Some(run_as.uid), Some(run_as.gid)).map_err(io("change the owner of", path))
+    })
 }
 
 /// The ordinary user that a server runs as when twinlog is called by root.
@@ -116,8 +147,14 @@ impl RunAs {
     /// [`Error::NoUser`].
     pub fn named(name: &str) -> Result<Self, Error> {
         let user = nix::unistd::User::from_name(name).ok().flatten();
-        let user = user.ok_or_else(|| Error::NoUser { name: name.to_owned() })?;
-        Ok(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+        let user = user.ok_or_else(|| Error::NoUser {
+            name: name.to_owned(),
+        })?;
+        Ok(Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
     }
 
     /// Checks that this user can walk to `path`: every folder above it lets it through.
@@ -130,13 +167,21 @@ impl RunAs {
         }
         let closed = path.ancestors().skip(1).find(|dir| !self.may_enter(dir));
         closed.map_or(Ok(()), |closed| {
-            Err(Error::Unreachable { user: self.name.clone(), path: path.to_owned(), closed: closed.to_owned() })
+            Err(Error::Unreachable {
+                user: self.name.clone(),
+                path: path.to_owned(),
+                closed: closed.to_owned(),
+            })
         })
     }
 
     fn may_enter(&self, dir: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let Ok(meta) = fs::metadata(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }) else {
+        let Ok(meta) = fs::metadata(if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        }) else {
             return true; // It does not exist yet; twinlog makes it enterable.
         };
         let bit = match (meta.uid() == self.uid, meta.gid() == self.gid) {
@@ -154,7 +199,8 @@ impl RunAs {
 /// [`Error::Io`].
 pub fn give_files(dir: &Path, files: &[PathBuf], run_as: Option<&RunAs>) -> Result<(), Error> {
     if run_as.is_some() {
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o711)).map_err(io("set the mode of", dir))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o711))
+            .map_err(io("set the mode of", dir))?;
     }
     files.iter().try_for_each(|file| give(file, run_as))
 }
@@ -164,7 +210,11 @@ mod tests {
     use super::*;
 
     fn mark(pair_id: &str) -> NodeMark {
-        NodeMark { pair: "shop".into(), pair_id: pair_id.into(), node: "a".into() }
+        NodeMark {
+            pair: "shop".into(),
+            pair_id: pair_id.into(),
+            node: "a".into(),
+        }
     }
 
     #[test]
@@ -174,7 +224,10 @@ mod tests {
         assert_eq!(owner(&paths).expect("readable"), Owner::Nobody);
         claim(&paths, &mark("1"), None).expect("free");
         claim(&paths, &mark("1"), None).expect("ours already");
-        assert!(matches!(claim(&paths, &mark("2"), None), Err(Error::OtherPair { .. })));
+        assert!(matches!(
+            claim(&paths, &mark("2"), None),
+            Err(Error::OtherPair { .. })
+        ));
     }
 
     #[test]
@@ -182,7 +235,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let paths = Paths::new(dir.path());
         fs::write(dir.path().join("ibdata1"), "precious").expect("written");
-        assert!(matches!(claim(&paths, &mark("1"), None), Err(Error::Foreign { .. })));
+        assert!(matches!(
+            claim(&paths, &mark("1"), None),
+            Err(Error::Foreign { .. })
+        ));
         assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1);
     }
 
@@ -190,8 +246,14 @@ mod tests {
     fn a_closed_folder_on_the_way_is_named() {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("mode");
-        let nobody = RunAs { name: "nobody".into(), uid: 65534, gid: 65534 };
-        let error = nobody.can_reach(&dir.path().join("x/y")).expect_err("closed");
+        let nobody = RunAs {
+            name: "nobody".into(),
+            uid: 65534,
+            gid: 65534,
+        };
+        let error = nobody
+            .can_reach(&dir.path().join("x/y"))
+            .expect_err("closed");
         assert!(matches!(error, Error::Unreachable { closed, .. } if closed == dir.path()));
     }
 }

@@ -37,7 +37,9 @@ pub fn initialise(
     run_as: Option<&RunAs>,
     statements: &SecretString,
 ) -> Result<(), Error> {
-    let Some((first, others)) = nodes.split_first() else { return Ok(()) };
+    let Some((first, others)) = nodes.split_first() else {
+        return Ok(());
+    };
     for paths in nodes {
         clear(paths)?;
         fs::create_dir(paths.data_new()).map_err(io("create", &paths.data_new()))?;
@@ -52,7 +54,9 @@ pub fn initialise(
     }
     for paths in nodes {
         fs::rename(paths.data_new(), paths.data()).map_err(io("rename", &paths.data_new()))?;
-        fs::File::open(&paths.dir).and_then(|dir| dir.sync_all()).map_err(io("sync", &paths.dir))?;
+        fs::File::open(&paths.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(io("sync", &paths.dir))?;
     }
     Ok(())
 }
@@ -63,7 +67,9 @@ fn clear(paths: &Paths) -> Result<(), Error> {
         run::kill_initialising(paths, pid)?;
     }
     match fs::remove_dir_all(paths.data_new()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &paths.data_new())(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io("remove", &paths.data_new())(error))
+        }
         _ => Ok(()),
     }
 }
@@ -81,7 +87,8 @@ fn run_initialisation(
     let (reader, mut writer) = std::io::pipe().map_err(io("make a pipe for", &binary.path))?;
     if let Some(run_as) = run_as {
         // The server opens it by name (`/dev/stdin`), for which the pipe must be its user's.
-        fchown(&reader, Some(run_as.uid), Some(run_as.gid)).map_err(io("hand over a pipe to", &binary.path))?;
+        fchown(&reader, Some(run_as.uid), Some(run_as.gid))
+            .map_err(io("hand over a pipe to", &binary.path))?;
     }
     let mut command = Command::new(&binary.path);
     command
@@ -108,7 +115,11 @@ fn run_initialisation(
             statements.expose_secret().to_owned()
         }
         Initialise::Bootstrap(files) => {
-            command.args(["--bootstrap", "--max-allowed-packet=8M", "--net-buffer-length=16K"]);
+            command.args([
+                "--bootstrap",
+                "--max-allowed-packet=8M",
+                "--net-buffer-length=16K",
+            ]);
             if dialect.is_mariadb() {
                 command.args(["--enforce-storage-engine=", "--log-warnings=0"]);
             } else {
@@ -129,19 +140,32 @@ fn run_initialisation(
         remove_if_there(&log)
     } else {
         let status = status.to_string();
-        Err(Error::InitialiseFailed { dir: paths.data(), status, log: tail(&log, 20) })
+        Err(Error::InitialiseFailed {
+            dir: paths.data(),
+            status,
+            log: tail(&log, 20),
+        })
     }
 }
 
 /// What a bootstrapping server reads: its own system tables, then our statements.
-fn bootstrap_input(binary: &Binary, files: &[&str], statements: &SecretString) -> Result<String, Error> {
+fn bootstrap_input(
+    binary: &Binary,
+    files: &[&str],
+    statements: &SecretString,
+) -> Result<String, Error> {
     // `@auth_root_socket` is MariaDB's switch between a socket-authenticated root and one with a password.
-    let mut input = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n");
+    let mut input = String::from(
+        "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n",
+    );
     for file in files {
         let path = binary
             .share(file)
             .or_else(|| binary.share(&file.replace("mariadb_", "mysql_")))
-            .ok_or_else(|| Error::ShareMissing { path: binary.path.clone(), file: (*file).to_owned() })?;
+            .ok_or_else(|| Error::ShareMissing {
+                path: binary.path.clone(),
+                file: (*file).to_owned(),
+            })?;
         let bytes = fs::read(&path).map_err(io("read", &path))?;
         input.push_str(&String::from_utf8_lossy(&bytes));
         input.push('\n');
@@ -163,7 +187,9 @@ fn copy_tree(from: &Path, to: &Path, run_as: Option<&RunAs>) -> Result<(), Error
             // `copy` clones extents where the file system can, and is sparse-safe for what is in a fresh directory.
             fs::copy(&source, &target).map_err(io("copy", &source))?;
         }
-        let mode = fs::metadata(&source).map_err(io("read", &source))?.permissions();
+        let mode = fs::metadata(&source)
+            .map_err(io("read", &source))?
+            .permissions();
         fs::set_permissions(&target, mode).map_err(io("set the mode of", &target))?;
         give(&target, run_as)?;
     }
@@ -172,7 +198,9 @@ fn copy_tree(from: &Path, to: &Path, run_as: Option<&RunAs>) -> Result<(), Error
 
 fn remove_if_there(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }

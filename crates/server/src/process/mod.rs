@@ -84,8 +84,14 @@ impl Paths {
             return near;
         }
         let digest = <sha1::Sha1 as sha1::Digest>::digest(self.dir.as_os_str().as_encoded_bytes());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        std::env::temp_dir().join(format!("twinlog-{name}")).join("mysqld.sock")
+        let name: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        std::env::temp_dir()
+            .join(format!("twinlog-{name}"))
+            .join("mysqld.sock")
     }
 
     /// Whether a whole data directory is there.
@@ -234,21 +240,52 @@ impl Error {
 /// What a server's last words mean, for the failures that people meet.
 fn log_hint(log: &str) -> Option<String> {
     const KNOWN: &[(&str, &str)] = &[
-        ("No space left on device", "the disk is full: free some space, then run the same command again"),
-        ("Address already in use", "another program listens on this port: choose another `port`"),
-        ("unknown variable", "an option in `options` does not exist in this version: remove it or write it as `loose_…`"),
-        ("unknown option", "an option in `options` does not exist in this version: remove it or write it as `loose_…`"),
-        ("Different lower_case_table_names", "lower_case_table_names cannot change once a data directory exists"),
-        ("Unable to lock", "another server process uses this data directory"),
-        ("Can't lock", "another server process uses this data directory"),
-        ("Permission denied", "the server's user cannot read or write one of its files"),
+        (
+            "No space left on device",
+            "the disk is full: free some space, then run the same command again",
+        ),
+        (
+            "Address already in use",
+            "another program listens on this port: choose another `port`",
+        ),
+        (
+            "unknown variable",
+            "an option in `options` does not exist in this version: remove it or write it as `loose_…`",
+        ),
+        (
+            "unknown option",
+            "an option in `options` does not exist in this version: remove it or write it as `loose_…`",
+        ),
+        (
+            "Different lower_case_table_names",
+            "lower_case_table_names cannot change once a data directory exists",
+        ),
+        (
+            "Unable to lock",
+            "another server process uses this data directory",
+        ),
+        (
+            "Can't lock",
+            "another server process uses this data directory",
+        ),
+        (
+            "Permission denied",
+            "the server's user cannot read or write one of its files",
+        ),
     ];
-    KNOWN.iter().find(|(text, _)| log.contains(text)).map(|(_, hint)| (*hint).to_owned())
+    KNOWN
+        .iter()
+        .find(|(text, _)| log.contains(text))
+        .map(|(_, hint)| (*hint).to_owned())
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
-    move |source| Error::Io { action, path, source }
+    move |source| Error::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 /// The last lines of a log file, at most `lines` of them and 16 KiB.
@@ -278,15 +315,25 @@ mod tests {
 
     #[test]
     fn a_socket_path_is_never_too_long() {
-        assert_eq!(Paths::new("/data/a").socket(), Path::new("/data/a/mysqld.sock"));
+        assert_eq!(
+            Paths::new("/data/a").socket(),
+            Path::new("/data/a/mysqld.sock")
+        );
         let deep = Paths::new(format!("/{}/a", "d".repeat(200)));
-        assert!(deep.socket().as_os_str().len() <= SOCKET_PATH_MAX, "{:?}", deep.socket());
+        assert!(
+            deep.socket().as_os_str().len() <= SOCKET_PATH_MAX,
+            "{:?}",
+            deep.socket()
+        );
         assert_eq!(deep.socket(), deep.socket());
     }
 
     #[test]
     fn known_last_words_get_a_hint() {
-        assert!(log_hint("… OS errno 28 - No space left on device").is_some_and(|hint| hint.contains("full")));
+        assert!(
+            log_hint("… OS errno 28 - No space left on device")
+                .is_some_and(|hint| hint.contains("full"))
+        );
         assert_eq!(log_hint("all is well"), None);
     }
 }

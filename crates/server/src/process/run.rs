@@ -32,7 +32,9 @@ pub struct Running {
 
 /// Finds the server process of a node, if one runs.
 pub fn find(paths: &Paths) -> Option<Running> {
-    let from_file = fs::read_to_string(paths.pid_file()).ok().and_then(|text| text.trim().parse().ok());
+    let from_file = fs::read_to_string(paths.pid_file())
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     from_file
         .filter(|&pid| is_server_of(paths, pid))
         .or_else(|| processes().find(|&pid| is_server_of(paths, pid)))
@@ -43,7 +45,11 @@ pub fn find(paths: &Paths) -> Option<Running> {
 ///
 /// # Errors
 /// [`Error::Io`] when the program cannot be run.
-pub fn start(binary: &Binary, paths: &Paths, run_as: Option<&RunAs>) -> Result<Box<dyn ChildWrapper>, Error> {
+pub fn start(
+    binary: &Binary,
+    paths: &Paths,
+    run_as: Option<&RunAs>,
+) -> Result<Box<dyn ChildWrapper>, Error> {
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -70,7 +76,11 @@ pub fn start(binary: &Binary, paths: &Paths, run_as: Option<&RunAs>) -> Result<B
 
 /// Why a freshly started server did not come up.
 pub fn start_failure(paths: &Paths, status: String) -> Error {
-    Error::StartFailed { path: paths.error_log(), status, log: tail(&paths.error_log(), 20) }
+    Error::StartFailed {
+        path: paths.error_log(),
+        status,
+        log: tail(&paths.error_log(), 20),
+    }
 }
 
 /// Tells the server of a node to shut down cleanly. Returns its process id, or `None` when none runs.
@@ -78,7 +88,9 @@ pub fn start_failure(paths: &Paths, status: String) -> Error {
 /// # Errors
 /// [`Error::Io`] when it may not be signalled.
 pub fn stop(paths: &Paths) -> Result<Option<Running>, Error> {
-    let Some(running) = find(paths) else { return Ok(None) };
+    let Some(running) = find(paths) else {
+        return Ok(None);
+    };
     match kill(Pid::from_raw(running.pid), Signal::SIGTERM) {
         Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(Some(running)),
         Err(error) => Err(io("signal the server of", &paths.dir)(error.into())),
@@ -89,11 +101,18 @@ pub fn stop(paths: &Paths) -> Result<Option<Running>, Error> {
 ///
 /// # Errors
 /// [`Error::StopTimeout`] after `limit`.
-pub async fn wait_until_gone(paths: &Paths, running: Running, limit: Duration) -> Result<(), Error> {
+pub async fn wait_until_gone(
+    paths: &Paths,
+    running: Running,
+    limit: Duration,
+) -> Result<(), Error> {
     let started = Instant::now();
     while is_server_of(paths, running.pid) {
         if started.elapsed() > limit {
-            return Err(Error::StopTimeout { pid: running.pid, waited_s: limit.as_secs() });
+            return Err(Error::StopTimeout {
+                pid: running.pid,
+                waited_s: limit.as_secs(),
+            });
         }
         tokio::time::sleep(POLL).await;
     }
@@ -102,14 +121,20 @@ pub async fn wait_until_gone(paths: &Paths, running: Running, limit: Duration) -
 
 /// The processes that still initialise a data directory of this node, left by a twinlog that was killed.
 pub(super) fn find_initialising(paths: &Paths) -> Vec<i32> {
-    processes().filter(|&pid| is_initialising(paths, pid)).collect()
+    processes()
+        .filter(|&pid| is_initialising(paths, pid))
+        .collect()
 }
 
 /// Ends such a process: what it makes is thrown away, so it need not end cleanly.
 pub(super) fn kill_initialising(paths: &Paths, pid: i32) -> Result<(), Error> {
     match kill(Pid::from_raw(pid), Signal::SIGKILL) {
         Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
-        Err(error) => return Err(io("end the unfinished initialisation of", &paths.dir)(error.into())),
+        Err(error) => {
+            return Err(io("end the unfinished initialisation of", &paths.dir)(
+                error.into(),
+            ));
+        }
     }
     let started = Instant::now();
     while is_initialising(paths, pid) {
@@ -128,7 +153,10 @@ fn processes() -> impl Iterator<Item = i32> {
 
 fn is_server_of(paths: &Paths, pid: i32) -> bool {
     let arguments = arguments(pid);
-    names_config(&arguments, paths) && !arguments.iter().any(|argument| argument.starts_with("--datadir="))
+    names_config(&arguments, paths)
+        && !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--datadir="))
 }
 
 fn is_initialising(paths: &Paths, pid: i32) -> bool {
@@ -138,13 +166,20 @@ fn is_initialising(paths: &Paths, pid: i32) -> bool {
 }
 
 fn names_config(arguments: &[String], paths: &Paths) -> bool {
-    arguments.get(1).is_some_and(|argument| *argument == format!("--defaults-file={}", paths.config().display()))
+    arguments.get(1).is_some_and(|argument| {
+        *argument == format!("--defaults-file={}", paths.config().display())
+    })
 }
 
 /// A process's command line; empty for one that is gone, or a zombie.
 fn arguments(pid: i32) -> Vec<String> {
-    let bytes = fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline")).unwrap_or_default();
-    bytes.split(|&byte| byte == 0).filter(|part| !part.is_empty()).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+    let bytes =
+        fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline")).unwrap_or_default();
+    bytes
+        .split(|&byte| byte == 0)
+        .filter(|part| !part.is_empty())
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -172,6 +207,9 @@ mod tests {
             .expect("sh runs");
         // The option file must be an argument, not the program's name.
         assert_eq!(find(&paths), None);
-        child.kill().and_then(|()| child.wait().map(drop)).expect("ended");
+        child
+            .kill()
+            .and_then(|()| child.wait().map(drop))
+            .expect("ended");
     }
 }

@@ -29,8 +29,18 @@ pub(crate) struct DownArgs {
 
 pub(crate) async fn run(site: Site, args: &DownArgs) -> Result<ExitCode, Failure> {
     let dir = site.config.server.data_dir.display().to_string();
-    if args.purge && !args.yes && !ask(&format!("Delete all data of pair {} in {dir}?", site.config.name)) {
-        return Err(Failure::new(crate::failure::NO, "nothing was stopped or deleted", None));
+    if args.purge
+        && !args.yes
+        && !ask(&format!(
+            "Delete all data of pair {} in {dir}?",
+            site.config.name
+        ))
+    {
+        return Err(Failure::new(
+            crate::failure::NO,
+            "nothing was stopped or deleted",
+            None,
+        ));
     }
     for event in down::down(&site, args.purge).await? {
         tell(&event);

@@ -41,10 +41,17 @@ pub(crate) async fn run(mut site: Site, args: &UpArgs) -> Result<ExitCode, Failu
 
 /// One line for a proven link.
 pub(crate) fn describe(proof: &Proven) -> String {
-    let Proven { source, replica, took, way } = proof;
+    let Proven {
+        source,
+        replica,
+        took,
+        way,
+    } = proof;
     let ms = took.as_secs_f64() * 1000.0;
     match way {
-        Way::Row => format!("{source}→{replica}: proven, a row written on {source} was read on {replica} after {ms:.1} ms"),
+        Way::Row => format!(
+            "{source}→{replica}: proven, a row written on {source} was read on {replica} after {ms:.1} ms"
+        ),
         Way::Through(database) => format!(
             "{source}→{replica}: proven, a row written on {source} under database {database} (its filter) was read on {replica} \
              after {ms:.1} ms"
