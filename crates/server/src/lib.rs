@@ -1,1 +1,3 @@
-//! x
+//! One MySQL or MariaDB server.
+
+pub mod docker;

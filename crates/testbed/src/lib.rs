@@ -1,1 +1,5 @@
-//! x
+//! Real servers for the tests.
+
+mod docker;
+
+pub use docker::DockerEngine;
