@@ -1,5 +1,6 @@
 //! The life of a node's container.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -7,14 +8,13 @@ use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder,
-    DownloadFromContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
     RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt;
 
-use super::archive::{self, SERVER_USER};
+use super::archive;
 use super::names::{Kind, LABEL_CONFIG, NodeId};
 use super::spec::{ContainerSpec, DATA_DIR, STOP_TIMEOUT_S, restart_policy};
 use super::storage::{if_exists, own};
@@ -38,8 +38,9 @@ pub enum Creation {
 }
 
 impl Engine {
-    /// Sees to it that the node's container exists as specified, not yet started if it had to be made. Network, volume
-    /// and image must be there. An old one of another configuration is stopped, and removed when the new one is whole.
+    /// Sees to it that the node's container exists as specified, not yet started if it had to be made, and then not kept
+    /// running by the engine before [`Engine::mark_ready`]. Network, volume and image must be there. An old container of
+    /// another configuration is stopped, and removed when the new one is whole.
     ///
     /// # Errors
     /// [`DockerError::Stranger`] and [`DockerError::Absent`] for what it needs, [`DockerError::NoImage`],
@@ -282,19 +283,6 @@ impl Engine {
         if_exists(removed, || format!("remove container `{name}`")).map(drop)
     }
 
-    /// Whether there is such a path in a container, running or not.
-    pub(super) async fn has_path(&self, name: &str, path: &str) -> Result<bool> {
-        let options = ContainerArchiveInfoOptionsBuilder::default()
-            .path(path)
-            .build();
-        let found = self
-            .docker
-            .get_container_archive_info(name, Some(options))
-            .await;
-        let found = if_exists(found, || format!("look for {path} in container `{name}`"))?;
-        Ok(found.is_some())
-    }
-
     /// What a container needs: the engine would make a missing volume itself, and without our labels.
     async fn require(&self, node: &NodeId) -> Result<()> {
         let absent = |kind, name: &str| DockerError::Absent {
@@ -318,66 +306,9 @@ impl Engine {
             name,
         })
     }
-
-    /// Puts the specification's files into a container that was just created.
-    async fn fill(&self, spec: &ContainerSpec, container: &str) -> Result<()> {
-        let options = DownloadFromContainerOptionsBuilder::default()
-            .path("/etc/passwd")
-            .build();
-        let not_a_server = || DockerError::NotAServer {
-            image: spec.image.clone(),
-            why: format!("it has no user `{SERVER_USER}` in /etc/passwd"),
-        };
-        let passwd = self
-            .docker
-            .download_from_container(container, Some(options))
-            .try_fold(Vec::new(), async |mut archive, part| {
-                archive.extend_from_slice(&part);
-                Ok(archive)
-            })
-            .await;
-        let passwd = if_exists(passwd, || {
-            format!("read /etc/passwd of container `{container}`")
-        })?;
-        let passwd = archive::unpack_one(&passwd.ok_or_else(not_a_server)?).map_err(|source| {
-            DockerError::Archive {
-                container: container.to_owned(),
-                source,
-            }
-        })?;
-        let server = archive::server_user(&passwd).ok_or_else(not_a_server)?;
-        self.upload(container, "/", archive::pack(spec, server))
-            .await
-    }
-
-    async fn upload(
-        &self,
-        container: &str,
-        directory: &str,
-        archive: std::io::Result<Vec<u8>>,
-    ) -> Result<()> {
-        let archive = archive.map_err(|source| DockerError::Archive {
-            container: container.to_owned(),
-            source,
-        })?;
-        let options = UploadToContainerOptionsBuilder::default()
-            .path(directory)
-            .build();
-        // As a stream, though it is one piece: the library traces the body of any other request, secrets and all.
-        let body = bollard::body_stream(stream::once(async { archive.into() }));
-        let uploaded = self
-            .docker
-            .upload_to_container(container, Some(options), body)
-            .await;
-        uploaded.map_err(DockerError::of(format!(
-            "take files for container `{container}`"
-        )))
-    }
 }
 
-pub(super) fn container_labels(
-    container: &ContainerInspectResponse,
-) -> std::collections::HashMap<String, String> {
+pub(super) fn container_labels(container: &ContainerInspectResponse) -> HashMap<String, String> {
     let config = container.config.as_ref();
     config
         .and_then(|config| config.labels.clone())

@@ -25,6 +25,7 @@ mod names;
 mod observe;
 mod spec;
 mod storage;
+mod transfer;
 
 use std::env;
 use std::io;

@@ -1,5 +1,6 @@
 //! What the engine has for a node, without changing it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use bollard::models::{
@@ -212,7 +213,7 @@ impl<T> Seen<T> {
 fn seen<T>(
     node: &NodeId,
     found: Option<T>,
-    labels: impl Fn(&T) -> std::collections::HashMap<String, String>,
+    labels: impl Fn(&T) -> HashMap<String, String>,
 ) -> Seen<T> {
     match found {
         None => Seen::Absent,

@@ -31,8 +31,8 @@ pub(super) const STOP_TIMEOUT_S: u32 = 120;
 /// (DAC_OVERRIDE; DAC_READ_SEARCH would do, but opens the way to open_by_handle_at), and become him (SETUID, SETGID).
 const CAPABILITIES: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"];
 
-/// Enough for any server here, and bounded: older servers take memory for every descriptor they might open, and where
-/// the engine has no limit that was tens of gigabytes.
+/// Descriptors: enough for any server here, and bounded. Older servers take memory for every one they might open, and
+/// where the engine sets no limit that was tens of gigabytes.
 const OPEN_FILES: i64 = 65_536;
 
 /// Whether the server accepts connections over TCP, which the temporary server of the first initialisation does not.
@@ -177,8 +177,8 @@ impl ContainerSpec {
             nano_cpus: self.cpus.map(nano_cpus),
             ulimits: Some(vec![ResourcesUlimits {
                 name: Some("nofile".to_owned()),
-                soft: Some(OPEN_FILES),
-                hard: Some(OPEN_FILES),
+                soft: Some(open_files()),
+                hard: Some(open_files()),
             }]),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".to_owned()),
@@ -240,6 +240,21 @@ fn health_check() -> HealthConfig {
     }
 }
 
+/// As many descriptors as wanted, or as many as this machine lets a process have: an engine that is itself confined
+/// (rootless, or in a container) cannot start a container that asks for more than it has.
+fn open_files() -> i64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    hard_limit_of_files(&limits).map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES))
+}
+
+/// The hard limit of descriptors by `/proc/PID/limits`; nothing where there is none.
+fn hard_limit_of_files(limits: &str) -> Option<i64> {
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a number of processors in billionths fits 63 bits"
@@ -277,6 +292,18 @@ mod tests {
             }],
             env: BTreeMap::from([("MYSQL_INITDB_SKIP_TZINFO".into(), "1".into())]),
         }
+    }
+
+    #[test]
+    fn descriptors_are_bounded_by_what_there_are() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 20000                files     \n";
+        assert_eq!(hard_limit_of_files(limits), Some(20_000));
+        assert_eq!(
+            hard_limit_of_files(&limits.replace("20000", "unlimited")),
+            None
+        );
+        assert!((1..=OPEN_FILES).contains(&open_files()));
     }
 
     #[test]

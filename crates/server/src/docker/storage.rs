@@ -1,5 +1,7 @@
 //! The network of a pair and the volume of a node.
 
+use std::collections::HashMap;
+
 use bollard::models::{NetworkCreateRequest, NetworkInspect, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{InspectNetworkOptions, RemoveVolumeOptions};
 
@@ -119,7 +121,7 @@ pub(super) fn own<T>(
     kind: Kind,
     name: &str,
     found: Option<T>,
-    labels: impl Fn(&T) -> std::collections::HashMap<String, String>,
+    labels: impl Fn(&T) -> HashMap<String, String>,
 ) -> Result<Option<T>> {
     let foreign = found
         .as_ref()
