@@ -5,6 +5,7 @@
 
 mod adopt;
 mod config_file;
+mod containers;
 mod links;
 mod nodes;
 mod prepare;
@@ -87,6 +88,20 @@ pub enum Action {
         /// Its text.
         text: String,
     },
+    /// Fetches a docker image.
+    PullImage {
+        /// Its name.
+        image: String,
+    },
+    /// Makes a node's network, volume and container.
+    CreateContainer {
+        /// What is made, for people.
+        command: String,
+        /// The option file in it.
+        config: String,
+    },
+    /// Removes a container and a volume in which no server was ever ready.
+    DiscardContainer,
     /// Makes the data directories of one or both nodes, alike.
     Initialise {
         /// Their indices.
@@ -221,16 +236,16 @@ pub fn server_id(site: &Site, facts: &NodeFacts, index: usize) -> u32 {
 
 fn server(site: &Site, facts: &PairFacts, index: usize) -> Option<Server> {
     let node = &facts.nodes[index];
-    match (&node.server, node.process()) {
-        (Ok(facts), _) => Some(Server {
+    match &node.server {
+        Ok(facts) => Some(Server {
             facts: facts.clone(),
             real: true,
         }),
-        (Err(_), Some(process)) if !process.initialised => Some(Server {
+        Err(_) if !node.is_initialised() => Some(Server {
             facts: foreseen(site, facts, index, node.dialect()?),
             real: false,
         }),
-        _ => None,
+        Err(_) => None,
     }
 }
 

@@ -2,10 +2,9 @@
 
 use twinlog_server::{process::Owner, sql::Sql};
 
-use super::{Action, Phase, Plan, Step, render_config};
+use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
-    config::Runtime,
-    observe::{PairFacts, ProcessFacts},
+    observe::{NodeFacts, PairFacts, ProcessFacts},
     site::{ROOT_SECRET, Site},
 };
 
@@ -25,12 +24,17 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             new.push(index);
         }
     }
+    for (index, node) in facts.nodes.iter().enumerate() {
+        if let Some(docker) = node.docker() {
+            containers::plan(site, facts, index, docker, plan);
+        }
+    }
     initialise(site, facts, &new, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, process, text, plan);
+        start_or_restart(site, index, node, process, text, plan);
     }
 }
 
@@ -183,18 +187,19 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
 fn start_or_restart(
     site: &Site,
     index: usize,
+    facts: &NodeFacts,
     process: &ProcessFacts,
     text: &str,
     plan: &mut Plan,
 ) {
     let node = site.nodes()[index];
-    debug_assert_eq!(site.config.runtime_of(node), Runtime::Process);
     let binary = process
         .binary
         .as_ref()
         .map(|binary| binary.path.display().to_string())
         .unwrap_or_default();
-    if process.running.is_none() {
+    // One that runs and does not answer is still starting: the same step waits for it.
+    if process.running.is_none() || facts.is_starting() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: Some(index),
