@@ -164,6 +164,7 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Found { .. }, _) => Ok(()),
         (Action::MakeSecrets { .. }, _) => Ok(site.make_secrets()?),
         (Action::MintCertificates { .. }, _) => Ok(blocking(site, Site::mint_certificates).await?),
+        (Action::CreateNetwork { .. }, _) => container::create_network(site).await,
         (Action::Claim { .. }, Some(node)) => Ok(process::claim(
             &site.paths(node),
             &mark(site, node),

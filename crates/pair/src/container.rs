@@ -152,14 +152,24 @@ pub fn spec(
     }
 }
 
-/// Makes the network, the volume and the container; a container of another specification is made again.
+/// Makes the pair's network.
+///
+/// # Errors
+/// What the engine says.
+pub async fn create_network(site: &Site) -> Result<(), Cause> {
+    Ok(Engine::connect()
+        .await?
+        .create_network(&id(site, site.nodes()[0]))
+        .await?)
+}
+
+/// Makes the volume and the container; a container of another specification is made again.
 ///
 /// # Errors
 /// What the engine says.
 pub async fn create(site: &Site, node: &Node, config: &str) -> Result<(), Cause> {
     let engine = Engine::connect().await?;
     let id = id(site, node);
-    engine.create_network(&id).await?;
     engine.create_volume(&id).await?;
     let seen = engine
         .observe(&id, Some(site.config.image_of(node)))

@@ -274,7 +274,12 @@ impl Site {
     /// [`Error::Certificate`] or [`Error::Process`].
     pub fn mint_certificates(&self) -> Result<(), Error> {
         let minted = certs::ensure(&self.tls_dir(), &self.minted_nodes())?;
-        let run_as = self.run_as()?;
+        // Containers get copies of their own.
+        let local = self
+            .nodes()
+            .iter()
+            .any(|node| self.config.runtime_of(node) == Runtime::Process);
+        let run_as = if local { self.run_as()? } else { None };
         let files: Vec<PathBuf> = minted
             .iter()
             .flat_map(|node| node.files.all().map(Path::to_owned))

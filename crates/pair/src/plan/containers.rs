@@ -1,6 +1,6 @@
 //! The steps in the docker engine: image, network, volume and container of each docker node.
 
-use twinlog_server::docker::{ContainerState, DataState};
+use twinlog_server::docker::{ContainerState, DataState, Seen};
 
 use super::{Action, Phase, Plan, Step, config_file};
 use crate::{
@@ -8,6 +8,26 @@ use crate::{
     observe::{NodeFacts, PairFacts},
     site::Site,
 };
+
+/// Adds the pair's network, which both nodes need before their containers.
+pub(super) fn network(site: &Site, facts: &PairFacts, plan: &mut Plan) {
+    let absent =
+        |docker: &DockerFacts| matches!(&docker.seen, Ok(seen) if seen.network == Seen::Absent);
+    if facts
+        .nodes
+        .iter()
+        .any(|node| node.docker().is_some_and(absent))
+    {
+        let name = container::id(site, site.nodes()[0]).network().to_owned();
+        plan.steps.push(Step {
+            phase: Phase::Machine,
+            node: None,
+            title: "make the pair's docker network".into(),
+            action: Action::CreateNetwork { name },
+            undo: "`twinlog down --purge`".into(),
+        });
+    }
+}
 
 /// Adds what is missing of a docker node.
 pub(super) fn plan(
@@ -50,8 +70,7 @@ pub(super) fn plan(
     if unfinished || container_differs(site, index, docker, &text) {
         let id = container::id(site, node);
         let command = format!(
-            "docker network {}, volume {}, container {} from {}, port {}:{}",
-            id.network(),
+            "docker volume {}, container {} from {}, port {}:{}",
             id.volume(),
             id.container(),
             site.config.image_of(node),

@@ -93,7 +93,12 @@ pub enum Action {
         /// Its name.
         image: String,
     },
-    /// Makes a node's network, volume and container.
+    /// Makes the network on which the pair's containers find each other.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Makes a node's volume and container.
     CreateContainer {
         /// What is made, for people.
         command: String,

@@ -24,6 +24,7 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             new.push(index);
         }
     }
+    containers::network(site, facts, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
         if let Some(docker) = node.docker() {
             containers::plan(site, facts, index, docker, plan);

@@ -38,6 +38,7 @@ impl fmt::Display for Action {
                 text.lines().try_for_each(|line| writeln!(f, "  {line}"))
             }
             Self::PullImage { image } => write!(f, "docker pull {image}"),
+            Self::CreateNetwork { name } => write!(f, "docker network create {name}"),
             Self::CreateContainer { command, config } => {
                 writeln!(f, "{command}")?;
                 writeln!(f, "with /etc/mysql/conf.d/twinlog.cnf:")?;
