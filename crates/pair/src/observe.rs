@@ -30,6 +30,8 @@ pub struct PairFacts {
     pub founded: bool,
     /// The secrets that do not exist yet.
     pub missing_secrets: Vec<&'static str>,
+    /// Which generation of passwords the accounts should have; empty before there are any.
+    pub secrets_id: String,
     /// Whether the certificates that twinlog mints have yet to be made (or made again).
     pub certificates_due: bool,
     /// Whether both nodes hold the same data; looked at only where two unlinked nodes both have some.
@@ -173,6 +175,7 @@ pub async fn observe(site: &Site) -> PairFacts {
         nodes: vec![a, b],
         founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
+        secrets_id: site.secrets_id(),
         certificates_due: site.certificates_due(),
         comparison: None,
     };

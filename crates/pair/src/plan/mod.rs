@@ -13,6 +13,9 @@ mod refuse;
 mod show;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use twinlog_server::{dialect::Dialect, facts::ServerFacts, sql::Sql};
