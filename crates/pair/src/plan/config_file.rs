@@ -7,7 +7,7 @@ use twinlog_server::{
 };
 
 use crate::{
-    config::Options,
+    config::{LinkTls, Options},
     container,
     settings::{self, ConfigLine},
     site::Site,
@@ -170,16 +170,20 @@ fn mysqlx_off(dialect: &Dialect) -> Option<ConfigLine> {
 
 /// TLS, the relay log, and what is an option but no variable.
 fn link_lines(site: &Site, dialect: &Dialect, [ca, cert, key]: [String; 3]) -> Vec<ConfigLine> {
-    let mut lines = vec![
-        line("ssl_ca", ca, "the pair's certificate authority"),
-        line("ssl_cert", cert, "this node's certificate"),
-        line("ssl_key", key, "its key"),
-        line(
-            "relay_log",
-            "relay",
-            "a name of its own: the default holds the host's name and breaks when that changes",
-        ),
-    ];
+    let mut lines = Vec::new();
+    // TLS 1.0 only: a client that tries it fails, so it is there for encrypted links alone.
+    if dialect.row().modern_tls || site.config.replication.tls != LinkTls::Off {
+        lines.extend([
+            line("ssl_ca", ca, "the pair's certificate authority"),
+            line("ssl_cert", cert, "this node's certificate"),
+            line("ssl_key", key, "its key"),
+        ]);
+    }
+    lines.push(line(
+        "relay_log",
+        "relay",
+        "a name of its own: the default holds the host's name and breaks when that changes",
+    ));
     if dialect.is_mariadb() {
         lines.push(line(
             "master_retry_count",

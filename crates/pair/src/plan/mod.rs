@@ -197,6 +197,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     }
     let mut plan = Plan::default();
     nodes::plan(site, facts, &mut plan);
+    nodes::note_old_tls(site, facts, &mut plan);
     let servers: Vec<Option<Server>> = (0..2).map(|index| server(site, facts, index)).collect();
     let [Some(a), Some(b)] = servers.as_slice() else {
         // A stopped server has to run before it can be asked what it lacks.

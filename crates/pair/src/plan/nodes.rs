@@ -4,6 +4,7 @@ use twinlog_server::{process::Owner, sql::Sql};
 
 use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
+    config::LinkTls,
     observe::{NodeFacts, PairFacts, ProcessFacts},
     site::{ROOT_SECRET, Site},
 };
@@ -36,6 +37,47 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             continue;
         };
         start_or_restart(site, index, node, process, text, plan);
+    }
+}
+
+/// Tells of a TLS that only the links can use.
+pub(super) fn note_old_tls(site: &Site, facts: &PairFacts, plan: &mut Plan) {
+    let old = |node: &&NodeFacts| {
+        node.process().is_some()
+            && node
+                .dialect()
+                .is_some_and(|dialect| !dialect.row().modern_tls)
+    };
+    if let Some(node) = facts.nodes.iter().find(old)
+        && site.config.replication.tls != LinkTls::Off
+    {
+        plan.notes.push(format!(
+            "{}: this version speaks TLS 1.0 only; the links use it, but a client that tries TLS on its own accord fails: \
+             switch that off in the client, or set `tls = \"off\"` in [replication]",
+            node.name
+        ));
+    }
+}
+
+/// Renewed certificates are loaded by a running server that can, and by the others at their next start.
+fn reload_certificates(facts: &PairFacts, plan: &mut Plan) {
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let (Some(_), Ok(server)) = (node.process(), &node.server) else {
+            continue;
+        };
+        match server.dialect.row().reload_tls {
+            Some(statement) => plan.steps.push(Step {
+                phase: Phase::Server,
+                node: Some(index),
+                title: format!("{}: load its renewed certificate", node.name),
+                action: Action::Sql(vec![statement.into()]),
+                undo: "none: the old certificate is about to expire".into(),
+            }),
+            None => plan.notes.push(format!(
+                "{}: it loads its renewed certificate at its next restart",
+                node.name
+            )),
+        }
     }
 }
 
