@@ -66,8 +66,9 @@ fn reload_certificates(facts: &PairFacts, plan: &mut Plan) {
             continue;
         };
         match server.dialect.row().reload_tls {
+            // Among the machine's steps, for once they are made nobody can tell that they have yet to be loaded.
             Some(statement) => plan.steps.push(Step {
-                phase: Phase::Server,
+                phase: Phase::Machine,
                 node: Some(index),
                 title: format!("{}: load its renewed certificate", node.name),
                 action: Action::Sql(vec![statement.into()]),
@@ -115,6 +116,7 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
                 dir: site.tls_dir(),
             },
         });
+        reload_certificates(facts, plan);
     }
 }
 
