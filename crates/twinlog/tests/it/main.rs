@@ -1,0 +1,6 @@
+//! The binary on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod support;
+mod walk;
