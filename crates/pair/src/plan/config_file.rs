@@ -111,6 +111,11 @@ fn place_lines(site: &Site, index: usize, binary: &Binary, dialect: &Dialect) ->
             "the only directory that SQL may read files from or write them to",
         ),
         line(
+            "tmpdir",
+            text(paths.tmp()),
+            "its own: a starting server deletes the temporary tables it finds, another running one's too",
+        ),
+        line(
             "skip_name_resolve",
             "ON",
             "no DNS look-up at each connection; accounts name addresses, not hosts",
