@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use twinlog_server::process::{self, Owner};
+use twinlog_server::{
+    files,
+    process::{self, Owner},
+};
 
 use crate::{
     apply::{self, Cause},
@@ -104,6 +107,9 @@ fn delete(site: &Site) -> Result<String, Cause> {
         .filter(|path| path.is_file())
     {
         fs::remove_file(&made).map_err(io(&made))?;
+    }
+    if dir.is_dir() {
+        files::sweep(dir).map_err(io(dir))?;
     }
     // What is left is not twinlog's: then the directory stays.
     let _ = fs::remove_dir(dir);

@@ -142,6 +142,11 @@ fn place_lines(site: &Site, index: usize, binary: &Binary, dialect: &Dialect) ->
             text(paths.files()),
             "the only directory that SQL may read files from or write them to",
         ),
+        line(
+            "tmpdir",
+            text(paths.tmp()),
+            "its own: a starting server deletes the temporary tables it finds, another running one's too",
+        ),
         skip_name_resolve(),
     ];
     for (name, path) in binary.relocation() {
