@@ -171,6 +171,10 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             _,
         ) => initialise(site, nodes, statements).await,
         (Action::Start { .. }, Some(node)) => start(site, node).await,
+        (Action::Await { .. }, Some(node)) => {
+            // Not our child: how it ended is not known.
+            wait_for_answer(site, node, || Some("it has ended".into())).await
+        }
         (Action::Restart { node }, _) => {
             let node = site.nodes()[*node];
             stop(site, node).await?;
@@ -179,7 +183,11 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
         (
-            Action::Claim { .. } | Action::Start { .. } | Action::Sql(_) | Action::WaitFor { .. },
+            Action::Claim { .. }
+            | Action::Start { .. }
+            | Action::Await { .. }
+            | Action::Sql(_)
+            | Action::WaitFor { .. },
             None,
         ) => {
             unreachable!("the planner gives these steps a node")
@@ -241,6 +249,23 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
     let paths = site.paths(node);
     let binary = process::Binary::find(&site.binary_name(node))?;
     let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
+    wait_for_answer(site, node, || {
+        child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|status| status.to_string())
+    })
+    .await
+}
+
+/// Waits until a node's server lets twinlog in; `ended` tells how it ended, if it did.
+async fn wait_for_answer(
+    site: &Site,
+    node: &Node,
+    mut ended: impl FnMut() -> Option<String>,
+) -> Result<(), Cause> {
+    let paths = site.paths(node);
     let started = Instant::now();
     loop {
         match site
@@ -256,10 +281,10 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
             Err(_) => {}
         }
         // Another twinlog's server may have won the race for the data directory; then ours ends and theirs is found.
-        if let Ok(Some(status)) = child.try_wait()
+        if let Some(status) = ended()
             && process::find(&paths).is_none()
         {
-            return Err(process::start_failure(&paths, status.to_string()).into());
+            return Err(process::start_failure(&paths, status).into());
         }
         if started.elapsed() > START_TIMEOUT {
             let status = format!("no answer after {} s", START_TIMEOUT.as_secs());

@@ -56,6 +56,8 @@ pub struct NodeFacts {
 pub enum Silence {
     /// It has not been started.
     NotRunning,
+    /// Its process runs but does not listen yet: it was started by a twinlog that did not live to see it answer.
+    Starting,
     /// It could not be asked.
     Failed(ConnError),
 }
@@ -165,8 +167,16 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
                 origin,
             }
         }
+        Err(_) if matches!(runtime, RuntimeFacts::Process(_)) && !listens(site, node) => {
+            silent(runtime, Silence::Starting)
+        }
         Err(error) => silent(runtime, Silence::Failed(error)),
     }
+}
+
+/// Whether anything accepts connections on a process node's socket.
+fn listens(site: &Site, node: &Node) -> bool {
+    std::os::unix::net::UnixStream::connect(site.paths(node).socket()).is_ok()
 }
 
 async fn observe_server(

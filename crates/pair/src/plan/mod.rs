@@ -101,6 +101,11 @@ pub enum Action {
         /// The command, for people.
         command: String,
     },
+    /// Waits until a node's server, which was started before, answers.
+    Await {
+        /// Its process id.
+        pid: i32,
+    },
     /// Stops a node's server and starts it with its new option file.
     Restart {
         /// The node's index.

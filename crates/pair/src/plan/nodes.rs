@@ -5,7 +5,7 @@ use twinlog_server::{process::Owner, sql::Sql};
 use super::{Action, Phase, Plan, Step, render_config};
 use crate::{
     config::Runtime,
-    observe::{PairFacts, ProcessFacts},
+    observe::{PairFacts, ProcessFacts, Silence},
     site::{ROOT_SECRET, Site},
 };
 
@@ -30,7 +30,11 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, process, text, plan);
+        if matches!(node.server, Err(Silence::Starting)) {
+            wait_for_start(site, index, process, plan);
+        } else {
+            start_or_restart(site, index, process, text, plan);
+        }
     }
 }
 
@@ -178,6 +182,18 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
         "DELETE FROM mysql.db".into(),
         "FLUSH PRIVILEGES".into(),
     ]
+}
+
+/// A server that starts is let start, whatever has become of its option file: the next round restarts it if it must.
+fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut Plan) {
+    let name = &site.nodes()[index].name;
+    plan.steps.extend(process.running.map(|running| Step {
+        phase: Phase::Machine,
+        node: Some(index),
+        title: format!("{name}: wait until its server answers"),
+        undo: "`twinlog down`".into(),
+        action: Action::Await { pid: running.pid },
+    }));
 }
 
 fn start_or_restart(
