@@ -187,7 +187,9 @@ async fn observe_server(
     let server = ServerFacts::read(&mut conn).await?;
     let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
     let origin = if server.membership.is_some() {
-        origin::read(&mut conn).await?
+        origin::read(&mut conn)
+            .await?
+            .map(|origin| origin.in_log(&server.binlogs))
     } else {
         None
     };

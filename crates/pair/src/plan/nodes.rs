@@ -6,6 +6,7 @@ use super::{Action, Phase, Plan, Step, render_config};
 use crate::{
     config::Runtime,
     observe::{PairFacts, ProcessFacts, Silence},
+    origin::{Origin, TABLES},
     site::{ROOT_SECRET, Site},
 };
 
@@ -158,11 +159,19 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
                     "initialise {}{copy}; inside it:",
                     site.paths(site.nodes()[first]).data().display()
                 ),
-                statements: root_statements(facts, first),
+                statements: birth_statements(site, facts, first),
                 nodes,
             },
         });
     }
+}
+
+/// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
+fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
+    let mut statements = root_statements(facts, index);
+    statements.extend(TABLES.map(Sql::new));
+    statements.push(Origin::of_birth().record(&site.pair_id, ""));
+    statements
 }
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
