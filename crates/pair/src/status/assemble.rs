@@ -1,6 +1,10 @@
 //! From what was found out to the [`Status`]: pure.
 
-use twinlog_server::facts::{LinkFacts, ServerFacts};
+use twinlog_server::{
+    conn::Error as ConnError,
+    facts::{LinkFacts, ServerFacts},
+    process::Paths,
+};
 
 use super::{
     Answers, Canary, CanaryOutcome, Crossing, Failure, Filter, LinkReport, LinkState, LinkStatus,
@@ -59,7 +63,16 @@ fn node(
         Err(Silence::Failed(error)) => Some(Failure {
             code: error.code().map(u32::from),
             message: error.to_string(),
-            hint: error.hint(),
+            hint: match (error, report.pid) {
+                (ConnError::Unreachable { .. } | ConnError::Lost { .. }, Some(pid)) => {
+                    let log = Paths::new(config.data_dir_of(node)).error_log();
+                    Some(format!(
+                        "its process {pid} is there, so it starts, or hangs: look at {}",
+                        log.display()
+                    ))
+                }
+                _ => error.hint(),
+            },
         }),
     };
     NodeStatus {

@@ -15,7 +15,7 @@ pub struct Status {
     /// When the answers were in, RFC 3339, UTC.
     pub asked_at: String,
     /// Whether both nodes answer, both links run without an error, what was written on either node was read on the
-    /// other, and neither node has transactions that came from elsewhere.
+    /// other, and neither node has transactions from elsewhere that its peer lacks.
     pub healthy: bool,
     /// How replicas find their place in the source's log.
     pub mode: Mode,
@@ -174,7 +174,7 @@ pub struct ServerStatus {
     pub executed: Option<String>,
     /// Transactions that neither node made and that were not there when the pair was made; `null` where the server
     /// has no GTIDs to tell them by.
-    pub errant: Option<Transactions>,
+    pub errant: Option<Errant>,
 }
 
 /// What a node is for clients.
@@ -196,6 +196,17 @@ pub struct Transactions {
     pub count: u64,
     /// Which: a GTID set on MySQL; on MariaDB each domain's first and last, `domain-server-first..last`.
     pub gtids: String,
+}
+
+/// Transactions that neither node made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Errant {
+    /// How many: exactly on MySQL; on MariaDB one for each domain and stranger.
+    pub count: u64,
+    /// Which: a GTID set on MySQL; on MariaDB the last one of each domain and stranger.
+    pub gtids: String,
+    /// How many of them the peer lacks: with these the nodes differ. `null` while the peer does not answer.
+    pub missing_on_peer: Option<u64>,
 }
 
 /// A place in a binary log.

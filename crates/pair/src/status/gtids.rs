@@ -1,11 +1,13 @@
 //! Which transactions a replica lacks, and which ones came from outside the pair.
 
+use std::collections::BTreeSet;
+
 use twinlog_server::{
     facts::ServerFacts,
-    gtid::{GtidSet, MariaDbGap, MariaDbGtid, MariaDbPosition, Missing, MySqlSet},
+    gtid::{GtidSet, MariaDbGtid, MariaDbPosition, Missing, MySqlSet},
 };
 
-use super::{Transactions, measure::link_from};
+use super::{Errant, Transactions, measure::link_from};
 use crate::origin::Origin;
 
 /// What the source has executed and the replica has not; `None` where their GTIDs cannot be compared.
@@ -42,70 +44,85 @@ pub(super) fn errant(
     server: &ServerFacts,
     origin: Option<&Origin>,
     peer: Option<&ServerFacts>,
-) -> Option<Transactions> {
+) -> Option<Errant> {
     if !server.has_gtids() {
         return None;
     }
     let origin = origin.map_or("", |origin| origin.gtids.as_str());
-    let missing = if server.dialect.is_mariadb() {
-        Missing::MariaDb(errant_mariadb(server, origin, peer)?)
+    if server.dialect.is_mariadb() {
+        errant_mariadb(server, origin, peer)
     } else {
-        Missing::MySql(errant_mysql(server, origin, peer)?)
-    };
-    Some(listed(&missing))
+        errant_mysql(server, origin, peer)
+    }
 }
 
-fn errant_mysql(
-    server: &ServerFacts,
-    origin: &str,
-    peer: Option<&ServerFacts>,
-) -> Option<MySqlSet> {
+fn errant_mysql(server: &ServerFacts, origin: &str, peer: Option<&ServerFacts>) -> Option<Errant> {
     let executed: MySqlSet = server.executed().parse().ok()?;
-    let origin: MySqlSet = origin.parse().ok()?;
-    let peer = match peer {
+    let peer_uuid = match peer {
         Some(peer) => peer.server_uuid()?,
         None => link_from(&server.links, None)?.source_uuid.as_deref()?,
     };
-    let made = [server.server_uuid()?, peer]
-        .map(|uuid| uuid.parse().map(|uuid| executed.only_from(uuid)).ok());
-    let [Some(own), Some(peers)] = made else {
-        return None;
-    };
-    Some(executed.subtract(&own).subtract(&peers).subtract(&origin))
+    let made_by = |uuid: &str| uuid.parse().map(|uuid| executed.only_from(uuid)).ok();
+    let errant = executed
+        .subtract(&made_by(server.server_uuid()?)?)
+        .subtract(&made_by(peer_uuid)?)
+        .subtract(&origin.parse().ok()?);
+    let missing = peer
+        .and_then(|peer| peer.executed().parse().ok())
+        .map(|theirs: MySqlSet| errant.subtract(&theirs).count());
+    Some(Errant {
+        count: errant.count(),
+        gtids: errant.to_string(),
+        missing_on_peer: missing,
+    })
 }
 
 /// The binary log's state names the last transaction of every domain and server, so a stranger's shows even when a node
-/// wrote after it.
+/// wrote after it. Only that last one is known to be a stranger's: the ones before it may be anybody's.
 fn errant_mariadb(
     server: &ServerFacts,
     origin: &str,
     peer: Option<&ServerFacts>,
-) -> Option<Vec<MariaDbGap>> {
+) -> Option<Errant> {
     let origin: MariaDbPosition = origin.parse().ok()?;
-    let peer = match peer {
+    let peer_id = match peer {
         Some(peer) => peer.server_id(),
         None => link_from(&server.links, None)?.source_server_id?,
     };
-    let nodes = [server.server_id(), peer];
-    let mut strangers: Vec<MariaDbGtid> = Vec::new();
+    let nodes = [server.server_id(), peer_id];
+    let mut errant = marks(server)?;
+    errant.retain(|gtid| {
+        let before = origin.mark(gtid.domain).map_or(0, |mark| mark.sequence);
+        !nodes.contains(&gtid.server) && gtid.sequence > before
+    });
+    let missing = peer.and_then(marks).map(|theirs| {
+        let has = |gtid: &MariaDbGtid| {
+            let mut marks = theirs.iter();
+            marks.any(|mark| mark.domain == gtid.domain && mark.sequence >= gtid.sequence)
+        };
+        errant.iter().filter(|gtid| !has(gtid)).count() as u64
+    });
+    Some(Errant {
+        count: errant.len() as u64,
+        gtids: errant
+            .iter()
+            .map(MariaDbGtid::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+        missing_on_peer: missing,
+    })
+}
+
+/// The last transaction of every domain and server that a MariaDB server has logged or applied, each once.
+fn marks(server: &ServerFacts) -> Option<Vec<MariaDbGtid>> {
+    let mut marks = BTreeSet::new();
     for list in ["gtid_binlog_state", "gtid_slave_pos"] {
         let items = server.named(list).unwrap_or_default().split(',');
         for item in items.filter(|item| !item.trim().is_empty()) {
-            let gtid: MariaDbGtid = item.parse().ok()?;
-            if !nodes.contains(&gtid.server) && !strangers.contains(&gtid) {
-                strangers.push(gtid);
-            }
+            marks.insert(item.parse::<MariaDbGtid>().ok()?);
         }
     }
-    let before = |gtid: &MariaDbGtid| origin.mark(gtid.domain).map_or(0, |mark| mark.sequence);
-    Some(
-        strangers
-            .into_iter()
-            .filter(|gtid| gtid.sequence > before(gtid))
-            // Only its last one is known; the ones before it in its domain may be anybody's.
-            .map(|last| MariaDbGap { first: last.sequence, last })
-            .collect(),
-    )
+    Some(marks.into_iter().collect())
 }
 
 fn listed(missing: &Missing) -> Transactions {

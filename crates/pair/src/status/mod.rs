@@ -9,6 +9,8 @@ mod gather;
 mod gtids;
 mod measure;
 mod problems;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -83,7 +85,7 @@ pub async fn status(site: &Site, wait: Duration) -> Status {
 }
 
 impl Status {
-    /// Whether anything could be asked at all: some node answered, or is known not to run.
+    /// Whether anything could be asked at all: some node answered, or both are known not to run.
     pub fn is_known(&self) -> bool {
         self.nodes.iter().any(|node| node.answers)
             || self

@@ -77,22 +77,29 @@ fn node(
         Some(Belonging::Ours) | None => {}
     }
     let Some(server) = &status.server else { return };
-    if let Some(errant) = server.errant.as_ref().filter(|errant| errant.count > 0) {
-        let by = match server.flavour {
-            Flavour::MySql => "the UUIDs in front of them name the servers that did",
-            Flavour::MariaDb => "the number in their middle is the id of the server that did",
-        };
+    let errant = server.errant.as_ref();
+    if let Some(errant) =
+        errant.filter(|errant| errant.missing_on_peer.is_some_and(|count| count > 0))
+    {
         add(
             format!(
-                "{name} has {} that neither node made: {}",
-                transactions(errant.count),
+                "{name} has {} that neither node made and its peer lacks: {}",
+                transactions(errant.missing_on_peer.unwrap_or(0)),
                 shorten(&errant.gtids)
             ),
             Some(format!(
-                "find out who wrote there ({by}), and whether the peer has those rows too: a stranger must not write \
-                 into a pair"
+                "find out who wrote there ({}), and bring what it wrote to the peer: until then the nodes differ",
+                makers(server.flavour)
             )),
         );
+    }
+}
+
+/// What of a GTID tells who made it.
+fn makers(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::MySql => "the UUID in front is that server's",
+        Flavour::MariaDb => "the number in the middle is that server's id",
     }
 }
 
@@ -137,13 +144,13 @@ fn link(
     }
     if status.state == LinkState::Stopped {
         let who = match (report.receiver.as_str(), report.applier) {
-            ("No", false) => "receiver and applier",
+            ("No", false) => "the receiver and the applier",
             ("No", true) => "the receiver",
             _ => "the applier",
         };
         return Some((
-            format!("{who} of {from}→{to} stopped without an error: somebody stopped it"),
-            Some("`twinlog up` starts it again".into()),
+            format!("{who} of {from}→{to} stopped, and there is no error to say why"),
+            Some("somebody stopped it, or its server started without it: `twinlog up` starts it again".into()),
         ));
     }
     ends[0]?; // A silent source is a problem of its own.
@@ -233,6 +240,18 @@ pub(super) fn notes(config: &Config, nodes: &[NodeStatus], links: &[LinkStatus])
         (Writes::One, _) => {
             notes.push("both nodes refuse clients' writes: `twinlog up` opens one".into());
         }
+    }
+    let strange = servers.iter().find_map(|(_, server)| {
+        let errant = server.errant.as_ref()?;
+        (errant.count > 0 && errant.missing_on_peer == Some(0)).then_some((errant, server.flavour))
+    });
+    if let Some((errant, flavour)) = strange {
+        notes.push(format!(
+            "both nodes have {} that neither made: {} ({})",
+            transactions(errant.count),
+            shorten(&errant.gtids),
+            makers(flavour)
+        ));
     }
     if let [(a, first), (b, second)] = servers.as_slice() {
         let apart = (first.clock_offset_ms - second.clock_offset_ms).abs();

@@ -56,11 +56,7 @@ pub(super) fn render(status: &Status, width: u16) -> String {
     ];
     let width = usize::from(width);
     for problem in &status.problems {
-        let message = words::wrap(
-            &format!("{}: {}", problem.at, problem.message),
-            width - 2,
-            "  ",
-        );
+        let message = words::wrap(&problem.message, width - 2, "  ");
         let hint = problem.hint.as_deref().map_or(String::new(), |hint| {
             format!(
                 "\n  {CYAN}→{PLAIN} {}",
@@ -157,7 +153,7 @@ fn role(server: &ServerStatus) -> Value {
         Role::Writer => "writer",
         Role::Standby => "standby, read-only",
         Role::Both if server.read_only => return ("read-only".into(), Mood::Bad),
-        Role::Both => "writer, as its peer",
+        Role::Both => "writer, like its peer",
     };
     plain(role.into())
 }
@@ -187,7 +183,11 @@ fn errant(server: &ServerStatus) -> Value {
     match &server.errant {
         None => ("cannot be told".into(), Mood::Faint),
         Some(errant) if errant.count == 0 => plain("none".into()),
-        Some(errant) => (errant.count.to_string(), Mood::Bad),
+        Some(errant) => match errant.missing_on_peer {
+            Some(0) => plain(format!("{}, on its peer too", errant.count)),
+            Some(_) => (format!("{}, not on its peer", errant.count), Mood::Bad),
+            None => (errant.count.to_string(), Mood::Bad),
+        },
     }
 }
 
