@@ -355,3 +355,6 @@ fn cell((text, mood): Value) -> Cell {
         Mood::Faint => cell.add_attribute(Attribute::Dim),
     }
 }
+
+#[cfg(test)]
+mod tests;

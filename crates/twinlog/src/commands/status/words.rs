@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(durations, ["5 s", "2 min", "3 h 12 min", "3 d 4 h"]);
         let sizes = [999, 1_500, 20_100_000_000].map(bytes);
         assert_eq!(sizes, ["999 B", "1.5 kB", "20.1 GB"]);
-        let lags = [0.2141, -3.14, 1500.0].map(milliseconds);
+        let lags = [0.2141, -3.12, 1500.0].map(milliseconds);
         assert_eq!(lags, ["0.214 ms", "-3.1 ms", "1.50 s"]);
     }
 
