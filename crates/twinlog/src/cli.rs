@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Status(crate::commands::status::StatusArgs),
 }
 
 /// For commands whose data can be read by programs.

@@ -2,6 +2,7 @@
 
 pub(crate) mod down;
 pub(crate) mod plan;
+pub(crate) mod status;
 pub(crate) mod up;
 
 use std::{path::Path, process::ExitCode};
@@ -20,6 +21,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => plan::run(open(config)?, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
+        Command::Status(args) => status::run(open(config)?, &args).await,
     }
 }
 

@@ -4,5 +4,7 @@
 
 mod docker;
 mod kill;
+mod schema;
+mod status;
 mod support;
 mod walk;
