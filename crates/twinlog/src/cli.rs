@@ -37,9 +37,27 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(crate::commands::init::InitArgs),
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Sql(crate::commands::sql::SqlArgs),
+    Dsn(crate::commands::dsn::DsnArgs),
+    Completions(crate::commands::completions::CompletionsArgs),
+    Man(crate::commands::man::ManArgs),
+}
+
+impl Command {
+    /// What to say at Ctrl-C before the program ends; `None` for a command that has something to do then.
+    pub(crate) fn when_interrupted(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(_) => {
+                Some("interrupted: the next `twinlog up` goes on where this one stopped")
+            }
+            Self::Sql(_) => None,
+            _ => Some("interrupted"),
+        }
+    }
 }
 
 /// For commands whose data can be read by programs.

@@ -11,6 +11,7 @@ mod prepare;
 mod refuse;
 mod show;
 mod variables;
+mod view;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use crate::{
 
 pub use config_file::render_config;
 pub use refuse::{Blame, Refusal};
+pub use view::{Kind, PhaseView, PlanView, StepView};
 
 /// The order of things: files and processes first, then each server by itself, then the links between them.
 ///
