@@ -59,6 +59,14 @@ pub enum Kind {
     Claim,
     /// Writes an option file.
     WriteConfig,
+    /// Gets an image.
+    PullImage,
+    /// Makes the containers' network.
+    CreateNetwork,
+    /// Makes a container and its volume.
+    CreateContainer,
+    /// Removes a container in which no server was ever ready.
+    DiscardContainer,
     /// Makes data directories.
     Initialise,
     /// Starts a server.
@@ -79,6 +87,10 @@ impl From<&Action> for Kind {
             Action::MintCertificates { .. } => Self::MintCertificates,
             Action::Claim { .. } => Self::Claim,
             Action::WriteConfig { .. } => Self::WriteConfig,
+            Action::PullImage { .. } => Self::PullImage,
+            Action::CreateNetwork { .. } => Self::CreateNetwork,
+            Action::CreateContainer { .. } => Self::CreateContainer,
+            Action::DiscardContainer => Self::DiscardContainer,
             Action::Initialise { .. } => Self::Initialise,
             Action::Start { .. } => Self::Start,
             Action::Restart { .. } => Self::Restart,

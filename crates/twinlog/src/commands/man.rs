@@ -54,10 +54,9 @@ fn write_pages(command: &clap::Command, dir: &Path) -> Result<(), Failure> {
 
 /// One command's page. The generator would run the examples together into a paragraph.
 fn page(command: &clap::Command) -> io::Result<String> {
-    let mut bare = command.clone().after_help(None::<&str>);
-    // The default of an option that every page repeats would be this machine's.
-    bare = bare.version(env!("CARGO_PKG_VERSION"));
-    let man = Man::new(bare).manual("twinlog manual").source("twinlog");
+    let man = Man::new(command.clone())
+        .source(format!("twinlog {}", env!("CARGO_PKG_VERSION")))
+        .manual("twinlog manual");
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
@@ -67,24 +66,29 @@ fn page(command: &clap::Command) -> io::Result<String> {
     if command.has_subcommands() {
         man.render_subcommands_section(&mut text)?;
     }
-    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let text = String::from_utf8_lossy(&text);
+    // Each section brings this preamble along; a page needs it once.
+    let (preamble, sections) = text.split_at(text.find(".TH").unwrap_or_default());
+    let mut page = preamble.to_owned() + &sections.replace(preamble, "");
     if let Some(after) = command.get_after_help() {
-        text += &after_help(&after.to_string());
+        page += &after_help(&after.to_string());
     }
-    Ok(text)
+    Ok(page)
 }
 
 /// The text behind a help as sections: its examples line by line, the rest as it flows.
 fn after_help(text: &str) -> String {
-    let mut out = String::new();
+    let mut examples = String::new();
+    let mut notes = String::new();
     for block in text.split("\n\n") {
         // Writing to a String cannot fail.
         let _ = match block.strip_prefix("Examples:\n") {
-            Some(examples) => writeln!(out, ".SH EXAMPLES\n.nf\n{}\n.fi", roff(examples)),
-            None => writeln!(out, ".SH NOTES\n{}", roff(block)),
+            Some(lines) => write!(examples, ".SH EXAMPLES\n.nf\n{}\n.fi\n", roff(lines)),
+            None if notes.is_empty() => write!(notes, ".SH NOTES\n{}\n", roff(block)),
+            None => write!(notes, ".PP\n{}\n", roff(block)),
         };
     }
-    out
+    examples + &notes
 }
 
 /// Text as troff reads it back: no line is taken for a request, no character for an escape.

@@ -219,13 +219,13 @@ async fn cancel(site: &Site, node: &Node, id: u32) {
         let mut conn = site.connect(node, Login::Admin, KILL_TIMEOUT).await?;
         conn.execute(&format!("KILL {id}")).await
     };
-    match conn::within(KILL_TIMEOUT, kill).await {
-        Some(Ok(())) => tell("interrupted: the statement was ended on the server"),
+    match tokio::time::timeout(KILL_TIMEOUT, kill).await {
+        Ok(Ok(())) => tell("interrupted: the statement was ended on the server"),
         // It had just come to its end.
-        Some(Err(error)) if error.code() == Some(1094) => tell("interrupted"),
-        Some(Err(error)) => tell(&format!(
+        Ok(Err(error)) if error.code() == Some(1094) => tell("interrupted"),
+        Ok(Err(error)) => tell(&format!(
             "interrupted, and the server may still be at work: {error}"
         )),
-        None => tell("interrupted, and the server may still be at work: it did not answer"),
+        Err(_) => tell("interrupted, and the server may still be at work: it did not answer"),
     }
 }
