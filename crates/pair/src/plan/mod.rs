@@ -12,6 +12,7 @@ mod prepare;
 mod refuse;
 mod show;
 mod variables;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::{
 
 pub use config_file::render_config;
 pub use refuse::{Blame, Refusal};
+pub use view::{Kind, PhaseView, PlanView, StepView};
 
 /// The order of things: files and processes first, then each server by itself, then the links between them.
 ///
