@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
+    docker::DockerError,
     process,
     sql::Sql,
 };
 
 use crate::{
-    config::Node,
+    config::{Node, Runtime},
+    container,
     observe::mark,
     plan::{Action, Step},
     site::{Login, Site},
@@ -46,6 +48,9 @@ pub enum Cause {
     /// A statement.
     #[error(transparent)]
     Sql(#[from] ConnError),
+    /// The docker engine.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// A dialect that twinlog does not know.
     #[error(transparent)]
     Unsupported(#[from] twinlog_server::dialect::Unsupported),
@@ -84,6 +89,7 @@ impl Cause {
         match self {
             Self::Site(error) => error.hint(),
             Self::Sql(error) => error.hint(),
+            Self::Docker(error) => error.hint(),
             Self::Unsupported(error) => error.hint(),
             Self::TimedOut { .. } => {
                 Some("run the same command again: it goes on where it stopped".into())
@@ -158,6 +164,7 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Found { .. }, _) => Ok(()),
         (Action::MakeSecrets { .. }, _) => Ok(site.make_secrets()?),
         (Action::MintCertificates { .. }, _) => Ok(blocking(site, Site::mint_certificates).await?),
+        (Action::CreateNetwork { .. }, _) => container::create_network(site).await,
         (Action::Claim { .. }, Some(node)) => Ok(process::claim(
             &site.paths(node),
             &mark(site, node),
@@ -171,6 +178,11 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             _,
         ) => initialise(site, nodes, statements).await,
         (Action::Start { .. }, Some(node)) => start(site, node).await,
+        (Action::PullImage { .. }, Some(node)) => container::pull(site, node).await,
+        (Action::CreateContainer { config, .. }, Some(node)) => {
+            container::create(site, node, config).await
+        }
+        (Action::DiscardContainer, Some(node)) => container::discard(site, node).await,
         (Action::Restart { node }, _) => {
             let node = site.nodes()[*node];
             stop(site, node).await?;
@@ -179,7 +191,13 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
         (
-            Action::Claim { .. } | Action::Start { .. } | Action::Sql(_) | Action::WaitFor { .. },
+            Action::Claim { .. }
+            | Action::Start { .. }
+            | Action::PullImage { .. }
+            | Action::CreateContainer { .. }
+            | Action::DiscardContainer
+            | Action::Sql(_)
+            | Action::WaitFor { .. },
             None,
         ) => {
             unreachable!("the planner gives these steps a node")
@@ -233,14 +251,22 @@ fn expose(site: &Site, statements: &[Sql]) -> Result<String, Cause> {
     Ok(lines)
 }
 
-/// Starts a node's server and waits until it lets twinlog in.
+/// Starts a node's server, unless it runs already, and waits until it lets twinlog in.
 ///
 /// # Errors
 /// [`process::Error::StartFailed`] with its log's last lines when it ends instead.
 pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
+    if site.config.runtime_of(node) == Runtime::Docker {
+        return container::start(site, node).await;
+    }
     let paths = site.paths(node);
-    let binary = process::Binary::find(&site.binary_name(node))?;
-    let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
+    let mut child = match process::find(&paths) {
+        Some(_) => None,
+        None => {
+            let binary = process::Binary::find(&site.binary_name(node))?;
+            Some(process::start(&binary, &paths, site.run_as()?.as_ref())?)
+        }
+    };
     let started = Instant::now();
     loop {
         match site
@@ -255,11 +281,13 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
             Err(error @ ConnError::Refused { code: 1045, .. }) => return Err(error.into()),
             Err(_) => {}
         }
-        // Another twinlog's server may have won the race for the data directory; then ours ends and theirs is found.
-        if let Ok(Some(status)) = child.try_wait()
-            && process::find(&paths).is_none()
-        {
-            return Err(process::start_failure(&paths, status.to_string()).into());
+        let ended = child
+            .as_mut()
+            .and_then(|child| child.try_wait().ok().flatten());
+        // A zombie of ours has no command line, and another twinlog's server may have won the race for the directory.
+        if process::find(&paths).is_none() && (ended.is_some() || child.is_none()) {
+            let status = ended.map_or("it ended".to_owned(), |status| status.to_string());
+            return Err(process::start_failure(&paths, status).into());
         }
         if started.elapsed() > START_TIMEOUT {
             let status = format!("no answer after {} s", START_TIMEOUT.as_secs());
@@ -274,6 +302,9 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
 /// # Errors
 /// [`process::Error::StopTimeout`].
 pub async fn stop(site: &Site, node: &Node) -> Result<bool, Cause> {
+    if site.config.runtime_of(node) == Runtime::Docker {
+        return container::stop(site, node).await;
+    }
     let paths = site.paths(node);
     match process::stop(&paths)? {
         Some(running) => {

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod canary;
 pub mod compare;
 pub mod config;
+pub mod container;
 pub mod doctor;
 pub mod down;
 pub mod explain;

@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::{Account, Dialect},
+    docker::DataState,
     facts::{self, AccountFacts, ServerFacts},
     process::{self, Binary, NodeMark, Owner, Running},
 };
@@ -12,6 +13,7 @@ use twinlog_server::{
 use crate::{
     compare::{self, Comparison},
     config::{Node, Runtime},
+    container::{self, DockerFacts},
     origin::{self, Origin},
     site::{Login, Site},
 };
@@ -28,6 +30,8 @@ pub struct PairFacts {
     pub founded: bool,
     /// The secrets that do not exist yet.
     pub missing_secrets: Vec<&'static str>,
+    /// Which generation of passwords the accounts should have; empty before there are any.
+    pub secrets_id: String,
     /// Whether the certificates that twinlog mints have yet to be made (or made again).
     pub certificates_due: bool,
     /// Whether both nodes hold the same data; looked at only where two unlinked nodes both have some.
@@ -67,6 +71,8 @@ pub enum RuntimeFacts {
     External,
     /// A local process.
     Process(Box<ProcessFacts>),
+    /// A container.
+    Docker(Box<DockerFacts>),
 }
 
 /// A local process and its directory.
@@ -107,7 +113,48 @@ impl NodeFacts {
                 .as_ref()
                 .ok()
                 .and_then(|binary| Dialect::of(&binary.version).ok()),
+            (_, RuntimeFacts::Docker(docker)) => docker
+                .version
+                .as_ref()?
+                .as_ref()
+                .ok()
+                .and_then(|version| Dialect::of(version).ok()),
             _ => None,
+        }
+    }
+
+    /// The facts of a container.
+    pub fn docker(&self) -> Option<&DockerFacts> {
+        match &self.runtime {
+            RuntimeFacts::Docker(docker) => Some(docker),
+            RuntimeFacts::External | RuntimeFacts::Process(_) => None,
+        }
+    }
+
+    /// Whether its server's process or container runs, as far as this machine can see.
+    pub fn is_running(&self) -> bool {
+        match &self.runtime {
+            RuntimeFacts::External => true,
+            RuntimeFacts::Process(process) => process.running.is_some(),
+            RuntimeFacts::Docker(docker) => docker.is_running(),
+        }
+    }
+
+    /// Whether its process or container, which is twinlog's, runs and does not answer yet.
+    pub fn is_starting(&self) -> bool {
+        !matches!(self.runtime, RuntimeFacts::External)
+            && matches!(
+                self.server,
+                Err(Silence::Failed(ConnError::Unreachable { .. }))
+            )
+    }
+
+    /// Whether it has a whole data directory, so that what is in it must be asked rather than foreseen.
+    pub fn is_initialised(&self) -> bool {
+        match &self.runtime {
+            RuntimeFacts::External => true,
+            RuntimeFacts::Process(process) => process.initialised,
+            RuntimeFacts::Docker(docker) => docker.data() != DataState::Empty,
         }
     }
 
@@ -115,7 +162,7 @@ impl NodeFacts {
     pub fn process(&self) -> Option<&ProcessFacts> {
         match &self.runtime {
             RuntimeFacts::Process(process) => Some(process),
-            RuntimeFacts::External => None,
+            RuntimeFacts::External | RuntimeFacts::Docker(_) => None,
         }
     }
 }
@@ -126,6 +173,7 @@ pub async fn observe(site: &Site) -> PairFacts {
         nodes: observe_nodes(site).await.into(),
         founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
+        secrets_id: site.secrets_id(),
         certificates_due: site.certificates_due(),
         comparison: None,
     };
@@ -145,7 +193,8 @@ pub async fn observe_nodes(site: &Site) -> [NodeFacts; 2] {
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
     let runtime = match site.config.runtime_of(node) {
         Runtime::Process => RuntimeFacts::Process(Box::new(observe_process(site, node))),
-        Runtime::External | Runtime::Docker => RuntimeFacts::External,
+        Runtime::Docker => RuntimeFacts::Docker(Box::new(container::observe(site, node).await)),
+        Runtime::External => RuntimeFacts::External,
     };
     let silent = |runtime, silence| NodeFacts {
         name: node.name.clone(),
@@ -155,7 +204,12 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         agent_login: false,
         origin: None,
     };
-    if matches!(&runtime, RuntimeFacts::Process(process) if process.running.is_none()) {
+    let runs = match &runtime {
+        RuntimeFacts::External => true,
+        RuntimeFacts::Process(process) => process.running.is_some(),
+        RuntimeFacts::Docker(docker) => docker.is_running(),
+    };
+    if !runs {
         return silent(runtime, Silence::NotRunning);
     }
     match observe_server(site, node).await {
@@ -224,7 +278,7 @@ fn observe_process(site: &Site, node: &Node) -> ProcessFacts {
 }
 
 /// Whether the port cannot be listened on: asked by trying, the way the server will.
-fn port_taken(node: &Node) -> bool {
+pub(crate) fn port_taken(node: &Node) -> bool {
     let address = node
         .bind_address
         .unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());

@@ -118,9 +118,11 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
             });
         }
         // What was shown as part of an earlier plan need not be asked again.
-        let new = approved
-            .as_ref()
-            .is_none_or(|shown| plan.steps.iter().any(|step| !shown.steps.contains(step)));
+        let new = approved.as_ref().is_none_or(|shown| {
+            plan.steps
+                .iter()
+                .any(|step| !shown.steps.iter().any(|known| known.title == step.title))
+        });
         if new && !ui.approve(&plan, external) {
             return Err(Error::Declined);
         }

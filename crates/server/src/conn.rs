@@ -4,7 +4,7 @@
 //! name with a text is what every version has. A statement that passed its deadline, or whose future was dropped,
 //! leaves unread rows in the stream, so such a connection is closed and never used again.
 
-use std::{fmt, future::Future, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
@@ -453,11 +453,6 @@ fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
-}
-
-/// Runs `future`, or gives up after `limit` with `None`.
-pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, future).await.ok()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) fn tls(
         }
         let (name, version) = (&facts.nodes[source].name, servers[source].facts.version());
         let host = site.host_for_peer(site.nodes()[source]);
-        if site.config.replication.tls == LinkTls::Preferred || is_loopback(host) {
+        if site.config.replication.tls == LinkTls::Preferred || is_loopback(&host) {
             plan.notes.push(format!(
                 "the link from {name} ({version}) is not encrypted: the server offers no TLS"
             ));
@@ -133,7 +133,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn host(&self) -> &str {
+    fn host(&self) -> String {
         self.site.host_for_peer(self.site.nodes()[self.source])
     }
 
@@ -143,7 +143,7 @@ impl Wanted<'_> {
 
     fn source(&self, start: LinkStart) -> LinkSource {
         LinkSource {
-            host: self.host().to_owned(),
+            host: self.host(),
             port: self.port(),
             user: Account::Replication.user().into(),
             password: Account::Replication.secret().into(),

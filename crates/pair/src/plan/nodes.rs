@@ -2,10 +2,10 @@
 
 use twinlog_server::{process::Owner, sql::Sql};
 
-use super::{Action, Phase, Plan, Step, render_config};
+use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
-    config::Runtime,
-    observe::{PairFacts, ProcessFacts},
+    config::LinkTls,
+    observe::{NodeFacts, PairFacts, ProcessFacts},
     site::{ROOT_SECRET, Site},
 };
 
@@ -25,12 +25,60 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             new.push(index);
         }
     }
+    containers::network(site, facts, plan);
+    for (index, node) in facts.nodes.iter().enumerate() {
+        if let Some(docker) = node.docker() {
+            containers::plan(site, facts, index, docker, plan);
+        }
+    }
     initialise(site, facts, &new, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, process, text, plan);
+        start_or_restart(site, index, node, process, text, plan);
+    }
+}
+
+/// Tells of a TLS that only the links can use.
+pub(super) fn note_old_tls(site: &Site, facts: &PairFacts, plan: &mut Plan) {
+    let old = |node: &&NodeFacts| {
+        node.process().is_some()
+            && node
+                .dialect()
+                .is_some_and(|dialect| !dialect.row().modern_tls)
+    };
+    if let Some(node) = facts.nodes.iter().find(old)
+        && site.config.replication.tls != LinkTls::Off
+    {
+        plan.notes.push(format!(
+            "{}: this version speaks TLS 1.0 only; the links use it, but a client that tries TLS on its own accord fails: \
+             switch that off in the client, or set `tls = \"off\"` in [replication]",
+            node.name
+        ));
+    }
+}
+
+/// Renewed certificates are loaded by a running server that can, and by the others at their next start.
+fn reload_certificates(facts: &PairFacts, plan: &mut Plan) {
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let (Some(_), Ok(server)) = (node.process(), &node.server) else {
+            continue;
+        };
+        match server.dialect.row().reload_tls {
+            // Among the machine's steps, for once they are made nobody can tell that they have yet to be loaded.
+            Some(statement) => plan.steps.push(Step {
+                phase: Phase::Machine,
+                node: Some(index),
+                title: format!("{}: load its renewed certificate", node.name),
+                action: Action::Sql(vec![statement.into()]),
+                undo: "none: the old certificate is about to expire".into(),
+            }),
+            None => plan.notes.push(format!(
+                "{}: it loads its renewed certificate at its next restart",
+                node.name
+            )),
+        }
     }
 }
 
@@ -68,6 +116,7 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
                 dir: site.tls_dir(),
             },
         });
+        reload_certificates(facts, plan);
     }
 }
 
@@ -183,18 +232,19 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
 fn start_or_restart(
     site: &Site,
     index: usize,
+    facts: &NodeFacts,
     process: &ProcessFacts,
     text: &str,
     plan: &mut Plan,
 ) {
     let node = site.nodes()[index];
-    debug_assert_eq!(site.config.runtime_of(node), Runtime::Process);
     let binary = process
         .binary
         .as_ref()
         .map(|binary| binary.path.display().to_string())
         .unwrap_or_default();
-    if process.running.is_none() {
+    // One that runs and does not answer is still starting: the same step waits for it.
+    if process.running.is_none() || facts.is_starting() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: Some(index),

@@ -281,13 +281,6 @@ impl ServerFacts {
         .unwrap_or_default()
     }
 
-    /// The link from the server with this id, on whatever channel.
-    pub fn link_from(&self, server_id: u32) -> Option<&LinkFacts> {
-        self.links
-            .iter()
-            .find(|link| link.source_server_id == Some(server_id))
-    }
-
     /// Whether clients could have put data here.
     pub fn has_user_data(&self) -> bool {
         self.schemas.iter().any(|schema| schema.tables > 0)

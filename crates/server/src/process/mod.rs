@@ -10,6 +10,7 @@
 //!   data.new/       a data directory being made
 //!   data/           the data directory, renamed from data.new when it is whole
 //!   files/          the only directory for LOAD DATA INFILE and SELECT … INTO OUTFILE
+//!   tmp/            temporary tables and files
 //!   error.log, mysqld.pid, mysqld.sock
 //! ```
 
@@ -64,6 +65,12 @@ impl Paths {
     /// Where the server may read and write files for SQL.
     pub fn files(&self) -> PathBuf {
         self.dir.join("files")
+    }
+
+    /// Where the server keeps temporary tables and files. Its own, because a starting server deletes the temporary
+    /// tables that it finds there, and would delete those of a running one.
+    pub fn tmp(&self) -> PathBuf {
+        self.dir.join("tmp")
     }
 
     /// The server's error log.
