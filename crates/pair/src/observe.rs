@@ -174,10 +174,8 @@ impl NodeFacts {
 
 /// Reads everything about both nodes, side by side.
 pub async fn observe(site: &Site) -> PairFacts {
-    let [a, b] = site.nodes();
-    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
     let mut facts = PairFacts {
-        nodes: vec![a, b],
+        nodes: observe_nodes(site).await.into(),
         founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
         secrets_id: site.secrets_id(),
@@ -188,6 +186,13 @@ pub async fn observe(site: &Site) -> PairFacts {
         facts.comparison = Some(compare::compare(site).await);
     }
     facts
+}
+
+/// Reads both nodes, side by side, and compares nothing.
+pub async fn observe_nodes(site: &Site) -> [NodeFacts; 2] {
+    let [a, b] = site.nodes();
+    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
+    [a, b]
 }
 
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
