@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Status(crate::commands::status::StatusArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
+    Demo(crate::commands::demo::DemoArgs),
     Completions(crate::commands::completions::CompletionsArgs),
     Man(crate::commands::man::ManArgs),
 }
@@ -54,7 +55,8 @@ impl Command {
             Self::Up(_) => {
                 Some("interrupted: the next `twinlog up` goes on where this one stopped")
             }
-            Self::Sql(_) => None,
+            // The demo clears up behind itself.
+            Self::Sql(_) | Self::Demo(_) => None,
             _ => Some("interrupted"),
         }
     }

@@ -91,10 +91,8 @@ impl Settings {
             .into_iter()
             .map(|opt| (opt.name.clone(), value_of(opt)))
             .collect();
-        let flavours = version.map_or_else(
-            || flavours(file, &options),
-            |version| vec![version.flavour],
-        );
+        let flavours =
+            version.map_or_else(|| flavours(file, &options), |version| vec![version.flavour]);
         Self {
             values,
             origin: Origin::File(flavours, version),
@@ -125,7 +123,9 @@ impl Settings {
     /// Whether the server is, or the file may be for, one of this flavour.
     pub(super) fn may_be(&self, flavour: Flavour) -> bool {
         match &self.origin {
-            Origin::Server => (flavour == Flavour::MariaDb) == self.values.contains_key("gtid_domain_id"),
+            Origin::Server => {
+                (flavour == Flavour::MariaDb) == self.values.contains_key("gtid_domain_id")
+            }
             Origin::File(flavours, _) => flavours.contains(&flavour),
         }
     }
@@ -134,9 +134,12 @@ impl Settings {
     pub(super) fn get(&self, key: &str) -> Option<(&str, &Value)> {
         let entry = catalogue::entry(key);
         let names = entry.map_or_else(|| vec![key], |entry| entry.names.to_vec());
-        names
-            .into_iter()
-            .find_map(|name| Some((self.values.get_key_value(name)?.0.as_str(), &self.values[name])))
+        names.into_iter().find_map(|name| {
+            Some((
+                self.values.get_key_value(name)?.0.as_str(),
+                &self.values[name],
+            ))
+        })
     }
 
     /// The text of a value that is written or said.
@@ -182,7 +185,10 @@ impl Settings {
         let Origin::File(..) = self.origin else {
             return None;
         };
-        let name = catalogue::entry(key).and_then(|entry| entry.names.last()).unwrap_or(&key).to_owned();
+        let name = catalogue::entry(key)
+            .and_then(|entry| entry.names.last())
+            .unwrap_or(&key)
+            .to_owned();
         let mut by_value: Vec<(&str, Vec<String>)> = Vec::new();
         for (span, value) in self.defaults(key) {
             let Some(value) = value.filter(|value| bad(value)) else {
@@ -205,7 +211,8 @@ impl Settings {
 
     /// The defaults that may hold, each with the versions it is for.
     fn defaults(&self, key: &str) -> Vec<(String, Option<&'static str>)> {
-        let (Origin::File(flavours, version), Some(entry)) = (&self.origin, catalogue::entry(key)) else {
+        let (Origin::File(flavours, version), Some(entry)) = (&self.origin, catalogue::entry(key))
+        else {
             return Vec::new();
         };
         if let Some(version) = version {
@@ -314,7 +321,9 @@ fn spans(entry: &Entry, flavour: Flavour) -> Vec<(String, Option<&'static str>)>
                 (0, None) => flavour.to_string(),
                 (0, Some((until, _))) => format!("{flavour} before {}", name(*until)),
                 (_, None) => format!("{flavour} {} and newer", name(*from)),
-                (_, Some((until, _))) => format!("{flavour} {} to before {}", name(*from), name(*until)),
+                (_, Some((until, _))) => {
+                    format!("{flavour} {} to before {}", name(*from), name(*until))
+                }
             };
             (span, *value)
         })
@@ -338,7 +347,10 @@ mod tests {
 
     #[test]
     fn a_written_value_counts_with_its_place() {
-        let settings = settings("[mysqld]\nsync-binlog = 100\nlog-slave-updates\nskip-log-bin\n", None);
+        let settings = settings(
+            "[mysqld]\nsync-binlog = 100\nlog-slave-updates\nskip-log-bin\n",
+            None,
+        );
         let seen = settings.judge("sync_binlog", |v| v != "1").expect("bad");
         assert_eq!(seen.text, "sync_binlog = 100");
         assert_eq!(seen.place.as_deref(), Some("my.cnf:2"));
