@@ -81,6 +81,22 @@ impl Pair {
         Conn::new(opts).await.expect("root may log in")
     }
 
+    /// The rows of a query on a node, as root.
+    pub(crate) async fn rows(&self, node: &str, sql: &str) -> Vec<mysql_async::Row> {
+        let work = async {
+            let mut conn = self.conn(node).await;
+            let rows = conn
+                .query(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{node}: {error}: {sql}"));
+            let _ = conn.disconnect().await; // As below.
+            rows
+        };
+        tokio::time::timeout(QUERY_DEADLINE, work)
+            .await
+            .expect("an answer in time")
+    }
+
     /// Runs statements on a node as root, in one session.
     pub(crate) async fn exec(&self, node: &str, statements: &[&str]) {
         let work = async {
