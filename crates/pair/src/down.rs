@@ -2,11 +2,15 @@
 
 use std::fs;
 
-use twinlog_server::process::{self, Owner};
+use twinlog_server::{
+    files,
+    process::{self, Owner},
+};
 
 use crate::{
     apply::{self, Cause},
     config::{Node, Runtime},
+    container,
     observe::mark,
     site::{self, Site},
 };
@@ -18,7 +22,7 @@ use crate::{
 /// # Errors
 /// A server that does not stop, or a file that cannot be deleted.
 pub async fn down(site: &Site, purge: bool) -> Result<Vec<String>, Cause> {
-    let _lock = if site.config.server.data_dir.is_dir() {
+    let _lock = if site.is_founded() {
         Some(site.lock()?)
     } else {
         None
@@ -27,13 +31,27 @@ pub async fn down(site: &Site, purge: bool) -> Result<Vec<String>, Cause> {
     let (a, b) = futures_util::future::join(stop(site, a), stop(site, b)).await;
     let mut events = vec![a?, b?];
     if purge {
+        for node in site
+            .nodes()
+            .into_iter()
+            .filter(|node| site.config.runtime_of(node) == Runtime::Docker)
+        {
+            container::purge(site, node).await?;
+        }
+        if site
+            .nodes()
+            .iter()
+            .any(|node| site.config.runtime_of(node) == Runtime::Docker)
+        {
+            container::purge_network(site, site.nodes()[0]).await?;
+        }
         events.push(delete(site)?);
     }
     Ok(events)
 }
 
 async fn stop(site: &Site, node: &Node) -> Result<String, Cause> {
-    if site.config.runtime_of(node) != Runtime::Process {
+    if site.config.runtime_of(node) == Runtime::External {
         return Ok(format!("{}: external, left alone", node.name));
     }
     let ran = apply::stop(site, node).await?;
@@ -89,6 +107,9 @@ fn delete(site: &Site) -> Result<String, Cause> {
         .filter(|path| path.is_file())
     {
         fs::remove_file(&made).map_err(io(&made))?;
+    }
+    if dir.is_dir() {
+        files::sweep(dir).map_err(io(dir))?;
     }
     // What is left is not twinlog's: then the directory stays.
     let _ = fs::remove_dir(dir);

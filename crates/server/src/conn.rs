@@ -4,10 +4,14 @@
 //! name with a text is what every version has. A statement that passed its deadline, or whose future was dropped,
 //! leaves unread rows in the stream, so such a connection is closed and never used again.
 
+mod stream;
+
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
 use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
+
+pub use stream::{Column, Kind, Part};
 
 /// How long a TCP or socket connection, with its handshake, may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -404,6 +408,8 @@ async fn read_all(
             affected,
         });
         if result.is_empty() {
+            // Also where the next statement was refused: the driver keeps that error for whoever asks on.
+            result.drop_result().await?;
             return Ok(sets);
         }
     }

@@ -4,6 +4,7 @@
 //! killed at any point leaves the old state or the new one, and of two processes that create the same file one wins
 //! and the other learns that it lost.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -17,6 +18,9 @@ pub const DIR_PRIVATE: u32 = 0o700;
 pub const FILE_PRIVATE: u32 = 0o600;
 /// Mode of a file everybody may read.
 pub const FILE_PUBLIC: u32 = 0o644;
+
+/// What the names of files begin with that are not whole yet.
+const STAGED: &str = ".new-";
 
 /// Creates `dir` and its missing parents, each with mode 0700. A directory that exists is left as it is.
 pub fn create_private_dir(dir: &Path) -> io::Result<()> {
@@ -50,13 +54,29 @@ fn stage<'a>(path: &'a Path, content: &[u8], mode: u32) -> io::Result<(&'a Path,
         _ => Path::new("."),
     };
     // Created with mode 0600; widened, if at all, only once it is written, and whatever the umask says.
-    let mut staged = Builder::new().prefix(".new-").tempfile_in(dir)?;
+    let mut staged = Builder::new().prefix(STAGED).tempfile_in(dir)?;
     staged.write_all(content)?;
     staged
         .as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     staged.as_file().sync_all()?;
     Ok((dir, staged))
+}
+
+/// Whether this is the name of a file that a killed process was writing.
+pub fn is_staged(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(STAGED.as_bytes())
+}
+
+/// Deletes the files in `dir` that killed processes were writing. Nobody may be writing there now.
+pub fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in dir.read_dir()? {
+        let entry = entry?;
+        if is_staged(&entry.file_name()) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A new name lasts through a power cut only once its directory is flushed.
@@ -86,6 +106,17 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert_eq!(mode(&path), FILE_PUBLIC);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_was_writing_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, staged) = stage(&dir.path().join("a"), b"half", FILE_PUBLIC).unwrap();
+        let (_, path) = staged.keep().unwrap();
+        assert!(is_staged(path.file_name().unwrap()));
+        create_whole(&dir.path().join("b"), b"whole", FILE_PUBLIC).unwrap();
+        sweep(dir.path()).unwrap();
+        assert!(!path.exists() && dir.path().join("b").exists());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use twinlog_server::{process::Owner, sql::Sql};
 
-use super::{Action, Phase, Plan, Step, render_config};
+use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
-    config::Runtime,
-    observe::{PairFacts, ProcessFacts},
+    config::LinkTls,
+    observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
+    origin::{Origin, TABLES},
     site::{ROOT_SECRET, Site},
 };
 
@@ -25,12 +26,64 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             new.push(index);
         }
     }
+    containers::network(site, facts, plan);
+    for (index, node) in facts.nodes.iter().enumerate() {
+        if let Some(docker) = node.docker() {
+            containers::plan(site, facts, index, docker, plan);
+        }
+    }
     initialise(site, facts, &new, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, process, text, plan);
+        if matches!(node.server, Err(Silence::Starting)) {
+            wait_for_start(site, index, process, plan);
+        } else {
+            start_or_restart(site, index, process, text, plan);
+        }
+    }
+}
+
+/// Tells of a TLS that only the links can use.
+pub(super) fn note_old_tls(site: &Site, facts: &PairFacts, plan: &mut Plan) {
+    let old = |node: &&NodeFacts| {
+        node.process().is_some()
+            && node
+                .dialect()
+                .is_some_and(|dialect| !dialect.row().modern_tls)
+    };
+    if let Some(node) = facts.nodes.iter().find(old)
+        && site.config.replication.tls != LinkTls::Off
+    {
+        plan.notes.push(format!(
+            "{}: this version speaks TLS 1.0 only; the links use it, but a client that tries TLS on its own accord fails: \
+             switch that off in the client, or set `tls = \"off\"` in [replication]",
+            node.name
+        ));
+    }
+}
+
+/// Renewed certificates are loaded by a running server that can, and by the others at their next start.
+fn reload_certificates(facts: &PairFacts, plan: &mut Plan) {
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let (Some(_), Ok(server)) = (node.process(), &node.server) else {
+            continue;
+        };
+        match server.dialect.row().reload_tls {
+            // Among the machine's steps, for once they are made nobody can tell that they have yet to be loaded.
+            Some(statement) => plan.steps.push(Step {
+                phase: Phase::Machine,
+                node: Some(index),
+                title: format!("{}: load its renewed certificate", node.name),
+                action: Action::Sql(vec![statement.into()]),
+                undo: "none: the old certificate is about to expire".into(),
+            }),
+            None => plan.notes.push(format!(
+                "{}: it loads its renewed certificate at its next restart",
+                node.name
+            )),
+        }
     }
 }
 
@@ -68,6 +121,7 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
                 dir: site.tls_dir(),
             },
         });
+        reload_certificates(facts, plan);
     }
 }
 
@@ -154,11 +208,19 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
                     "initialise {}{copy}; inside it:",
                     site.paths(site.nodes()[first]).data().display()
                 ),
-                statements: root_statements(facts, first),
+                statements: birth_statements(site, facts, first),
                 nodes,
             },
         });
     }
+}
+
+/// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
+fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
+    let mut statements = root_statements(facts, index);
+    statements.extend(TABLES.map(Sql::new));
+    statements.push(Origin::of_birth().record(&site.pair_id, ""));
+    statements
 }
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
@@ -180,6 +242,18 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
     ]
 }
 
+/// A server that starts is let start, whatever has become of its option file: the next round restarts it if it must.
+fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut Plan) {
+    let name = &site.nodes()[index].name;
+    plan.steps.extend(process.running.map(|running| Step {
+        phase: Phase::Machine,
+        node: Some(index),
+        title: format!("{name}: wait until its server answers"),
+        undo: "`twinlog down`".into(),
+        action: Action::Await { pid: running.pid },
+    }));
+}
+
 fn start_or_restart(
     site: &Site,
     index: usize,
@@ -188,7 +262,6 @@ fn start_or_restart(
     plan: &mut Plan,
 ) {
     let node = site.nodes()[index];
-    debug_assert_eq!(site.config.runtime_of(node), Runtime::Process);
     let binary = process
         .binary
         .as_ref()

@@ -37,6 +37,14 @@ impl fmt::Display for Action {
                 writeln!(f, "write {}:", path.display())?;
                 text.lines().try_for_each(|line| writeln!(f, "  {line}"))
             }
+            Self::PullImage { image } => write!(f, "docker pull {image}"),
+            Self::CreateNetwork { name } => write!(f, "docker network create {name}"),
+            Self::CreateContainer { command, config } => {
+                writeln!(f, "{command}")?;
+                writeln!(f, "with /etc/mysql/conf.d/twinlog.cnf:")?;
+                config.lines().try_for_each(|line| writeln!(f, "  {line}"))
+            }
+            Self::DiscardContainer => write!(f, "docker rm, docker volume rm"),
             Self::Initialise {
                 command,
                 statements,
@@ -48,6 +56,7 @@ impl fmt::Display for Action {
                     .try_for_each(|sql| writeln!(f, "  {sql};"))
             }
             Self::Start { command } => write!(f, "{command}"),
+            Self::Await { pid } => write!(f, "process {pid} runs but does not listen yet"),
             Self::Restart { .. } => write!(f, "SIGTERM, wait until it is gone, start"),
             Self::Sql(statements) => statements.iter().try_for_each(|sql| writeln!(f, "{sql};")),
             Self::WaitFor { sql, value } => write!(f, "{sql}; until it is {value}"),

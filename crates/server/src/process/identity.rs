@@ -45,11 +45,17 @@ pub fn owner(paths: &Paths) -> Result<Owner, Error> {
         Ok(text) => Ok(serde_json::from_str(&text).map_or(Owner::Stranger, Owner::Marked)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             match fs::read_dir(&paths.dir) {
-                Ok(mut entries) => Ok(if entries.next().is_none() {
-                    Owner::Nobody
-                } else {
-                    Owner::Stranger
-                }),
+                // A claim that was killed leaves an unfinished mark.
+                Ok(entries) => Ok(
+                    if entries
+                        .flatten()
+                        .all(|entry| files::is_staged(&entry.file_name()))
+                    {
+                        Owner::Nobody
+                    } else {
+                        Owner::Stranger
+                    },
+                ),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Owner::Nobody),
                 Err(error) => Err(io("read", &paths.dir)(error)),
             }
@@ -85,29 +91,37 @@ pub fn claim(paths: &Paths, mark: &NodeMark, run_as: Option<&RunAs>) -> Result<(
         }
         Owner::Nobody => {
             fs::create_dir_all(&paths.dir).map_err(io("create", &paths.dir))?;
+            files::sweep(&paths.dir).map_err(io("clear", &paths.dir))?;
             let path = paths.dir.join(MARK);
             let text = serde_json::to_string_pretty(mark).unwrap_or_default();
             files::create_whole(&path, text.as_bytes(), files::FILE_PUBLIC)
                 .map_err(io("write", &path))?;
         }
     }
+    make_directories(paths, run_as)?;
+    run_as.map_or(Ok(()), |run_as| run_as.can_reach(&paths.dir))
+}
+
+/// Makes what a node's server expects to find, where it is not there: a claim may have been killed half-way, and
+/// what is below the system's temporary directory does not outlive a reboot.
+pub(super) fn make_directories(paths: &Paths, run_as: Option<&RunAs>) -> Result<(), Error> {
     let socket_dir = paths
         .socket()
         .parent()
         .map(Path::to_owned)
         .unwrap_or_default();
     for (dir, mode) in [
+        (socket_dir, 0o755),
         (paths.dir.clone(), 0o750),
         (paths.files(), 0o750),
-        (socket_dir, 0o755),
+        (paths.tmp(), 0o750),
     ] {
         fs::create_dir_all(&dir).map_err(io("create", &dir))?;
-        let mode = if dir == paths.dir { 0o750 } else { mode };
         fs::set_permissions(&dir, fs::Permissions::from_mode(mode))
             .map_err(io("set the mode of", &dir))?;
         give(&dir, run_as)?;
     }
-    run_as.map_or(Ok(()), |run_as| run_as.can_reach(&paths.dir))
+    Ok(())
 }
 
 /// Hands a path to the user that the server runs as.

@@ -17,7 +17,11 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Binary, Error, Paths, RunAs, identity::give, io, run, tail};
+use super::{
+    Binary, Error, Paths, RunAs,
+    identity::{give, make_directories},
+    io, run, tail,
+};
 use crate::dialect::{Dialect, Initialise};
 
 /// What must not be in a copy of a data directory: it identifies the server it was made for.
@@ -41,6 +45,7 @@ pub fn initialise(
         return Ok(());
     };
     for paths in nodes {
+        make_directories(paths, run_as)?;
         clear(paths)?;
         fs::create_dir(paths.data_new()).map_err(io("create", &paths.data_new()))?;
         give(&paths.data_new(), run_as)?;
@@ -82,7 +87,13 @@ fn run_initialisation(
     statements: &SecretString,
 ) -> Result<(), Error> {
     let log = paths.dir.join("initialise.log");
-    let output = fs::File::create(&log).map_err(io("create", &log))?;
+    remove_if_there(&log)?;
+    // The server appends to it too, under its name.
+    let output = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .map_err(io("create", &log))?;
     give(&log, run_as)?;
     let (reader, mut writer) = std::io::pipe().map_err(io("make a pipe for", &binary.path))?;
     if let Some(run_as) = run_as {
@@ -95,7 +106,8 @@ fn run_initialisation(
         .arg(format!("--defaults-file={}", paths.config().display()))
         .arg(format!("--datadir={}", paths.data_new().display()))
         // Below the new data directory nothing is known of networks, logs of changes or a peer yet.
-        .args(["--skip-log-bin", "--log-error=", "--skip-slave-start"])
+        .args(["--skip-log-bin", "--skip-slave-start"])
+        .arg(format!("--log-error={}", log.display()))
         .stdin(reader)
         .stdout(output.try_clone().map_err(io("open", &log))?)
         .stderr(output)

@@ -18,7 +18,11 @@ use nix::{
 };
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession};
 
-use super::{Binary, Error, Paths, RunAs, identity::give, io, tail};
+use super::{
+    Binary, Error, Paths, RunAs,
+    identity::{give, make_directories},
+    io, tail,
+};
 
 /// How often a process is looked at while it starts or stops.
 const POLL: Duration = Duration::from_millis(20);
@@ -50,6 +54,7 @@ pub fn start(
     paths: &Paths,
     run_as: Option<&RunAs>,
 ) -> Result<Box<dyn ChildWrapper>, Error> {
+    make_directories(paths, run_as)?;
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)

@@ -198,6 +198,10 @@ impl Progress for Builder {
         self.terminal.begin(step);
     }
 
+    fn waiting(&self, what: &str, so_far: Duration) {
+        self.terminal.waiting(what, so_far);
+    }
+
     fn end(&self, step: &Step, took: Duration) {
         if Self::is_unstoppable(step) {
             self.unstoppable.fetch_sub(1, Ordering::Relaxed);

@@ -2,4 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod bad_input;
 mod demo;
+mod docker;
+mod kill;
+mod schema;
+mod status;
+mod support;
+mod walk;
