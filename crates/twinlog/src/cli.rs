@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Doctor(crate::commands::doctor::DoctorArgs),
 }
 
 /// For commands whose data can be read by programs.

@@ -68,7 +68,11 @@ fn missing_privileges(scene: &Scene) -> Vec<Hit> {
     scene
         .live()
         .filter(|(_, _, live)| live.facts.membership.is_some())
-        .flat_map(|(_, subject, live)| Account::ALL.into_iter().filter_map(move |account| lacking(subject, live, account)))
+        .flat_map(|(_, subject, live)| {
+            Account::ALL
+                .into_iter()
+                .filter_map(move |account| lacking(subject, live, account))
+        })
         .collect()
 }
 
@@ -77,7 +81,10 @@ fn lacking(subject: &Subject, live: &Live, account: Account) -> Option<Hit> {
     let seen = match live.accounts.iter().find(|found| found.user == user) {
         None => "it does not exist".to_owned(),
         Some(found) => {
-            let missing = live.facts.dialect.missing_privileges(account, &found.grants);
+            let missing = live
+                .facts
+                .dialect
+                .missing_privileges(account, &found.grants);
             if missing.is_empty() {
                 return None;
             }
@@ -106,8 +113,14 @@ fn expiring(scene: &Scene) -> Vec<Hit> {
                 continue;
             };
             if end <= soon {
-                let word = if end < scene.today { "expired" } else { "expires" };
-                hits.push(Hit::on(subject, format!("{word} on {end}")).at(path.display().to_string()));
+                let word = if end < scene.today {
+                    "expired"
+                } else {
+                    "expires"
+                };
+                hits.push(
+                    Hit::on(subject, format!("{word} on {end}")).at(path.display().to_string()),
+                );
             }
         }
     }

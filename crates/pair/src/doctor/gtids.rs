@@ -38,7 +38,8 @@ fn by_mysql_gtids(scene: &Scene) -> Option<[(&Subject, &Live); 2]> {
         .as_ref()
         .is_some_and(|config| config.replication.mode == Mode::Gtid);
     let both = scene.both_live()?;
-    let able = |(_, live): &(&Subject, &Live)| !live.facts.dialect.is_mariadb() && live.facts.has_gtids();
+    let able =
+        |(_, live): &(&Subject, &Live)| !live.facts.dialect.is_mariadb() && live.facts.has_gtids();
     (by_gtid && both.iter().all(able)).then_some(both)
 }
 
@@ -58,7 +59,9 @@ fn errant(scene: &Scene) -> Vec<Hit> {
     };
     directions(both)
         .into_iter()
-        .filter_map(|((subject, live), (peer_subject, peer))| ahead_of(subject, live, peer_subject, peer))
+        .filter_map(|((subject, live), (peer_subject, peer))| {
+            ahead_of(subject, live, peer_subject, peer)
+        })
         .collect()
 }
 
@@ -73,7 +76,8 @@ fn errant_of(subject: &Subject, live: &Live, peer: &Live) -> Option<Hit> {
         .filter(|server| Some(*server) != own)
         .map(|server| lacking.only_from(server).to_string())
         .collect();
-    (!foreign.is_empty()).then(|| Hit::on(subject, shorten(&foreign.join(", "))).at("gtid_executed"))
+    (!foreign.is_empty())
+        .then(|| Hit::on(subject, shorten(&foreign.join(", "))).at("gtid_executed"))
 }
 
 /// MariaDB: whether a node is further in its peer's own domain than the peer itself.
@@ -83,12 +87,25 @@ fn ahead_of(subject: &Subject, live: &Live, peer_subject: &Subject, peer: &Live)
     }
     let domain: u32 = peer.facts.named("gtid_domain_id")?.parse().ok()?;
     let own: u32 = live.facts.named("gtid_domain_id")?.parse().ok()?;
-    let seen = live.facts.executed().parse::<MariaDbPosition>().ok()?.mark(domain)?;
-    let last = peer.executed_later.parse::<MariaDbPosition>().ok()?.mark(domain);
+    let seen = live
+        .facts
+        .executed()
+        .parse::<MariaDbPosition>()
+        .ok()?
+        .mark(domain)?;
+    let last = peer
+        .executed_later
+        .parse::<MariaDbPosition>()
+        .ok()?
+        .mark(domain);
     let ahead = last.is_none_or(|last| last.sequence < seen.sequence);
     (domain != own && ahead).then(|| {
         let last = last.map_or("nothing".to_owned(), |last| last.to_string());
-        Hit::on(subject, format!("it has {seen}, and {} itself has {last}", peer_subject.name)).at("gtid_current_pos")
+        Hit::on(
+            subject,
+            format!("it has {seen}, and {} itself has {last}", peer_subject.name),
+        )
+        .at("gtid_current_pos")
     })
 }
 
@@ -101,7 +118,8 @@ fn purged(scene: &Scene) -> Vec<Hit> {
         .filter_map(|((_, source), (subject, replica))| {
             let purged: MySqlSet = source.facts.purged().parse().ok()?;
             let lacking = purged.subtract(&replica.executed_later.parse().ok()?);
-            (!lacking.is_empty()).then(|| Hit::on(subject, shorten(&lacking.to_string())).at("gtid_executed"))
+            (!lacking.is_empty())
+                .then(|| Hit::on(subject, shorten(&lacking.to_string())).at("gtid_executed"))
         })
         .collect()
 }

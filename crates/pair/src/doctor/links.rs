@@ -46,7 +46,12 @@ pub(super) const RULES: &[Rule] = &[
         check: |scene| {
             filtered(
                 scene,
-                &["replicate_do_table", "replicate_ignore_table", "replicate_wild_ignore_table", "replicate_rewrite_db"],
+                &[
+                    "replicate_do_table",
+                    "replicate_ignore_table",
+                    "replicate_wild_ignore_table",
+                    "replicate_rewrite_db",
+                ],
             )
         },
     },
@@ -65,7 +70,11 @@ pub(super) const RULES: &[Rule] = &[
         why: "For that time every write conflicts with the other node's, and a fail-over loses or waits for it.",
         advice: "Set the delay to 0: `CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 0` (MASTER_DELAY on older servers), with the link \
                  stopped. Keep delayed copies on a third server.",
-        check: |scene| each_link(scene, |_, link| (link.delay_s > 0).then(|| format!("delayed by {} s", link.delay_s))),
+        check: |scene| {
+            each_link(scene, |_, link| {
+                (link.delay_s > 0).then(|| format!("delayed by {} s", link.delay_s))
+            })
+        },
     },
     Rule {
         code: "TL107",
@@ -75,7 +84,8 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Set `tls = \"required\"` in [replication] and run `twinlog up`; an external server needs a certificate first.",
         check: |scene| {
             each_link(scene, |_, link| {
-                (!link.tls && !is_loopback(&link.source_host)).then(|| format!("to {} without TLS", link.source_host))
+                (!link.tls && !is_loopback(&link.source_host))
+                    .then(|| format!("to {} without TLS", link.source_host))
             })
         },
     },
@@ -88,7 +98,8 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Give the replica the authority's certificate: SOURCE_SSL_CA (MASTER_SSL_CA on older servers).",
         check: |scene| {
             each_link(scene, |_, link| {
-                (link.tls && !link.tls_ca && !is_loopback(&link.source_host)).then(|| format!("to {} without a CA", link.source_host))
+                (link.tls && !link.tls_ca && !is_loopback(&link.source_host))
+                    .then(|| format!("to {} without a CA", link.source_host))
             })
         },
     },
@@ -160,7 +171,12 @@ fn each_link(scene: &Scene, bad: fn(&Scene, &LinkFacts) -> Option<String>) -> Ve
 
 /// `a→b`, for the link into node `index`.
 fn link_name(scene: &Scene, index: usize) -> String {
-    let name = |index: usize| scene.subjects.get(index).map_or("?", |subject| subject.name.as_str());
+    let name = |index: usize| {
+        scene
+            .subjects
+            .get(index)
+            .map_or("?", |subject| subject.name.as_str())
+    };
     format!("{}→{}", name(1_usize.saturating_sub(index)), name(index))
 }
 
@@ -179,7 +195,11 @@ fn stopped_link(scene: &Scene) -> Vec<Hit> {
         if link.is_running() {
             return None;
         }
-        let threads = format!("receiver {}, applier {}", link.receiver, if link.applier { "Yes" } else { "No" });
+        let threads = format!(
+            "receiver {}, applier {}",
+            link.receiver,
+            if link.applier { "Yes" } else { "No" }
+        );
         Some(match link.error() {
             Some((code, message)) => format!("{threads}; error {code}: {message}"),
             None => threads,
@@ -189,17 +209,33 @@ fn stopped_link(scene: &Scene) -> Vec<Hit> {
 
 /// The filters on what a server applies: those its links report, else those its file or variables say.
 fn filters(subject: &Subject) -> Vec<(String, String, Option<String>)> {
-    let of_links = subject.live.iter().flat_map(|live| &live.facts.links).flat_map(|link| &link.filters);
+    let of_links = subject
+        .live
+        .iter()
+        .flat_map(|live| &live.facts.links)
+        .flat_map(|link| &link.filters);
     let mut all: Vec<(String, String, Option<String>)> = of_links
         .filter(|(name, _)| !name.contains("Ignore_Server_Ids") && !name.contains("Domain_Ids"))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.clone(), None))
         .collect();
     if subject.live.is_none() {
         let options = subject.options.iter().flatten();
-        all.extend(options.filter(|opt| opt.name.starts_with("replicate_")).map(|opt| {
-            let file = opt.file.file_name().unwrap_or(opt.file.as_os_str()).to_string_lossy();
-            (opt.name.clone(), opt.value.clone().unwrap_or_default(), Some(format!("{file}:{}", opt.line)))
-        }));
+        all.extend(
+            options
+                .filter(|opt| opt.name.starts_with("replicate_"))
+                .map(|opt| {
+                    let file = opt
+                        .file
+                        .file_name()
+                        .unwrap_or(opt.file.as_os_str())
+                        .to_string_lossy();
+                    (
+                        opt.name.clone(),
+                        opt.value.clone().unwrap_or_default(),
+                        Some(format!("{file}:{}", opt.line)),
+                    )
+                }),
+        );
     }
     all.sort();
     all.dedup();
@@ -214,7 +250,9 @@ fn filtered(scene: &Scene, names: &[&str]) -> Vec<Hit> {
             filters(subject)
                 .into_iter()
                 .filter(|(name, ..)| names.contains(&name.as_str()))
-                .map(|(name, value, place)| Hit::on(subject, format!("{name} = {value}")).at(place.unwrap_or(name)))
+                .map(|(name, value, place)| {
+                    Hit::on(subject, format!("{name} = {value}")).at(place.unwrap_or(name))
+                })
                 .collect::<Vec<_>>()
         })
         .collect()
@@ -236,13 +274,29 @@ fn other_filter(scene: &Scene) -> Vec<Hit> {
             let set: Vec<String> = filters(subject)
                 .into_iter()
                 .filter(|(name, ..)| name == "replicate_wild_do_table")
-                .flat_map(|(_, value, _)| value.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>())
+                .flat_map(|(_, value, _)| {
+                    value
+                        .split(',')
+                        .map(|part| part.trim().to_owned())
+                        .collect::<Vec<_>>()
+                })
                 .collect();
-            let by_log = live.facts.binlog_do_db.as_deref().is_some_and(|list| !list.is_empty());
+            let by_log = live
+                .facts
+                .binlog_do_db
+                .as_deref()
+                .is_some_and(|list| !list.is_empty());
             let seen = match &wanted {
-                None if !set.is_empty() => format!("only {} is applied, and twinlog.toml names no databases", set.join(", ")),
-                Some(_) if set.is_empty() && !by_log => "everything is applied, and twinlog.toml names databases".into(),
-                Some(wanted) if !set.is_empty() && !wanted.iter().all(|pattern| set.contains(pattern)) => {
+                None if !set.is_empty() => format!(
+                    "only {} is applied, and twinlog.toml names no databases",
+                    set.join(", ")
+                ),
+                Some(_) if set.is_empty() && !by_log => {
+                    "everything is applied, and twinlog.toml names databases".into()
+                }
+                Some(wanted)
+                    if !set.is_empty() && !wanted.iter().all(|pattern| set.contains(pattern)) =>
+                {
                     format!("only {} is applied", set.join(", "))
                 }
                 _ => return None,
@@ -287,10 +341,21 @@ fn stranger_link(scene: &Scene) -> Vec<Hit> {
     scene
         .live()
         .flat_map(|(index, subject, live)| {
-            let strangers = live.facts.links.iter().filter(move |link| !scene.is_from_peer(index, link));
+            let strangers = live
+                .facts
+                .links
+                .iter()
+                .filter(move |link| !scene.is_from_peer(index, link));
             strangers.map(move |link| {
-                let seen = format!("replicates from {}:{} as '{}'", link.source_host, link.source_port, link.source_user);
-                let place = if link.channel.is_empty() { "default channel".to_owned() } else { format!("channel {}", link.channel) };
+                let seen = format!(
+                    "replicates from {}:{} as '{}'",
+                    link.source_host, link.source_port, link.source_user
+                );
+                let place = if link.channel.is_empty() {
+                    "default channel".to_owned()
+                } else {
+                    format!("channel {}", link.channel)
+                };
                 Hit::on(subject, seen).at(place)
             })
         })
@@ -316,7 +381,12 @@ fn stranger_reader(scene: &Scene) -> Vec<Hit> {
 }
 
 fn strangers(live: &Live, peer_user: Option<&str>, expected: &mut usize) -> Vec<String> {
-    let user = |reader: &str| reader.rsplit_once('@').map_or(reader, |(user, _)| user).to_owned();
+    let user = |reader: &str| {
+        reader
+            .rsplit_once('@')
+            .map_or(reader, |(user, _)| user)
+            .to_owned()
+    };
     live.facts
         .log_readers
         .iter()
@@ -341,12 +411,14 @@ fn unsafe_position(scene: &Scene) -> Vec<Hit> {
             live.facts.dialect.is_mariadb() && scene.link(*index).is_some_and(|link| !link.by_gtid)
         })
         .filter_map(|(index, subject, _)| {
-            let unsynced: Vec<String> = ["sync_source_info", "sync_relay_log", "sync_relay_log_info"]
-                .into_iter()
-                .filter_map(|key| subject.settings.judge(key, |value| value != "1"))
-                .map(|seen| seen.text)
-                .collect();
-            (!unsynced.is_empty()).then(|| Hit::on(subject, unsynced.join(", ")).at(link_name(scene, index)))
+            let unsynced: Vec<String> =
+                ["sync_source_info", "sync_relay_log", "sync_relay_log_info"]
+                    .into_iter()
+                    .filter_map(|key| subject.settings.judge(key, |value| value != "1"))
+                    .map(|seen| seen.text)
+                    .collect();
+            (!unsynced.is_empty())
+                .then(|| Hit::on(subject, unsynced.join(", ")).at(link_name(scene, index)))
         })
         .collect()
 }
@@ -367,7 +439,10 @@ fn gives_up(scene: &Scene) -> Vec<Hit> {
             };
             let seconds = tries.saturating_mul(u64::from(link.connect_retry_s.max(1)));
             (tries > 0 && seconds < TRIES_MIN_S).then(|| {
-                let seen = format!("gives up after {tries} tries, {} s apart", link.connect_retry_s);
+                let seen = format!(
+                    "gives up after {tries} tries, {} s apart",
+                    link.connect_retry_s
+                );
                 Hit::on(subject, seen).at(link_name(scene, index))
             })
         })
@@ -382,5 +457,7 @@ fn by_position(scene: &Scene) -> Vec<Hit> {
     if !by_gtid {
         return Vec::new();
     }
-    each_link(scene, |_, link| (!link.by_gtid).then(|| "follows by file and position".to_owned()))
+    each_link(scene, |_, link| {
+        (!link.by_gtid).then(|| "follows by file and position".to_owned())
+    })
 }

@@ -238,7 +238,11 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
 pub fn examine(scene: &Scene) -> Vec<Finding> {
     let mut findings: Vec<Finding> = rules()
         .into_iter()
-        .flat_map(|rule| (rule.check)(scene).into_iter().map(|hit| finding(rule, hit)))
+        .flat_map(|rule| {
+            (rule.check)(scene)
+                .into_iter()
+                .map(|hit| finding(rule, hit))
+        })
         .collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings

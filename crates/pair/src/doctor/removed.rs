@@ -2,34 +2,59 @@
 //!
 //! From the lists "removed" of the MySQL 8.0, 8.4 and 9.x manuals; `character_set_server = utf8` was tried on 9.7.4.
 
-use twinlog_server::{
-    mycnf::Opt,
-    version::Version,
-};
+use twinlog_server::{mycnf::Opt, version::Version};
 
 /// An option, the first MySQL version that refuses it, and what to write instead.
 pub(super) const REMOVED: &[(&str, (u16, u16, u16), &str)] = &[
-    ("binlog_transaction_dependency_tracking", (8, 4, 0), "leave it out: WRITESET is what the server does"),
+    (
+        "binlog_transaction_dependency_tracking",
+        (8, 4, 0),
+        "leave it out: WRITESET is what the server does",
+    ),
     ("date_format", (8, 0, 3), "leave it out"),
-    ("default_authentication_plugin", (8, 4, 0), "authentication_policy"),
+    (
+        "default_authentication_plugin",
+        (8, 4, 0),
+        "authentication_policy",
+    ),
     ("expire_logs_days", (8, 4, 0), "binlog_expire_logs_seconds"),
     ("innodb_file_format", (8, 0, 0), "leave it out"),
     ("innodb_large_prefix", (8, 0, 0), "leave it out"),
     ("innodb_support_xa", (8, 0, 0), "leave it out"),
     ("log_warnings", (8, 0, 3), "log_error_verbosity"),
-    ("master_info_repository", (8, 3, 0), "leave it out: it is TABLE"),
+    (
+        "master_info_repository",
+        (8, 3, 0),
+        "leave it out: it is TABLE",
+    ),
     ("multi_range_count", (8, 0, 3), "leave it out"),
     ("old_passwords", (8, 0, 11), "leave it out"),
     ("query_cache_limit", (8, 0, 3), "leave it out"),
     ("query_cache_size", (8, 0, 3), "leave it out"),
     ("query_cache_type", (8, 0, 3), "leave it out"),
-    ("relay_log_info_repository", (8, 3, 0), "leave it out: it is TABLE"),
-    ("replica_parallel_type", (8, 4, 0), "leave it out: it is LOGICAL_CLOCK"),
+    (
+        "relay_log_info_repository",
+        (8, 3, 0),
+        "leave it out: it is TABLE",
+    ),
+    (
+        "replica_parallel_type",
+        (8, 4, 0),
+        "leave it out: it is LOGICAL_CLOCK",
+    ),
     ("secure_auth", (8, 0, 3), "leave it out"),
-    ("slave_parallel_type", (8, 4, 0), "leave it out: it is LOGICAL_CLOCK"),
+    (
+        "slave_parallel_type",
+        (8, 4, 0),
+        "leave it out: it is LOGICAL_CLOCK",
+    ),
     ("slave_rows_search_algorithms", (8, 3, 0), "leave it out"),
     ("sync_frm", (8, 0, 0), "leave it out"),
-    ("transaction_write_set_extraction", (8, 3, 0), "leave it out: it is XXHASH64"),
+    (
+        "transaction_write_set_extraction",
+        (8, 3, 0),
+        "leave it out: it is XXHASH64",
+    ),
     ("tx_isolation", (8, 0, 3), "transaction_isolation"),
     ("tx_read_only", (8, 0, 3), "transaction_read_only"),
 ];
@@ -39,7 +64,11 @@ pub(super) fn refused(opt: &Opt) -> Option<((u16, u16, u16), &'static str)> {
     if opt.loose {
         return None;
     }
-    let is_utf8 = || opt.value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("utf8"));
+    let is_utf8 = || {
+        opt.value
+            .as_deref()
+            .is_some_and(|value| value.eq_ignore_ascii_case("utf8"))
+    };
     if opt.name == "character_set_server" && is_utf8() {
         return Some(((9, 7, 0), "write utf8mb4, or utf8mb3 for what utf8 was"));
     }

@@ -132,11 +132,12 @@ impl Scene {
             .zip(link.source_server_id)
             .map(|((_, peer), id)| peer.facts.server_id() == id);
         by_id.unwrap_or_else(|| {
-            self.node(1_usize.saturating_sub(index)).is_some_and(|(_, peer)| {
-                let host = peer.replication_host.as_ref().unwrap_or(&peer.host);
-                let port = peer.replication_port.unwrap_or(peer.port);
-                link.source_host == *host && link.source_port == port
-            })
+            self.node(1_usize.saturating_sub(index))
+                .is_some_and(|(_, peer)| {
+                    let host = peer.replication_host.as_ref().unwrap_or(&peer.host);
+                    let port = peer.replication_port.unwrap_or(peer.port);
+                    link.source_host == *host && link.source_port == port
+                })
         })
     }
 }

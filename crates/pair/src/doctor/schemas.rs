@@ -79,7 +79,13 @@ fn lonely_tables(scene: &Scene) -> Vec<Hit> {
             .tables
             .iter()
             .filter(|table| there.table(&table.schema, &table.name).is_none())
-            .map(|table| Hit::on(subjects[here], format!("{} lacks it", subjects[1 - here].name)).at(table.full_name()))
+            .map(|table| {
+                Hit::on(
+                    subjects[here],
+                    format!("{} lacks it", subjects[1 - here].name),
+                )
+                .at(table.full_name())
+            })
             .collect::<Vec<_>>()
     };
     [lonely(0), lonely(1)].concat()
@@ -110,12 +116,22 @@ fn first_difference(subjects: [&Subject; 2], [a, b]: [&[Column]; 2]) -> Option<S
     for at in 0..a.len().max(b.len()) {
         match (a.get(at), b.get(at)) {
             (Some(left), Some(right)) if left.name != right.name => {
-                return Some(format!("column {} is {} on {} and {} on {}", at + 1, left.name, names[0], right.name, names[1]));
+                return Some(format!(
+                    "column {} is {} on {} and {} on {}",
+                    at + 1,
+                    left.name,
+                    names[0],
+                    right.name,
+                    names[1]
+                ));
             }
             (Some(left), Some(right)) => {
                 let (said, other) = (describe(left), describe(right));
                 if said != other {
-                    return Some(format!("{} is {said} on {} and {other} on {}", left.name, names[0], names[1]));
+                    return Some(format!(
+                        "{} is {said} on {} and {other} on {}",
+                        left.name, names[0], names[1]
+                    ));
                 }
             }
             (Some(only), None) => return Some(format!("{} lacks column {}", names[1], only.name)),
@@ -133,9 +149,17 @@ fn describe(column: &Column) -> String {
         text += " ";
         text += &collation.replace("utf8_", "utf8mb3_");
     }
-    text += if column.nullable { " NULL" } else { " NOT NULL" };
+    text += if column.nullable {
+        " NULL"
+    } else {
+        " NOT NULL"
+    };
     // MariaDB writes a default of NULL out.
-    if let Some(default) = column.default.as_deref().filter(|default| *default != "NULL") {
+    if let Some(default) = column
+        .default
+        .as_deref()
+        .filter(|default| *default != "NULL")
+    {
         text += &format!(" DEFAULT {default}");
     }
     let extra = column.extra.replace("DEFAULT_GENERATED", "");
@@ -152,7 +176,10 @@ fn plain_type(kind: &str) -> String {
         .iter()
         .any(|name| kind.starts_with(name));
     match (integer, kind.split_once('(')) {
-        (true, Some((name, rest))) => format!("{name}{}", rest.split_once(')').map_or("", |(_, tail)| tail)),
+        (true, Some((name, rest))) => format!(
+            "{name}{}",
+            rest.split_once(')').map_or("", |(_, tail)| tail)
+        ),
         _ => kind.to_owned(),
     }
 }
@@ -165,11 +192,18 @@ fn keys_differ(scene: &Scene, unique: bool) -> Vec<Hit> {
         .filter_map(|tables| {
             let [a, b] = tables.map(|table| {
                 let keys = table.keys.iter().filter(|key| key.unique == unique);
-                keys.map(|key| (key.name.as_str(), key)).collect::<BTreeMap<&str, &Key>>()
+                keys.map(|key| (key.name.as_str(), key))
+                    .collect::<BTreeMap<&str, &Key>>()
             });
             let names = a.keys().chain(b.keys());
-            let name = names.copied().find(|name| a.get(name).map(|key| &key.columns) != b.get(name).map(|key| &key.columns))?;
-            let said = |key: Option<&&Key>| key.map_or("missing".to_owned(), |key| format!("({})", key.columns.join(", ")));
+            let name = names.copied().find(|name| {
+                a.get(name).map(|key| &key.columns) != b.get(name).map(|key| &key.columns)
+            })?;
+            let said = |key: Option<&&Key>| {
+                key.map_or("missing".to_owned(), |key| {
+                    format!("({})", key.columns.join(", "))
+                })
+            };
             let seen = format!(
                 "key {name} is {} on {} and {} on {}",
                 said(a.get(name)),
@@ -189,7 +223,9 @@ fn events_on_both(scene: &Scene) -> Vec<Hit> {
     a.events
         .iter()
         .filter(|event| event.status == "ENABLED" && b.events.contains(event))
-        .map(|event| Hit::both(subjects, "ENABLED on both").at(format!("{}.{}", event.schema, event.name)))
+        .map(|event| {
+            Hit::both(subjects, "ENABLED on both").at(format!("{}.{}", event.schema, event.name))
+        })
         .collect()
 }
 
@@ -206,7 +242,9 @@ fn triggers_differ(scene: &Scene) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (name, trigger) in &a {
         match b.get(name) {
-            None => hits.push(Hit::on(subjects[0], format!("{} lacks it", subjects[1].name)).at(name.clone())),
+            None => hits.push(
+                Hit::on(subjects[0], format!("{} lacks it", subjects[1].name)).at(name.clone()),
+            ),
             Some(other) if other != trigger => {
                 hits.push(Hit::both(subjects, "not the same on both").at(name.clone()));
             }

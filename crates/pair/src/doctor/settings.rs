@@ -42,6 +42,8 @@ pub(super) struct Value {
 /// What a rule's question about one setting brought to light.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
+    /// Of the setting with this name.
+    pub(super) name: String,
     /// What, for people.
     pub(super) text: String,
     /// Where it is written.
@@ -91,10 +93,8 @@ impl Settings {
             .into_iter()
             .map(|opt| (opt.name.clone(), value_of(opt)))
             .collect();
-        let flavours = version.map_or_else(
-            || flavours(file, &options),
-            |version| vec![version.flavour],
-        );
+        let flavours =
+            version.map_or_else(|| flavours(file, &options), |version| vec![version.flavour]);
         Self {
             values,
             origin: Origin::File(flavours, version),
@@ -125,7 +125,9 @@ impl Settings {
     /// Whether the server is, or the file may be for, one of this flavour.
     pub(super) fn may_be(&self, flavour: Flavour) -> bool {
         match &self.origin {
-            Origin::Server => (flavour == Flavour::MariaDb) == self.values.contains_key("gtid_domain_id"),
+            Origin::Server => {
+                (flavour == Flavour::MariaDb) == self.values.contains_key("gtid_domain_id")
+            }
             Origin::File(flavours, _) => flavours.contains(&flavour),
         }
     }
@@ -134,9 +136,12 @@ impl Settings {
     pub(super) fn get(&self, key: &str) -> Option<(&str, &Value)> {
         let entry = catalogue::entry(key);
         let names = entry.map_or_else(|| vec![key], |entry| entry.names.to_vec());
-        names
-            .into_iter()
-            .find_map(|name| Some((self.values.get_key_value(name)?.0.as_str(), &self.values[name])))
+        names.into_iter().find_map(|name| {
+            Some((
+                self.values.get_key_value(name)?.0.as_str(),
+                &self.values[name],
+            ))
+        })
     }
 
     /// The text of a value that is written or said.
@@ -175,6 +180,7 @@ impl Settings {
     pub(super) fn judge(&self, key: &str, bad: impl Fn(&str) -> bool) -> Option<Seen> {
         if let Some((name, value)) = self.get(key) {
             return bad(&value.text).then(|| Seen {
+                name: name.to_owned(),
                 text: said(name, &value.text),
                 place: value.place.clone(),
             });
@@ -182,7 +188,9 @@ impl Settings {
         let Origin::File(..) = self.origin else {
             return None;
         };
-        let name = catalogue::entry(key).and_then(|entry| entry.names.last()).unwrap_or(&key).to_owned();
+        let name = catalogue::entry(key)
+            .and_then(|entry| entry.names.last())
+            .map_or(key, |name| *name);
         let mut by_value: Vec<(&str, Vec<String>)> = Vec::new();
         for (span, value) in self.defaults(key) {
             let Some(value) = value.filter(|value| bad(value)) else {
@@ -195,17 +203,19 @@ impl Settings {
         }
         let defaults: Vec<String> = by_value
             .into_iter()
-            .map(|(value, spans)| format!("{} in {}", shown(value), spans.join(" and ")))
+            .map(|(value, spans)| format!("{} in {}", shown(value), spans.join(" and in ")))
             .collect();
         (!defaults.is_empty()).then(|| Seen {
             text: format!("{name} is not set; its default is {}", defaults.join(", ")),
+            name: name.to_owned(),
             place: None,
         })
     }
 
     /// The defaults that may hold, each with the versions it is for.
     fn defaults(&self, key: &str) -> Vec<(String, Option<&'static str>)> {
-        let (Origin::File(flavours, version), Some(entry)) = (&self.origin, catalogue::entry(key)) else {
+        let (Origin::File(flavours, version), Some(entry)) = (&self.origin, catalogue::entry(key))
+        else {
             return Vec::new();
         };
         if let Some(version) = version {
@@ -314,7 +324,9 @@ fn spans(entry: &Entry, flavour: Flavour) -> Vec<(String, Option<&'static str>)>
                 (0, None) => flavour.to_string(),
                 (0, Some((until, _))) => format!("{flavour} before {}", name(*until)),
                 (_, None) => format!("{flavour} {} and newer", name(*from)),
-                (_, Some((until, _))) => format!("{flavour} {} to before {}", name(*from), name(*until)),
+                (_, Some((until, _))) => {
+                    format!("{flavour} {} to before {}", name(*from), name(*until))
+                }
             };
             (span, *value)
         })
@@ -338,7 +350,10 @@ mod tests {
 
     #[test]
     fn a_written_value_counts_with_its_place() {
-        let settings = settings("[mysqld]\nsync-binlog = 100\nlog-slave-updates\nskip-log-bin\n", None);
+        let settings = settings(
+            "[mysqld]\nsync-binlog = 100\nlog-slave-updates\nskip-log-bin\n",
+            None,
+        );
         let seen = settings.judge("sync_binlog", |v| v != "1").expect("bad");
         assert_eq!(seen.text, "sync_binlog = 100");
         assert_eq!(seen.place.as_deref(), Some("my.cnf:2"));
@@ -355,7 +370,7 @@ mod tests {
         };
         assert_eq!(
             text(None).as_deref(),
-            Some("sync_binlog is not set; its default is 0 in MySQL before 5.7.7 and MariaDB")
+            Some("sync_binlog is not set; its default is 0 in MySQL before 5.7.7 and in MariaDB")
         );
         assert_eq!(text(Some("5.7.44")), None);
         assert_eq!(

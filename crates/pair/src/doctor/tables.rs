@@ -17,7 +17,8 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Give it one: `ALTER TABLE … ADD PRIMARY KEY (…)`, or a new column `id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY`.",
         check: |scene| {
             tables(scene, |table| {
-                (table.primary_key().is_none() && nullable_substitute(table).is_none()).then(|| "no primary key".to_owned())
+                (table.primary_key().is_none() && nullable_substitute(table).is_none())
+                    .then(|| "no primary key".to_owned())
             })
         },
     },
@@ -31,7 +32,13 @@ pub(super) const RULES: &[Rule] = &[
         check: |scene| {
             tables(scene, |table| {
                 let innodb = table.engine.eq_ignore_ascii_case("InnoDB");
-                (!innodb).then(|| if table.engine.is_empty() { "it cannot be opened".into() } else { format!("ENGINE = {}", table.engine) })
+                (!innodb).then(|| {
+                    if table.engine.is_empty() {
+                        "it cannot be opened".into()
+                    } else {
+                        format!("ENGINE = {}", table.engine)
+                    }
+                })
             })
         },
     },
@@ -72,7 +79,8 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Make its columns NOT NULL, or add a primary key.",
         check: |scene| {
             tables(scene, |table| {
-                nullable_substitute(table).map(|name| format!("no primary key, and unique key {name} may be NULL"))
+                nullable_substitute(table)
+                    .map(|name| format!("no primary key, and unique key {name} may be NULL"))
             })
         },
     },
@@ -92,7 +100,8 @@ fn tables(scene: &Scene, bad: fn(&Table) -> Option<String>) -> Vec<Hit> {
 /// What `look` sees in each node's schema, what is the same on both in one hit.
 fn each(scene: &Scene, look: impl Fn(&SchemaFacts) -> Vec<(String, String)>) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
-    let mut places: std::collections::BTreeMap<(String, String), usize> = std::collections::BTreeMap::new();
+    let mut places: std::collections::BTreeMap<(String, String), usize> =
+        std::collections::BTreeMap::new();
     for (_, subject, live) in scene.live() {
         for (place, seen) in live.schema.as_ref().map(&look).unwrap_or_default() {
             match places.get(&(place.clone(), seen.clone())) {
@@ -122,11 +131,19 @@ fn cascades(scene: &Scene) -> Vec<Hit> {
             .text("innodb_native_foreign_keys")
             .is_some_and(|value| !on(value))
     };
-    if scene.subjects.iter().filter(|subject| subject.live.is_some()).all(logged) {
+    if scene
+        .subjects
+        .iter()
+        .filter(|subject| subject.live.is_some())
+        .all(logged)
+    {
         return Vec::new();
     }
     each(scene, |schema| {
-        let keys = schema.tables.iter().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
+        let keys = schema
+            .tables
+            .iter()
+            .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
         keys.filter_map(|(table, key)| {
             let acts = |rule: &str| ["CASCADE", "SET NULL"].contains(&rule);
             let rules: Vec<String> = [("DELETE", &key.on_delete), ("UPDATE", &key.on_update)]
@@ -134,7 +151,12 @@ fn cascades(scene: &Scene) -> Vec<Hit> {
                 .filter(|(_, rule)| acts(rule))
                 .map(|(event, rule)| format!("ON {event} {rule}"))
                 .collect();
-            (!rules.is_empty()).then(|| (table.full_name(), format!("{} to {}: {}", key.name, key.parent, rules.join(", "))))
+            (!rules.is_empty()).then(|| {
+                (
+                    table.full_name(),
+                    format!("{} to {}: {}", key.name, key.parent, rules.join(", ")),
+                )
+            })
         })
         .collect()
     })
@@ -144,7 +166,12 @@ fn triggers(scene: &Scene) -> Vec<Hit> {
     each(scene, |schema| {
         let triggers = schema.triggers.iter();
         triggers
-            .map(|trigger| (format!("{}.{}", trigger.schema, trigger.table), format!("{} {}", trigger.name, trigger.when)))
+            .map(|trigger| {
+                (
+                    format!("{}.{}", trigger.schema, trigger.table),
+                    format!("{} {}", trigger.name, trigger.when),
+                )
+            })
             .collect()
     })
 }
@@ -153,7 +180,12 @@ fn nearly_full(table: &Table) -> Option<String> {
     let (next, column) = (table.auto_increment?, table.auto_increment_column()?);
     let max = largest(&column.kind)?;
     let percent = u128::from(next) * 100 / u128::from(max);
-    (percent >= FULL_PERCENT).then(|| format!("{} ({}) is at {next} of {max}: {percent} %", column.name, column.kind))
+    (percent >= FULL_PERCENT).then(|| {
+        format!(
+            "{} ({}) is at {next} of {max}: {percent} %",
+            column.name, column.kind
+        )
+    })
 }
 
 /// The largest number of an integer type.

@@ -69,7 +69,11 @@ fn query(dialect: &Dialect) -> String {
             "mysql.user u LEFT JOIN mysql.global_priv g ON g.User = u.User AND g.Host = u.Host",
         )
     } else if dialect.version().at_least(5, 7, 6) {
-        ("u.authentication_string = ''", "u.account_locked = 'Y'", "mysql.user u")
+        (
+            "u.authentication_string = ''",
+            "u.account_locked = 'Y'",
+            "mysql.user u",
+        )
     } else {
         (
             "u.Password = '' AND COALESCE(u.authentication_string, '') = ''",
@@ -77,7 +81,9 @@ fn query(dialect: &Dialect) -> String {
             "mysql.user u",
         )
     };
-    format!("SELECT u.User, u.Host, u.plugin, {open} AS open, {closed} AS closed, {powers} FROM {from}")
+    format!(
+        "SELECT u.User, u.Host, u.plugin, {open} AS open, {closed} AS closed, {powers} FROM {from}"
+    )
 }
 
 fn login(row: &Row) -> Option<Login> {
@@ -116,8 +122,15 @@ mod tests {
         };
         let open = login(&row("caching_sha2_password", "1", "0")).expect("an account");
         assert!(open.open);
-        assert_eq!((open.to_string(), open.powers), ("'u'@'%'".into(), vec!["SUPER"]));
-        assert!(!login(&row("auth_socket", "1", "0")).expect("an account").open);
+        assert_eq!(
+            (open.to_string(), open.powers),
+            ("'u'@'%'".into(), vec!["SUPER"])
+        );
+        assert!(
+            !login(&row("auth_socket", "1", "0"))
+                .expect("an account")
+                .open
+        );
         assert!(!login(&row("", "0", "0")).expect("an account").open);
         assert_eq!(login(&row("", "1", "1")), None);
     }

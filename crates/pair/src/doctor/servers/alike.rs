@@ -88,7 +88,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "In a dual primary each node is the other's replica, so the older one replicates from the newer, which no vendor \
               promises to work: the newer one may log what the older does not know (collations, functions, DDL), and the link stops.",
         advice: "Finish the upgrade soon; until then write only on the older node (`writes = \"one\"`).",
-        check: |scene| versions(scene, |[a, b]| a.flavour == b.flavour && a.series() != b.series()),
+        check: |scene| {
+            versions(scene, |[a, b]| {
+                a.flavour == b.flavour && a.series() != b.series()
+            })
+        },
     },
     Rule {
         code: "TL049",
@@ -117,13 +121,22 @@ fn differ(scene: &Scene, key: &str) -> Vec<Hit> {
     let said = |subject: &Subject| match subject.settings.text(key) {
         Some(text) => Some(text.to_owned()),
         // Of a file without the line its default: the same for both, as far as can be told.
-        None if subject.settings.is_file() => Some(subject.settings.in_force(key).unwrap_or("its default".into())),
+        None if subject.settings.is_file() => Some(
+            subject
+                .settings
+                .in_force(key)
+                .unwrap_or("its default".into()),
+        ),
         None => None,
     };
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b) || (on(a) && on(b));
     match (said(a), said(b)) {
         (Some(left), Some(right)) if !same(&left, &right) => vec![
-            Hit::both([a, b], format!("{key} is {left} on {} and {right} on {}", a.name, b.name)).at(key),
+            Hit::both(
+                [a, b],
+                format!("{key} is {left} on {} and {right} on {}", a.name, b.name),
+            )
+            .at(key),
         ],
         _ => Vec::new(),
     }
@@ -138,21 +151,34 @@ fn time_zones(scene: &Scene) -> Vec<Hit> {
             zone
         };
         // One zone, many names.
-        Some(if ["UTC", "+00:00", "GMT", "Etc/UTC"].contains(&name) { "UTC" } else { name }.to_owned())
+        Some(
+            if ["UTC", "+00:00", "GMT", "Etc/UTC"].contains(&name) {
+                "UTC"
+            } else {
+                name
+            }
+            .to_owned(),
+        )
     };
     let Some([a, b]) = scene.both() else {
         return Vec::new();
     };
     match (zone(a), zone(b)) {
         (Some(left), Some(right)) if left != right => vec![
-            Hit::both([a, b], format!("time zone {left} on {} and {right} on {}", a.name, b.name)).at("time_zone"),
+            Hit::both(
+                [a, b],
+                format!("time zone {left} on {} and {right} on {}", a.name, b.name),
+            )
+            .at("time_zone"),
         ],
         _ => differ(scene, "default_time_zone"),
     }
 }
 
 fn schedulers(scene: &Scene) -> Vec<Hit> {
-    let running = |subject: &Subject| !subject.settings.is_file() && subject.settings.is_on("event_scheduler");
+    let running = |subject: &Subject| {
+        !subject.settings.is_file() && subject.settings.is_on("event_scheduler")
+    };
     scene
         .both()
         .filter(|both| both.iter().all(|subject| running(subject)))
@@ -168,7 +194,9 @@ fn end_of_life(scene: &Scene) -> Vec<Hit> {
         .filter_map(|subject| {
             let version = subject.version?;
             let end = crate::doctor::lifetimes::end_of(&version)?;
-            (end < scene.today).then(|| Hit::on(subject, format!("{version}: its series ended on {end}")).at("version"))
+            (end < scene.today).then(|| {
+                Hit::on(subject, format!("{version}: its series ended on {end}")).at("version")
+            })
         })
         .collect()
 }
@@ -179,7 +207,13 @@ fn versions(scene: &Scene, bad: fn([Version; 2]) -> bool) -> Vec<Hit> {
     };
     match (a.version, b.version) {
         (Some(left), Some(right)) if bad([left, right]) => {
-            vec![Hit::both([a, b], format!("{left} on {} and {right} on {}", a.name, b.name)).at("version")]
+            vec![
+                Hit::both(
+                    [a, b],
+                    format!("{left} on {} and {right} on {}", a.name, b.name),
+                )
+                .at("version"),
+            ]
         }
         _ => Vec::new(),
     }

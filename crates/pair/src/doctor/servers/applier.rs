@@ -126,7 +126,10 @@ fn out_of_order(scene: &Scene) -> Vec<Hit> {
             if workers < 2 || settings.may_be(Flavour::MariaDb) {
                 return None; // MariaDB keeps the order within a domain in every mode.
             }
-            let seen = |order: String| Hit::on(subject, format!("{workers} appliers, {order}")).at("replica_preserve_commit_order");
+            let seen = |order: String| {
+                Hit::on(subject, format!("{workers} appliers, {order}"))
+                    .at("replica_preserve_commit_order")
+            };
             match settings.judge("replica_preserve_commit_order", |value| !on(value)) {
                 Some(order) => Some(seen(order.text)),
                 // A version that has no such setting cannot keep the order.
@@ -143,12 +146,18 @@ fn optimistic(scene: &Scene) -> Vec<Hit> {
     scene
         .subjects
         .iter()
-        .filter(|subject| subject.settings.number("replica_parallel_workers").unwrap_or(0) > 0)
+        .filter(|subject| {
+            subject
+                .settings
+                .number("replica_parallel_workers")
+                .unwrap_or(0)
+                > 0
+        })
         .filter_map(|subject| {
             let seen = subject.settings.judge("slave_parallel_mode", |value| {
                 ["optimistic", "aggressive"].contains(&value.to_ascii_lowercase().as_str())
             })?;
-            Some(super::hit(subject, "slave_parallel_mode", seen))
+            Some(super::hit(subject, seen))
         })
         .collect()
 }
@@ -169,13 +178,19 @@ pub(in crate::doctor) fn option_on(scene: &Scene, key: &str) -> Vec<Hit> {
         .iter()
         .filter_map(|subject| {
             if let Some(seen) = subject.settings.judge(key, on) {
-                return Some(super::hit(subject, key, seen));
+                return Some(super::hit(subject, seen));
             }
             let options = subject.options.as_ref()?;
             let opt = names.iter().find_map(|name| options.get(name))?;
             let is_on = opt.as_bool().unwrap_or(false);
-            let file = opt.file.file_name().unwrap_or(opt.file.as_os_str()).to_string_lossy();
-            is_on.then(|| Hit::on(subject, format!("{} is on", opt.name)).at(format!("{file}:{}", opt.line)))
+            let file = opt
+                .file
+                .file_name()
+                .unwrap_or(opt.file.as_os_str())
+                .to_string_lossy();
+            is_on.then(|| {
+                Hit::on(subject, format!("{} is on", opt.name)).at(format!("{file}:{}", opt.line))
+            })
         })
         .collect()
 }

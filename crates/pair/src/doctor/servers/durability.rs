@@ -19,7 +19,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "After a crash the last commits are missing from the tables, although the client was told that they are safe and \
               the peer may have them.",
         advice: "Set `innodb_flush_log_at_trx_commit = 1`. It can be set at run time.",
-        check: |scene| super::judged(scene, "innodb_flush_log_at_trx_commit", |value| value != "1"),
+        check: |scene| {
+            super::judged(scene, "innodb_flush_log_at_trx_commit", |value| {
+                value != "1"
+            })
+        },
     },
     Rule {
         code: "TL023",

@@ -69,9 +69,7 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "MariaDB then lets changes into the log out of their order, so that a position no longer says which changes a node \
               has.",
         advice: "Set `gtid_strict_mode = ON` once each node has its own gtid_domain_id. It can be set at run time.",
-        check: |scene| {
-            super::judged(scene, "gtid_strict_mode", |value| !on(value))
-        },
+        check: |scene| super::judged(scene, "gtid_strict_mode", |value| !on(value)),
     },
     Rule {
         code: "TL008",
@@ -104,8 +102,12 @@ fn no_server_id(scene: &Scene) -> Vec<Hit> {
         .iter()
         .filter(missing)
         .map(|subject| match subject.settings.get("server_id") {
-            Some((_, value)) => Hit::on(subject, "server_id = 0").at(value.place.clone().unwrap_or("server_id".into())),
-            None => Hit::on(subject, "server_id is not set; its default is the same on every server"),
+            Some((_, value)) => Hit::on(subject, "server_id = 0")
+                .at(value.place.clone().unwrap_or("server_id".into())),
+            None => Hit::on(
+                subject,
+                "server_id is not set; its default is the same on every server",
+            ),
         })
         .collect()
 }
@@ -117,11 +119,20 @@ fn same(scene: &Scene, key: &str, skip: fn(&str) -> bool) -> Option<String> {
 }
 
 fn same_server_id(scene: &Scene) -> Vec<Hit> {
-    pair_hit(scene, same(scene, "server_id", |id| id == "0").map(|id| format!("server_id = {id} on both")), "server_id")
+    pair_hit(
+        scene,
+        same(scene, "server_id", |id| id == "0").map(|id| format!("server_id = {id} on both")),
+        "server_id",
+    )
 }
 
 fn same_uuid(scene: &Scene) -> Vec<Hit> {
-    pair_hit(scene, same(scene, "server_uuid", str::is_empty).map(|uuid| format!("server_uuid = {uuid} on both")), "server_uuid")
+    pair_hit(
+        scene,
+        same(scene, "server_uuid", str::is_empty)
+            .map(|uuid| format!("server_uuid = {uuid} on both")),
+        "server_uuid",
+    )
 }
 
 fn same_domain(scene: &Scene) -> Vec<Hit> {
@@ -130,8 +141,14 @@ fn same_domain(scene: &Scene) -> Vec<Hit> {
         .config
         .as_ref()
         .is_none_or(|config| config.replication.mode == Mode::Gtid);
-    let same = by_gtid.then(|| same(scene, "gtid_domain_id", |_| false)).flatten();
-    pair_hit(scene, same.map(|id| format!("gtid_domain_id = {id} on both")), "gtid_domain_id")
+    let same = by_gtid
+        .then(|| same(scene, "gtid_domain_id", |_| false))
+        .flatten();
+    pair_hit(
+        scene,
+        same.map(|id| format!("gtid_domain_id = {id} on both")),
+        "gtid_domain_id",
+    )
 }
 
 fn pair_hit(scene: &Scene, seen: Option<String>, place: &str) -> Vec<Hit> {
@@ -152,7 +169,9 @@ fn gtid_off(scene: &Scene) -> Vec<Hit> {
         return Vec::new();
     }
     let mut hits = super::judged(scene, "gtid_mode", |value| value != "ON");
-    hits.extend(super::judged(scene, "enforce_gtid_consistency", |value| value != "ON"));
+    hits.extend(super::judged(scene, "enforce_gtid_consistency", |value| {
+        value != "ON"
+    }));
     hits
 }
 
@@ -194,7 +213,9 @@ fn numbers_overlap(scene: &Scene) -> Vec<Hit> {
     };
     let apart = first_a.abs_diff(first_b);
     let overlap = step_a > 1 && step_b > 1 && apart.is_multiple_of(gcd(step_a, step_b));
-    let seen = format!("increment {step_a}, offset {first_a} on one; increment {step_b}, offset {first_b} on the other");
+    let seen = format!(
+        "increment {step_a}, offset {first_a} on one; increment {step_b}, offset {first_b} on the other"
+    );
     pair_hit(scene, overlap.then_some(seen), "auto_increment_offset")
 }
 

@@ -27,7 +27,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
               sequence, or rows that a concurrent write has changed. The nodes then differ without an error. twinlog reads rows \
               and cannot compare statements. MIXED logs statements, too.",
         advice: "Set `binlog_format = ROW`. It can be set at run time and holds for new connections.",
-        check: |scene| super::judged(scene, "binlog_format", |value| !value.eq_ignore_ascii_case("ROW")),
+        check: |scene| {
+            super::judged(scene, "binlog_format", |value| {
+                !value.eq_ignore_ascii_case("ROW")
+            })
+        },
     },
     Rule {
         code: "TL012",
@@ -35,7 +39,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         title: "the log holds parts of rows",
         why: "Without the whole row before and after a change, a conflict of the two nodes can neither be seen nor resolved.",
         advice: "Set `binlog_row_image = FULL`. It can be set at run time and holds for new connections.",
-        check: |scene| super::judged(scene, "binlog_row_image", |value| !value.eq_ignore_ascii_case("FULL")),
+        check: |scene| {
+            super::judged(scene, "binlog_row_image", |value| {
+                !value.eq_ignore_ascii_case("FULL")
+            })
+        },
     },
     Rule {
         code: "TL013",
@@ -43,7 +51,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         title: "the log does not describe its columns",
         why: "Without their names and signs, values of unsigned columns are read wrongly, and columns are matched by their place.",
         advice: "Set `binlog_row_metadata = FULL` (MySQL 8.0.1 and MariaDB 10.5 and newer). It can be set at run time.",
-        check: |scene| super::judged(scene, "binlog_row_metadata", |value| !value.eq_ignore_ascii_case("FULL")),
+        check: |scene| {
+            super::judged(scene, "binlog_row_metadata", |value| {
+                !value.eq_ignore_ascii_case("FULL")
+            })
+        },
     },
     Rule {
         code: "TL014",
@@ -69,7 +81,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         title: "the log has no checksums",
         why: "An event damaged on disk or on the way is applied as if it were right.",
         advice: "Set `binlog_checksum = CRC32`. It can be set at run time.",
-        check: |scene| super::judged(scene, "binlog_checksum", |value| value.eq_ignore_ascii_case("NONE")),
+        check: |scene| {
+            super::judged(scene, "binlog_checksum", |value| {
+                value.eq_ignore_ascii_case("NONE")
+            })
+        },
     },
     Rule {
         code: "TL017",
@@ -78,7 +94,13 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "When a node is away for longer than its peer keeps the log, the changes it missed are gone, and it has to be built \
               anew from a copy.",
         advice: "Keep 30 days: `binlog_expire_logs_seconds = 2592000`, or `expire_logs_days = 30` on older versions.",
-        check: |scene| retention(scene, |seconds| seconds > 0 && seconds < RETENTION_MIN_S, "the log is kept for"),
+        check: |scene| {
+            retention(
+                scene,
+                |seconds| seconds > 0 && seconds < RETENTION_MIN_S,
+                "the log is kept for",
+            )
+        },
     },
     Rule {
         code: "TL018",
@@ -110,18 +132,35 @@ fn retention(scene: &Scene, bad: fn(u64) -> bool, said: &str) -> Vec<Hit> {
         .filter_map(|subject| {
             let settings = &subject.settings;
             // MySQL switches purging off altogether with this; MariaDB 11.4 can purge by size instead.
-            let never = settings.text("binlog_expire_logs_auto_purge").is_some_and(|value| !on(value));
-            let by_size = settings.text("max_binlog_total_size").and_then(number).unwrap_or(0) > 0;
-            if by_size || subject.settings.text("log_bin").is_some_and(|value| !on(value)) {
+            let never = settings
+                .text("binlog_expire_logs_auto_purge")
+                .is_some_and(|value| !on(value));
+            let by_size = settings
+                .text("max_binlog_total_size")
+                .and_then(number)
+                .unwrap_or(0)
+                > 0;
+            if by_size
+                || subject
+                    .settings
+                    .text("log_bin")
+                    .is_some_and(|value| !on(value))
+            {
                 return None;
             }
             if never {
-                return bad(0).then(|| Hit::on(subject, "binlog_expire_logs_auto_purge is OFF").at("binlog_expire_logs_auto_purge"));
+                return bad(0).then(|| {
+                    Hit::on(subject, "binlog_expire_logs_auto_purge is OFF")
+                        .at("binlog_expire_logs_auto_purge")
+                });
             }
             match written_retention(subject) {
                 Some((name, seconds)) => bad(seconds).then(|| {
-                    let place = settings.get(name).and_then(|(_, value)| value.place.clone());
-                    Hit::on(subject, format!("{said} {}", days(seconds))).at(place.unwrap_or_else(|| name.to_owned()))
+                    let place = settings
+                        .get(name)
+                        .and_then(|(_, value)| value.place.clone());
+                    Hit::on(subject, format!("{said} {}", days(seconds)))
+                        .at(place.unwrap_or_else(|| name.to_owned()))
                 }),
                 None if settings.is_file() => unwritten_retention(subject, bad),
                 None => None,
@@ -133,7 +172,8 @@ fn retention(scene: &Scene, bad: fn(u64) -> bool, said: &str) -> Vec<Hit> {
 /// The setting that decides, and its seconds: two settings mean the same, and one that is 0 leaves it to the other.
 fn written_retention(subject: &Subject) -> Option<(&'static str, u64)> {
     let read = |name| subject.settings.text(name).and_then(number);
-    let seconds = read("binlog_expire_logs_seconds").map(|seconds| ("binlog_expire_logs_seconds", seconds));
+    let seconds =
+        read("binlog_expire_logs_seconds").map(|seconds| ("binlog_expire_logs_seconds", seconds));
     let days = subject
         .settings
         .text("expire_logs_days")
@@ -153,7 +193,9 @@ fn unwritten_retention(subject: &Subject, bad: fn(u64) -> bool) -> Option<Hit> {
         return None;
     }
     let for_ever: Vec<&str> = match subject.version {
-        Some(version) if version.flavour == Flavour::MySql && version.at_least(8, 0, 11) => Vec::new(),
+        Some(version) if version.flavour == Flavour::MySql && version.at_least(8, 0, 11) => {
+            Vec::new()
+        }
         Some(_) => vec!["this version"],
         None => [
             (Flavour::MySql, "MySQL before 8.0"),
@@ -165,8 +207,14 @@ fn unwritten_retention(subject: &Subject, bad: fn(u64) -> bool) -> Option<Hit> {
         .collect(),
     };
     (!for_ever.is_empty()).then(|| {
-        Hit::on(subject, format!("no expiry is set; {} then keeps the log for ever", for_ever.join(" and ")))
-            .at("expire_logs_days")
+        Hit::on(
+            subject,
+            format!(
+                "no expiry is set; {} then keeps the log for ever",
+                for_ever.join(" and ")
+            ),
+        )
+        .at("expire_logs_days")
     })
 }
 
@@ -179,17 +227,32 @@ fn days(seconds: u64) -> String {
 }
 
 fn filtered_log(scene: &Scene) -> Vec<Hit> {
-    let of_options = scene.subjects.iter().filter(|subject| subject.live.is_none()).flat_map(|subject| {
-        let options = subject.options.iter().flatten();
-        options
-            .filter(|opt| matches!(opt.name.as_str(), "binlog_do_db" | "binlog_ignore_db"))
-            .map(|opt| {
-                let file = opt.file.file_name().unwrap_or(opt.file.as_os_str()).to_string_lossy();
-                Hit::on(subject, format!("{} = {}", opt.name, opt.value.as_deref().unwrap_or_default()))
+    let of_options = scene
+        .subjects
+        .iter()
+        .filter(|subject| subject.live.is_none())
+        .flat_map(|subject| {
+            let options = subject.options.iter().flatten();
+            options
+                .filter(|opt| matches!(opt.name.as_str(), "binlog_do_db" | "binlog_ignore_db"))
+                .map(|opt| {
+                    let file = opt
+                        .file
+                        .file_name()
+                        .unwrap_or(opt.file.as_os_str())
+                        .to_string_lossy();
+                    Hit::on(
+                        subject,
+                        format!(
+                            "{} = {}",
+                            opt.name,
+                            opt.value.as_deref().unwrap_or_default()
+                        ),
+                    )
                     .at(format!("{file}:{}", opt.line))
-            })
-            .collect::<Vec<_>>()
-    });
+                })
+                .collect::<Vec<_>>()
+        });
     let of_servers = scene.live().flat_map(|(_, subject, live)| {
         [
             ("binlog_do_db", &live.facts.binlog_do_db),

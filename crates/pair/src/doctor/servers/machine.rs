@@ -45,7 +45,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "Other engines have no transactions: a crash leaves half of a change behind, and what is rolled back here is still \
               applied there.",
         advice: "Set `default_storage_engine = InnoDB`. It can be set at run time.",
-        check: |scene| super::judged(scene, "default_storage_engine", |value| !value.eq_ignore_ascii_case("InnoDB")),
+        check: |scene| {
+            super::judged(scene, "default_storage_engine", |value| {
+                !value.eq_ignore_ascii_case("InnoDB")
+            })
+        },
     },
     Rule {
         code: "TL055",
@@ -62,7 +66,11 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         title: "text takes three bytes a character at most",
         why: "`utf8` means utf8mb3: an emoji or a rare Chinese character is refused or cut off, on whichever node it is written.",
         advice: "Set `character_set_server = utf8mb4` on both nodes for new tables; convert old ones with ALTER TABLE … CONVERT TO.",
-        check: |scene| super::judged(scene, "character_set_server", |value| ["utf8", "utf8mb3"].contains(&value.to_ascii_lowercase().as_str())),
+        check: |scene| {
+            super::judged(scene, "character_set_server", |value| {
+                ["utf8", "utf8mb3"].contains(&value.to_ascii_lowercase().as_str())
+            })
+        },
     },
     Rule {
         code: "TL057",
@@ -103,9 +111,9 @@ fn read_only(scene: &Scene) -> Vec<Hit> {
     let closed = both.map(|(_, live)| live.facts.is_on("read_only"));
     let names = both.map(|(subject, _)| subject);
     match (config.writes, closed) {
-        (Writes::One, [false, false]) => vec![
-            Hit::both(names, "writes = \"one\", and both nodes take writes").at("read_only"),
-        ],
+        (Writes::One, [false, false]) => {
+            vec![Hit::both(names, "writes = \"one\", and both nodes take writes").at("read_only")]
+        }
         (Writes::One, [true, true]) => vec![
             Hit::both(names, "writes = \"one\", and neither node takes writes").at("read_only"),
         ],
@@ -113,7 +121,9 @@ fn read_only(scene: &Scene) -> Vec<Hit> {
             .into_iter()
             .zip(closed)
             .filter(|(_, closed)| *closed)
-            .map(|(subject, _)| Hit::on(subject, "writes = \"both\", and this node is read-only").at("read_only"))
+            .map(|(subject, _)| {
+                Hit::on(subject, "writes = \"both\", and this node is read-only").at("read_only")
+            })
             .collect(),
         _ => Vec::new(),
     }
@@ -126,7 +136,15 @@ fn overridden(scene: &Scene) -> Vec<Hit> {
             let (config, node) = scene.node(index)?;
             (config.runtime_of(node) != Runtime::External).then_some((index, config, subject, live))
         })
-        .flat_map(|(index, config, subject, live)| overrides(config, index, subject, live.facts.server_id(), &live.facts.dialect))
+        .flat_map(|(index, config, subject, live)| {
+            overrides(
+                config,
+                index,
+                subject,
+                live.facts.server_id(),
+                &live.facts.dialect,
+            )
+        })
         .collect()
 }
 
@@ -146,10 +164,14 @@ fn overrides(
         .zip(&safe)
         .filter(|(own, safe)| !as_safe(&own.key, &own.value, &safe.value))
         .map(|(own, safe)| {
-            let seen = format!("{} = {} in `options`; twinlog would set {}", own.name, own.value, safe.value);
-            Hit::on(subject, seen)
-                .at(own.name.clone())
-                .advise(format!("Take {} out of `options` and run `twinlog up`: {}.", own.name, safe.reason))
+            let seen = format!(
+                "{} = {} in `options`; twinlog would set {}",
+                own.name, own.value, safe.value
+            );
+            Hit::on(subject, seen).at(own.name.clone()).advise(format!(
+                "Take {} out of `options` and run `twinlog up`: {}.",
+                own.name, safe.reason
+            ))
         })
         .collect()
 }
@@ -185,7 +207,11 @@ fn named_after_host(scene: &Scene) -> Vec<Hit> {
 }
 
 fn server_names(subject: &Subject) -> Vec<Hit> {
-    let Some(host) = subject.settings.text("hostname").filter(|host| !host.is_empty()) else {
+    let Some(host) = subject
+        .settings
+        .text("hostname")
+        .filter(|host| !host.is_empty())
+    else {
         return Vec::new();
     };
     [("relay_log", "-relay-bin"), ("log_bin_basename", "-bin")]
@@ -194,9 +220,14 @@ fn server_names(subject: &Subject) -> Vec<Hit> {
             let path = subject.settings.text(name)?;
             let file = path.rsplit('/').next().unwrap_or(path);
             // Empty is MariaDB's and 5.6's way to say the default.
-            let by_host = (file.is_empty() && name == "relay_log") || file == format!("{host}{suffix}");
+            let by_host =
+                (file.is_empty() && name == "relay_log") || file == format!("{host}{suffix}");
             by_host.then(|| {
-                let seen = if file.is_empty() { format!("{name} is not set") } else { format!("{name} = {path}") };
+                let seen = if file.is_empty() {
+                    format!("{name} is not set")
+                } else {
+                    format!("{name} = {path}")
+                };
                 Hit::on(subject, seen).at(name)
             })
         })
@@ -207,11 +238,17 @@ fn file_names(subject: &Subject) -> Vec<Hit> {
     let Some(options) = &subject.options else {
         return Vec::new();
     };
-    let bare_log = options.get("log_bin").is_some_and(|opt| opt.value.is_none());
+    let bare_log = options
+        .get("log_bin")
+        .is_some_and(|opt| opt.value.is_none());
     let named = |name| options.get(name).is_some() || options.get("log_basename").is_some();
     [
         (!named("relay_log"), "relay_log", "relay_log is not set"),
-        (bare_log && !named("log_basename"), "log_bin", "log_bin has no name; before MySQL 8.0 and in MariaDB it is the host's"),
+        (
+            bare_log && !named("log_basename"),
+            "log_bin",
+            "log_bin has no name; before MySQL 8.0 and in MariaDB it is the host's",
+        ),
     ]
     .into_iter()
     .filter(|(bad, ..)| *bad)
