@@ -14,4 +14,5 @@ pub mod plan;
 pub mod prove;
 pub mod settings;
 pub mod site;
+pub mod status;
 pub mod up;

@@ -4,10 +4,14 @@
 //! name with a text is what every version has. A statement that passed its deadline, or whose future was dropped,
 //! leaves unread rows in the stream, so such a connection is closed and never used again.
 
-use std::{fmt, path::PathBuf, time::Duration};
+mod stream;
+
+use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
 use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
+
+pub use stream::{Column, Kind, Part};
 
 /// How long a TCP or socket connection, with its handshake, may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -404,6 +408,8 @@ async fn read_all(
             affected,
         });
         if result.is_empty() {
+            // Also where the next statement was refused: the driver keeps that error for whoever asks on.
+            result.drop_result().await?;
             return Ok(sets);
         }
     }
@@ -453,6 +459,11 @@ fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+/// Runs `future`, or gives up after `limit` with `None`.
+pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, future).await.ok()
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use clap::{Args, Parser, Subcommand};
     max_term_width = 100,
     after_help = "\
 Examples:
-  twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
-  twinlog status                  is the pair healthy?
+  twinlog sql a -e 'SELECT 1'     a statement on one of them
 
 Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
 )]
@@ -37,10 +36,29 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(crate::commands::init::InitArgs),
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
     Doctor(crate::commands::doctor::DoctorArgs),
+    Status(crate::commands::status::StatusArgs),
+    Sql(crate::commands::sql::SqlArgs),
+    Dsn(crate::commands::dsn::DsnArgs),
+    Completions(crate::commands::completions::CompletionsArgs),
+    Man(crate::commands::man::ManArgs),
+}
+
+impl Command {
+    /// What to say at Ctrl-C before the program ends; `None` for a command that has something to do then.
+    pub(crate) fn when_interrupted(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(_) => {
+                Some("interrupted: the next `twinlog up` goes on where this one stopped")
+            }
+            Self::Sql(_) => None,
+            _ => Some("interrupted"),
+        }
+    }
 }
 
 /// For commands whose data can be read by programs.
@@ -50,3 +68,6 @@ pub(crate) struct Format {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod prepare;
 mod refuse;
 mod show;
 mod variables;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::{
 
 pub use config_file::render_config;
 pub use refuse::{Blame, Refusal};
+pub use view::{Kind, PhaseView, PlanView, StepView};
 
 /// The order of things: files and processes first, then each server by itself, then the links between them.
 ///
@@ -123,6 +125,11 @@ pub enum Action {
     Start {
         /// The command, for people.
         command: String,
+    },
+    /// Waits until a node's server, which was started before, answers.
+    Await {
+        /// Its process id.
+        pid: i32,
     },
     /// Stops a node's server and starts it with its new option file.
     Restart {
@@ -220,6 +227,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     for replica in 0..2 {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
+    links::settle(facts, [a, b], &mut plan);
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
         Ok(plan)

@@ -5,7 +5,8 @@ use twinlog_server::{process::Owner, sql::Sql};
 use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
     config::LinkTls,
-    observe::{NodeFacts, PairFacts, ProcessFacts},
+    observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
+    origin::{Origin, TABLES},
     site::{ROOT_SECRET, Site},
 };
 
@@ -36,7 +37,11 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, node, process, text, plan);
+        if matches!(node.server, Err(Silence::Starting)) {
+            wait_for_start(site, index, process, plan);
+        } else {
+            start_or_restart(site, index, process, text, plan);
+        }
     }
 }
 
@@ -203,20 +208,36 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
                     "initialise {}{copy}; inside it:",
                     site.paths(site.nodes()[first]).data().display()
                 ),
-                statements: root_statements(facts, first),
+                statements: birth_statements(site, facts, first),
                 nodes,
             },
         });
     }
 }
 
+/// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
+fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
+    let mut statements = root_statements(facts, index);
+    statements.extend(TABLES.map(Sql::new));
+    statements.push(Origin::of_birth().record(&site.pair_id, ""));
+    statements
+}
+
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
 fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
-    let modern = facts.nodes[index]
-        .dialect()
-        .is_none_or(|dialect| dialect.row().user_if_not_exists);
-    if modern {
-        return vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+    let dialect = facts.nodes[index].dialect();
+    if dialect.is_none_or(|dialect| dialect.row().user_if_not_exists) {
+        let mut statements =
+            vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+        // MariaDB's scripts make a root without a password for 127.0.0.1, ::1 and the host's name, too.
+        if dialect.is_some_and(|dialect| dialect.is_mariadb()) {
+            statements.push(
+                "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost')"
+                    .into(),
+            );
+            statements.push("FLUSH PRIVILEGES".into());
+        }
+        return statements;
     }
     // 5.6 makes anonymous accounts and a root for several hosts, all without a password.
     vec![
@@ -229,10 +250,21 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
     ]
 }
 
+/// A server that starts is let start, whatever has become of its option file: the next round restarts it if it must.
+fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut Plan) {
+    let name = &site.nodes()[index].name;
+    plan.steps.extend(process.running.map(|running| Step {
+        phase: Phase::Machine,
+        node: Some(index),
+        title: format!("{name}: wait until its server answers"),
+        undo: "`twinlog down`".into(),
+        action: Action::Await { pid: running.pid },
+    }));
+}
+
 fn start_or_restart(
     site: &Site,
     index: usize,
-    facts: &NodeFacts,
     process: &ProcessFacts,
     text: &str,
     plan: &mut Plan,
@@ -243,8 +275,7 @@ fn start_or_restart(
         .as_ref()
         .map(|binary| binary.path.display().to_string())
         .unwrap_or_default();
-    // One that runs and does not answer is still starting: the same step waits for it.
-    if process.running.is_none() || facts.is_starting() {
+    if process.running.is_none() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: Some(index),

@@ -27,7 +27,7 @@ impl Containers {
     fn new(name: &'static str) -> Option<Self> {
         let engine = ENGINE.as_ref()?;
         let (dir, ports) = (TestDir::new(), [free_port(), free_port()]);
-        let twinlog = twinlog(&dir).with_env("DOCKER_HOST", &engine.host());
+        let twinlog = twinlog(&dir).with_env("DOCKER_HOST", engine.host());
         let text = format!(
             "name = \"{name}\"\n[nodes.a]\nport = {}\n[nodes.b]\nport = {}\n[server]\nruntime = \"docker\"\n\
              image = \"twinlog-test/{IMAGE}\"\n[server.docker]\nmemory = \"1g\"\n",

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod docker;
+mod kill;
+mod schema;
+mod status;
 mod support;
 mod walk;

@@ -81,14 +81,14 @@ fn events(scene: &mut Scene, statuses: [&str; 2]) {
     }
 }
 
-fn triggers(scene: &mut Scene, digests: [&str; 2]) {
-    for (index, digest) in digests.into_iter().enumerate() {
+fn triggers(scene: &mut Scene, statements: [&str; 2]) {
+    for (index, statement) in statements.into_iter().enumerate() {
         let trigger = Trigger {
             schema: "shop".into(),
             name: "t".into(),
             table: "info".into(),
             when: "BEFORE INSERT".into(),
-            digest: digest.into(),
+            statement: statement.into(),
         };
         live(scene, index)
             .schema
