@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod cli;
 mod docker;
+mod dsn;
+mod init;
+mod plan_json;
+mod sql;
 mod support;
+mod terminal;
 mod walk;

@@ -1,7 +1,8 @@
 //! What the tests of the binary share: a pair in a directory of its own, and SQL to its nodes.
 
+use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
@@ -311,4 +312,43 @@ pub(crate) async fn insert_on_both(nodes: &[Db; 2], rows: usize) {
         node.wait_for_rows(&all, &vec![vec!["1".into()]]).await;
     }
     same_rows(nodes, INFO).await;
+}
+
+/// A path from the repository's root.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+/// The committed schema is that of `T`; with `UPDATE_SCHEMAS=1` it is written.
+#[track_caller]
+pub(crate) fn check_schema<T: schemars::JsonSchema>(name: &str) {
+    let path = repository("docs/schema").join(format!("{name}.json"));
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(T)).unwrap();
+    text.push('\n');
+    if env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::create_dir_all(repository("docs/schema")).unwrap();
+        fs::write(&path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "docs/schema/{name}.json is not current: run `make docs`"
+    );
+}
+
+/// A document that is what the committed schema says, parsed.
+#[track_caller]
+pub(crate) fn assert_valid(name: &str, document: &str) -> serde_json::Value {
+    let path = repository("docs/schema").join(format!("{name}.json"));
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    document
 }
