@@ -12,7 +12,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch clean compiler
+.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch images clean compiler
 
 build: compiler
 	$(CARGO) build --locked --workspace
@@ -22,7 +22,7 @@ demo: compiler
 	scripts/install-server
 	$(CARGO) run --quiet --locked --package twinlog -- demo
 
-test: compiler fetch
+test: compiler fetch images
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
 
 bench: compiler fetch
@@ -64,6 +64,14 @@ install: compiler
 fetch:
 	@scripts/fetch-servers
 
+# Only root can start an engine of its own: without one the docker tests say that they were skipped.
+images:
+	@if [ "$$(id -u)" = 0 ]; then \
+		{ command -v dockerd && command -v iptables && command -v ip; } >/dev/null || \
+			scripts/apt-install docker.io iproute2 iptables; \
+		scripts/docker-images --build; \
+	fi
+
 clean:
 	$(CARGO) clean
 	rm -rf .cache
@@ -71,5 +79,5 @@ clean:
 # Rust links with the C compiler, and `ring` is partly written in C.
 compiler:
 	@command -v $(CARGO) >/dev/null || \
-		{ echo "make: error: no cargo on PATH: install Rust 1.85 or later (with sudo: keep PATH)" >&2; exit 1; }
+		{ echo "make: error: no cargo on PATH: install Rust 1.89 or later (with sudo: keep PATH)" >&2; exit 1; }
 	@command -v cc >/dev/null || scripts/apt-install gcc libc6-dev

@@ -104,6 +104,22 @@ pub trait Progress: Sync {
     fn begin(&self, step: &Step);
     /// A step is done.
     fn end(&self, step: &Step, took: Duration);
+    /// Something that is no step takes a while: called after a second, and then every ten.
+    fn waiting(&self, what: &str, so_far: Duration);
+}
+
+/// Awaits `work`, telling `progress` when it takes long.
+pub async fn patiently<T>(progress: &dyn Progress, what: &str, work: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let mut work = std::pin::pin!(work);
+    let mut due = Duration::from_secs(1);
+    loop {
+        match tokio::time::timeout_at((started + due).into(), &mut work).await {
+            Ok(result) => return result,
+            Err(_) => progress.waiting(what, started.elapsed()),
+        }
+        due += Duration::from_secs(10);
+    }
 }
 
 /// Carries out steps: those of one node in order, those of different nodes side by side, those of the pair alone.
@@ -183,6 +199,10 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             container::create(site, node, config).await
         }
         (Action::DiscardContainer, Some(node)) => container::discard(site, node).await,
+        (Action::Await { .. }, Some(node)) => {
+            // Not our child: how it ended is not known.
+            wait_for_answer(site, node, || Some("it has ended".into())).await
+        }
         (Action::Restart { node }, _) => {
             let node = site.nodes()[*node];
             stop(site, node).await?;
@@ -196,6 +216,7 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             | Action::PullImage { .. }
             | Action::CreateContainer { .. }
             | Action::DiscardContainer
+            | Action::Await { .. }
             | Action::Sql(_)
             | Action::WaitFor { .. },
             None,
@@ -251,7 +272,7 @@ fn expose(site: &Site, statements: &[Sql]) -> Result<String, Cause> {
     Ok(lines)
 }
 
-/// Starts a node's server, unless it runs already, and waits until it lets twinlog in.
+/// Starts a node's server and waits until it lets twinlog in.
 ///
 /// # Errors
 /// [`process::Error::StartFailed`] with its log's last lines when it ends instead.
@@ -260,13 +281,25 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
         return container::start(site, node).await;
     }
     let paths = site.paths(node);
-    let mut child = match process::find(&paths) {
-        Some(_) => None,
-        None => {
-            let binary = process::Binary::find(&site.binary_name(node))?;
-            Some(process::start(&binary, &paths, site.run_as()?.as_ref())?)
-        }
-    };
+    let binary = process::Binary::find(&site.binary_name(node))?;
+    let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
+    wait_for_answer(site, node, || {
+        child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|status| status.to_string())
+    })
+    .await
+}
+
+/// Waits until a node's server lets twinlog in; `ended` tells how it ended, if it did.
+async fn wait_for_answer(
+    site: &Site,
+    node: &Node,
+    mut ended: impl FnMut() -> Option<String>,
+) -> Result<(), Cause> {
+    let paths = site.paths(node);
     let started = Instant::now();
     loop {
         match site
@@ -281,12 +314,10 @@ pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
             Err(error @ ConnError::Refused { code: 1045, .. }) => return Err(error.into()),
             Err(_) => {}
         }
-        let ended = child
-            .as_mut()
-            .and_then(|child| child.try_wait().ok().flatten());
-        // A zombie of ours has no command line, and another twinlog's server may have won the race for the directory.
-        if process::find(&paths).is_none() && (ended.is_some() || child.is_none()) {
-            let status = ended.map_or("it ended".to_owned(), |status| status.to_string());
+        // Another twinlog's server may have won the race for the data directory; then ours ends and theirs is found.
+        if let Some(status) = ended()
+            && process::find(&paths).is_none()
+        {
             return Err(process::start_failure(&paths, status).into());
         }
         if started.elapsed() > START_TIMEOUT {

@@ -60,6 +60,8 @@ pub struct NodeFacts {
 pub enum Silence {
     /// It has not been started.
     NotRunning,
+    /// Its process runs but does not listen yet: it was started by a twinlog that did not live to see it answer.
+    Starting,
     /// It could not be asked.
     Failed(ConnError),
 }
@@ -98,6 +100,17 @@ pub struct ProcessFacts {
     pub reach: Result<(), process::Error>,
 }
 
+impl RuntimeFacts {
+    /// Whether the server's process or container runs, as far as this machine can see.
+    fn runs(&self) -> bool {
+        match self {
+            Self::External => true,
+            Self::Process(process) => process.running.is_some(),
+            Self::Docker(docker) => docker.is_running(),
+        }
+    }
+}
+
 impl NodeFacts {
     /// The server's facts, where it answered.
     pub fn facts(&self) -> Option<&ServerFacts> {
@@ -131,22 +144,14 @@ impl NodeFacts {
         }
     }
 
-    /// Whether its server's process or container runs, as far as this machine can see.
-    pub fn is_running(&self) -> bool {
-        match &self.runtime {
-            RuntimeFacts::External => true,
-            RuntimeFacts::Process(process) => process.running.is_some(),
-            RuntimeFacts::Docker(docker) => docker.is_running(),
-        }
-    }
-
     /// Whether its process or container, which is twinlog's, runs and does not answer yet.
     pub fn is_starting(&self) -> bool {
-        !matches!(self.runtime, RuntimeFacts::External)
-            && matches!(
-                self.server,
-                Err(Silence::Failed(ConnError::Unreachable { .. }))
-            )
+        match &self.server {
+            Err(Silence::Starting) => true,
+            // The engine publishes a container's port before a server listens behind it.
+            Err(Silence::Failed(ConnError::Unreachable { .. })) => self.docker().is_some(),
+            _ => false,
+        }
     }
 
     /// Whether it has a whole data directory, so that what is in it must be asked rather than foreseen.
@@ -169,10 +174,8 @@ impl NodeFacts {
 
 /// Reads everything about both nodes, side by side.
 pub async fn observe(site: &Site) -> PairFacts {
-    let [a, b] = site.nodes();
-    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
     let mut facts = PairFacts {
-        nodes: vec![a, b],
+        nodes: observe_nodes(site).await.into(),
         founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
         secrets_id: site.secrets_id(),
@@ -183,6 +186,13 @@ pub async fn observe(site: &Site) -> PairFacts {
         facts.comparison = Some(compare::compare(site).await);
     }
     facts
+}
+
+/// Reads both nodes, side by side, and compares nothing.
+pub async fn observe_nodes(site: &Site) -> [NodeFacts; 2] {
+    let [a, b] = site.nodes();
+    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
+    [a, b]
 }
 
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
@@ -199,12 +209,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         agent_login: false,
         origin: None,
     };
-    let runs = match &runtime {
-        RuntimeFacts::External => true,
-        RuntimeFacts::Process(process) => process.running.is_some(),
-        RuntimeFacts::Docker(docker) => docker.is_running(),
-    };
-    if !runs {
+    if !runtime.runs() {
         return silent(runtime, Silence::NotRunning);
     }
     match observe_server(site, node).await {
@@ -219,8 +224,16 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
                 origin,
             }
         }
+        Err(_) if matches!(runtime, RuntimeFacts::Process(_)) && !listens(site, node) => {
+            silent(runtime, Silence::Starting)
+        }
         Err(error) => silent(runtime, Silence::Failed(error)),
     }
+}
+
+/// Whether anything accepts connections on a process node's socket.
+fn listens(site: &Site, node: &Node) -> bool {
+    std::os::unix::net::UnixStream::connect(site.paths(node).socket()).is_ok()
 }
 
 async fn observe_server(
@@ -231,7 +244,9 @@ async fn observe_server(
     let server = ServerFacts::read(&mut conn).await?;
     let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
     let origin = if server.membership.is_some() {
-        origin::read(&mut conn).await?
+        origin::read(&mut conn)
+            .await?
+            .map(|origin| origin.in_log(&server.binlogs))
     } else {
         None
     };

@@ -1,14 +1,18 @@
 //! Where each node's log stood when the pair was made.
 //!
 //! The links of a new pair must start at the very place at which both nodes were seen to hold the same data.
-//! That place is written into each node, outside its binary log, *before* the first link is made. Killed between the
-//! two links, twinlog finds it there again, and what clients wrote in the meantime is neither lost nor applied twice.
+//! That place is written into each node, outside its binary log, *before* the first link is made: into a node that
+//! twinlog makes while it is initialised, so that nobody can have written before. Killed anywhere after, twinlog finds
+//! it there again, and what clients wrote in the meantime is neither lost nor applied twice.
 
 use twinlog_server::{
     conn::{Conn, Error},
     facts::Coordinates,
     sql::{Sql, literal},
 };
+
+/// The position of the first event of every binary log file.
+const LOG_BEGIN: u64 = 4;
 
 /// What the two nodes held at their origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +23,16 @@ pub enum Sameness {
     Equal,
     /// They were linked already, by someone else: nothing was compared.
     Linked,
+    /// Whatever it was, both links have been made from there: it is no place to start from any more.
+    Settled,
 }
 
 impl Sameness {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 4] = [
         (Self::Empty, "empty"),
         (Self::Equal, "equal"),
         (Self::Linked, "linked"),
+        (Self::Settled, "settled"),
     ];
 
     fn word(self) -> &'static str {
@@ -51,18 +58,40 @@ pub struct Origin {
 
 /// The tables twinlog keeps in each server. `node` never leaves the server; `canary` is what the proof sends across.
 pub const TABLES: [&str; 3] = [
-    "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8",
+    "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS `twinlog`.`node` (\
      `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `pair_id` VARCHAR(64) NOT NULL, `node` VARCHAR(64) NOT NULL, \
      `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
-     `sameness` VARCHAR(16) NOT NULL, `secrets_id` VARCHAR(64) NOT NULL) ENGINE=InnoDB CHARACTER SET utf8 \
+     `sameness` VARCHAR(16) NOT NULL, `secrets_id` VARCHAR(64) NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
      COMMENT='which node of which twinlog pair this server is; not replicated'",
     "CREATE TABLE IF NOT EXISTS `twinlog`.`canary` (\
      `node` VARCHAR(64) NOT NULL PRIMARY KEY, `token` VARCHAR(64) NOT NULL, `written_at` VARCHAR(32) NOT NULL) \
-     ENGINE=InnoDB CHARACTER SET utf8 COMMENT='twinlog writes here to prove that replication works'",
+     ENGINE=InnoDB CHARACTER SET utf8mb4 COMMENT='twinlog writes here to prove that replication works'",
 ];
 
 impl Origin {
+    /// That of a node that twinlog is about to make: before its first change, in a log that has no name yet.
+    pub fn of_birth() -> Self {
+        Self {
+            end: Coordinates::default(),
+            gtids: String::new(),
+            sameness: Sameness::Empty,
+            secrets_id: String::new(),
+        }
+    }
+
+    /// The same, with the log's name filled in: `binlogs` are those that the server has, oldest first.
+    #[must_use]
+    pub fn in_log(mut self, binlogs: &[String]) -> Self {
+        if let (true, Some(first)) = (self.end.file.is_empty(), binlogs.first()) {
+            self.end = Coordinates {
+                file: first.clone(),
+                position: LOG_BEGIN,
+            };
+        }
+        self
+    }
+
     /// The statement that records it.
     pub fn record(&self, pair_id: &str, node: &str) -> Sql {
         let Self {
@@ -86,6 +115,14 @@ impl Origin {
             values.join(", ")
         ))
     }
+}
+
+/// The statement after which the origin is no place to start a link from.
+pub fn settle() -> Sql {
+    Sql::new(format!(
+        "UPDATE `twinlog`.`node` SET `sameness` = {}",
+        literal(Sameness::Settled.word())
+    ))
 }
 
 /// Reads a node's record; `None` when it has none.

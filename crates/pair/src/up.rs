@@ -5,7 +5,7 @@ use std::time::Duration;
 use twinlog_server::conn::{Conn, Error as ConnError};
 
 use crate::{
-    apply::{self, Progress},
+    apply::{self, Progress, patiently},
     config::Runtime,
     observe::observe,
     plan::{Phase, Plan, Refusal, plan},
@@ -104,13 +104,18 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         if machine_lock.is_none() && site.config.server.data_dir.is_dir() {
             machine_lock = Some(site.lock()?);
         }
-        let facts = observe(site).await;
+        let facts = patiently(ui, "looking at both nodes", observe(site)).await;
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
             for conn in server_locks {
                 conn.close().await; // Merely dropped, it would leave a warning in the server's log.
             }
-            let proofs = prove::prove(site, prove::PROOF_TIMEOUT).await?;
+            let proofs = patiently(
+                ui,
+                "waiting for what was written on one node to be read on the other",
+                prove::prove(site, prove::PROOF_TIMEOUT),
+            )
+            .await?;
             return Ok(Done {
                 steps,
                 notes: plan.notes,

@@ -84,6 +84,13 @@ impl Progress for Terminal {
         tell(&format!("\x1b[2m[{number}]\x1b[0m {}", step.title));
     }
 
+    fn waiting(&self, what: &str, so_far: Duration) {
+        tell(&format!(
+            "\x1b[2m    {what}: {} s so far\x1b[0m",
+            so_far.as_secs()
+        ));
+    }
+
     fn end(&self, step: &Step, took: Duration) {
         if took > Duration::from_millis(500) {
             tell(&format!(

@@ -93,7 +93,7 @@ pub(super) fn plan(
     let kept = docker
         .container()
         .is_some_and(|container| container.kept_running);
-    if recreated || !docker.is_running() || !kept {
+    if recreated || !docker.is_running() || !kept || facts.nodes[index].is_starting() {
         plan.steps.push(step(
             format!("{}: start its container and wait for its server", node.name),
             Action::Start {

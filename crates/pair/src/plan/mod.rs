@@ -126,6 +126,11 @@ pub enum Action {
         /// The command, for people.
         command: String,
     },
+    /// Waits until a node's server, which was started before, answers.
+    Await {
+        /// Its process id.
+        pid: i32,
+    },
     /// Stops a node's server and starts it with its new option file.
     Restart {
         /// The node's index.
@@ -222,6 +227,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     for replica in 0..2 {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
+    links::settle(facts, [a, b], &mut plan);
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
         Ok(plan)

@@ -5,7 +5,8 @@ use twinlog_server::{process::Owner, sql::Sql};
 use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
     config::LinkTls,
-    observe::{NodeFacts, PairFacts, ProcessFacts},
+    observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
+    origin::{Origin, TABLES},
     site::{ROOT_SECRET, Site},
 };
 
@@ -36,7 +37,11 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
             continue;
         };
-        start_or_restart(site, index, node, process, text, plan);
+        if matches!(node.server, Err(Silence::Starting)) {
+            wait_for_start(site, index, process, plan);
+        } else {
+            start_or_restart(site, index, process, text, plan);
+        }
     }
 }
 
@@ -203,11 +208,19 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
                     "initialise {}{copy}; inside it:",
                     site.paths(site.nodes()[first]).data().display()
                 ),
-                statements: root_statements(facts, first),
+                statements: birth_statements(site, facts, first),
                 nodes,
             },
         });
     }
+}
+
+/// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
+fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
+    let mut statements = root_statements(facts, index);
+    statements.extend(TABLES.map(Sql::new));
+    statements.push(Origin::of_birth().record(&site.pair_id, ""));
+    statements
 }
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
@@ -229,10 +242,21 @@ fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
     ]
 }
 
+/// A server that starts is let start, whatever has become of its option file: the next round restarts it if it must.
+fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut Plan) {
+    let name = &site.nodes()[index].name;
+    plan.steps.extend(process.running.map(|running| Step {
+        phase: Phase::Machine,
+        node: Some(index),
+        title: format!("{name}: wait until its server answers"),
+        undo: "`twinlog down`".into(),
+        action: Action::Await { pid: running.pid },
+    }));
+}
+
 fn start_or_restart(
     site: &Site,
     index: usize,
-    facts: &NodeFacts,
     process: &ProcessFacts,
     text: &str,
     plan: &mut Plan,
@@ -243,8 +267,7 @@ fn start_or_restart(
         .as_ref()
         .map(|binary| binary.path.display().to_string())
         .unwrap_or_default();
-    // One that runs and does not answer is still starting: the same step waits for it.
-    if process.running.is_none() || facts.is_starting() {
+    if process.running.is_none() {
         plan.steps.push(Step {
             phase: Phase::Machine,
             node: Some(index),

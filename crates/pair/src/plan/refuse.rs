@@ -336,7 +336,9 @@ fn clocks(site: &Site, names: [&String; 2], [a, b]: [&ServerFacts; 2]) -> Option
 
 fn other_pair(site: &Site, name: &str, server: &ServerFacts) -> Option<Refusal> {
     let membership = server.membership.as_ref()?;
-    (membership.pair_id != site.pair_id || membership.node != name).then(|| {
+    // A node of this pair that was just made does not know yet which one it is.
+    let other_node = !membership.node.is_empty() && membership.node != name;
+    (membership.pair_id != site.pair_id || other_node).then(|| {
         Refusal::new(
             Blame::State,
             format!("node {name}: this server is node '{}' of another pair ({})", membership.node, membership.pair_id),

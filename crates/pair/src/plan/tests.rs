@@ -217,7 +217,7 @@ fn a_finished_pair_lacks_nothing() {
 fn linked(version: (Flavour, [u16; 3])) -> Situation {
     let mut situation = Situation::new(version);
     for index in 0..2 {
-        situation.give_origin(index, Sameness::Empty);
+        situation.give_origin(index, Sameness::Settled);
         situation.link(index);
     }
     situation
@@ -239,6 +239,35 @@ fn a_run_killed_between_the_links_goes_on_from_the_noted_place() {
         "{statements}"
     );
     assert!(!statements.contains("LOG_POS=154"), "{statements}");
+}
+
+#[test]
+fn a_lost_link_is_not_made_again_from_the_beginning() {
+    let mut situation = linked(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.server(0).links.clear();
+    situation.server(1).links[0].by_gtid = false;
+    assert!(situation.refusal().contains("the link b→a was removed"));
+    // By GTID the replica itself knows what it has.
+    let mut situation = linked(MYSQL_97);
+    situation.server(0).links.clear();
+    assert!(situation.statements().contains("SOURCE_AUTO_POSITION=1"));
+}
+
+#[test]
+fn links_that_run_are_noted_once() {
+    let mut situation = Situation::new(MARIADB);
+    for index in 0..2 {
+        situation.give_origin(index, Sameness::Equal);
+        situation.link(index);
+    }
+    assert_eq!(
+        situation
+            .statements()
+            .matches("`sameness` = 'settled'")
+            .count(),
+        2
+    );
 }
 
 #[test]

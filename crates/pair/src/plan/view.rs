@@ -71,6 +71,8 @@ pub enum Kind {
     Initialise,
     /// Starts a server.
     Start,
+    /// Waits for a server that was started before.
+    Await,
     /// Stops a server and starts it again.
     Restart,
     /// Runs statements.
@@ -93,6 +95,7 @@ impl From<&Action> for Kind {
             Action::DiscardContainer => Self::DiscardContainer,
             Action::Initialise { .. } => Self::Initialise,
             Action::Start { .. } => Self::Start,
+            Action::Await { .. } => Self::Await,
             Action::Restart { .. } => Self::Restart,
             Action::Sql(_) => Self::Sql,
             Action::WaitFor { .. } => Self::WaitFor,

@@ -7,6 +7,7 @@ pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod sql;
+pub(crate) mod status;
 pub(crate) mod up;
 
 use std::{path::Path, process::ExitCode};
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => plan::run(open(config)?, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
+        Command::Status(args) => status::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),
         Command::Completions(args) => Ok(completions::run(&args)),

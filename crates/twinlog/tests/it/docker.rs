@@ -1,6 +1,7 @@
 //! The document's own setting, two containers, through twinlog: on an engine of the test's own.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use mysql_async::OptsBuilder;
 use twinlog_testbed::{DockerEngine, Port, TestDir, Twinlog, free_port};
@@ -9,9 +10,13 @@ use crate::support::{Db, assert_fails, assert_proven, insert_on_both, same_rows,
 
 const IMAGE: &str = "mysql:9.7";
 
+/// One engine for all tests; it ends with this process, of which its keeper holds a pipe.
+static ENGINE: LazyLock<Option<DockerEngine>> = LazyLock::new(|| DockerEngine::start(&[IMAGE]));
+
 /// A pair of containers.
 struct Containers {
-    engine: DockerEngine,
+    name: &'static str,
+    engine: &'static DockerEngine,
     twinlog: Twinlog,
     ports: [Port; 2],
     dir: TestDir,
@@ -19,17 +24,18 @@ struct Containers {
 
 impl Containers {
     /// `None` where there can be no engine; the reason is printed.
-    fn new() -> Option<Self> {
-        let engine = DockerEngine::start(&[IMAGE])?;
+    fn new(name: &'static str) -> Option<Self> {
+        let engine = ENGINE.as_ref()?;
         let (dir, ports) = (TestDir::new(), [free_port(), free_port()]);
-        let twinlog = twinlog(&dir).with_env("DOCKER_HOST", &engine.host());
+        let twinlog = twinlog(&dir).with_env("DOCKER_HOST", engine.host());
         let text = format!(
-            "name = \"box\"\n[nodes.a]\nport = {}\n[nodes.b]\nport = {}\n[server]\nruntime = \"docker\"\n\
+            "name = \"{name}\"\n[nodes.a]\nport = {}\n[nodes.b]\nport = {}\n[server]\nruntime = \"docker\"\n\
              image = \"twinlog-test/{IMAGE}\"\n[server.docker]\nmemory = \"1g\"\n",
             ports[0], ports[1]
         );
         twinlog.write("twinlog.toml", &text);
         Some(Self {
+            name,
             engine,
             twinlog,
             ports,
@@ -53,6 +59,19 @@ impl Containers {
         [self.db(0), self.db(1)]
     }
 
+    /// The names of what the engine has of this pair.
+    fn left(&self) -> String {
+        let filter = format!("name={}", self.name);
+        [
+            &["ps", "-a", "--format={{.Names}}"][..],
+            &["volume", "ls", "-q"],
+            &["network", "ls", "--format={{.Name}}"],
+        ]
+        .into_iter()
+        .map(|list| self.docker(&[list, &["--filter", &filter]].concat()))
+        .collect()
+    }
+
     fn docker(&self, arguments: &[&str]) -> String {
         let output = Command::output(&mut self.engine.command(arguments)).unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -61,7 +80,7 @@ impl Containers {
 
 #[tokio::test]
 async fn a_pair_of_containers_from_nothing_to_nothing() {
-    let Some(pair) = Containers::new() else {
+    let Some(pair) = Containers::new("whole") else {
         return;
     };
     assert_proven(&pair.twinlog.run(&["up"]));
@@ -71,7 +90,8 @@ async fn a_pair_of_containers_from_nothing_to_nothing() {
     assert_proven(&again);
     assert_eq!(again.stderr, "nothing was missing\n");
 
-    let inspected = pair.docker(&["inspect", "box-a", "box-b"]);
+    let inspected = pair.docker(&["inspect", "whole-a", "whole-b"]);
+    assert!(inspected.contains("\"Privileged\": false"), "{inspected}");
     for secret in ["root", "replication", "agent", "bootstrap"] {
         let value = std::fs::read_to_string(pair.dir.join("data/secrets").join(secret)).unwrap();
         assert!(
@@ -79,69 +99,54 @@ async fn a_pair_of_containers_from_nothing_to_nothing() {
             "{secret} can be seen by `docker inspect`"
         );
     }
-    assert!(inspected.contains("\"Privileged\": false"), "{inspected}");
 
     pair.twinlog.run(&["down"]).expect_code(0);
-    assert_eq!(pair.docker(&["ps", "-q"]), "");
     assert_proven(&pair.twinlog.run(&["up"]));
     same_rows(&pair.both(), "SELECT * FROM test.info ORDER BY id").await;
 
     pair.twinlog
         .run(&["down", "--purge", "--yes"])
         .expect_code(0);
-    for left in [
-        &["ps", "-aq"][..],
-        &["volume", "ls", "-q"],
-        &["network", "ls", "-qf", "type=custom"],
-    ] {
-        assert_eq!(pair.docker(left), "", "{left:?}");
-    }
+    assert_eq!(pair.left(), "");
 }
 
 #[tokio::test]
-async fn killed_while_containers_initialise_and_while_they_link() {
-    let Some(pair) = Containers::new() else {
+async fn killed_while_containers_are_made_and_while_they_initialise() {
+    let Some(pair) = Containers::new("killed") else {
         return;
     };
-    // The steps of `up` from nothing; from the start of the containers on, each is reached by a run of its own.
     for title in [
+        "docker network",
         "make its container",
         "start its container",
         "accounts and tables",
-        "follow",
     ] {
         let mut running = pair.twinlog.spawn(&["up"]);
         running.wait_for_line(title);
         running.kill();
     }
     assert_proven(&pair.twinlog.run(&["up"]));
-    insert_on_both_new(&pair.both()).await;
-}
-
-/// A table of its own, then rows from both sides.
-async fn insert_on_both_new(both: &[Db; 2]) {
-    walk(both).await;
-    insert_on_both(both, 5).await;
+    walk(&pair.both()).await;
+    insert_on_both(&pair.both(), 5).await;
 }
 
 #[tokio::test]
 async fn a_strangers_container_is_left_alone() {
-    let Some(pair) = Containers::new() else {
+    let Some(pair) = Containers::new("strange") else {
         return;
     };
-    pair.docker(&[
-        "create",
-        "--name",
-        "box-b",
-        &format!("twinlog-test/{IMAGE}"),
-    ]);
-    let before = pair.docker(&["ps", "-a", "--no-trunc"]);
+    let image = format!("twinlog-test/{IMAGE}");
+    let id = pair.docker(&["create", "--name", "strange-b", &image]);
     assert_fails(
         &pair.twinlog.run(&["up"]),
         1,
         &["node b", "not this pair's"],
     );
-    assert_eq!(pair.docker(&["ps", "-a", "--no-trunc"]), before);
+    assert_eq!(
+        pair.docker(&["inspect", "--format={{.Id}} {{.State.Status}}", "strange-b"]),
+        format!("{} created\n", id.trim())
+    );
+    assert_eq!(pair.left(), "strange-b\n");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use twinlog_pair::plan::PlanView;
 use twinlog_testbed::ServerKind;
 
-use crate::support::{Pair, assert_valid, check_schema};
+use crate::schema::{assert_valid, check_schema};
+use crate::support::Pair;
 
 #[test]
 fn the_plan_has_a_schema() {

@@ -1,6 +1,5 @@
 //! What the tests of the binary share: a pair in a directory of its own, and SQL to its nodes.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,6 +60,35 @@ impl Pair {
         let output = self.twinlog.run(&["up"]);
         assert_proven(&output);
         output
+    }
+
+    /// A proven pair of `kind`, with nothing configured beyond that.
+    pub(crate) fn proven(kind: ServerKind) -> Self {
+        let pair = Self::new(kind, "");
+        pair.up();
+        pair
+    }
+
+    /// The process id of a node's server.
+    pub(crate) fn pid(&self, node: &str) -> String {
+        let pid = fs::read_to_string(self.node_dir(node).join("mysqld.pid")).unwrap();
+        pid.trim().to_owned()
+    }
+
+    /// Sends a node's server a signal (`KILL`, `STOP`, `CONT`).
+    pub(crate) fn signal(&self, node: &str, signal: &str) {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &self.pid(node)])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "{node}: no {signal}"
+        );
+    }
+
+    /// Runs statements on a node as root, in one session.
+    pub(crate) async fn exec(&self, node: &str, statements: &[&str]) {
+        self.db(node).run(statements).await;
     }
 
     /// The directory of a node.
@@ -319,36 +347,4 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
-}
-
-/// The committed schema is that of `T`; with `UPDATE_SCHEMAS=1` it is written.
-#[track_caller]
-pub(crate) fn check_schema<T: schemars::JsonSchema>(name: &str) {
-    let path = repository("docs/schema").join(format!("{name}.json"));
-    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(T)).unwrap();
-    text.push('\n');
-    if env::var_os("UPDATE_SCHEMAS").is_some() {
-        fs::create_dir_all(repository("docs/schema")).unwrap();
-        fs::write(&path, &text).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == text,
-        "docs/schema/{name}.json is not current: run `make docs`"
-    );
-}
-
-/// A document that is what the committed schema says, parsed.
-#[track_caller]
-pub(crate) fn assert_valid(name: &str, document: &str) -> serde_json::Value {
-    let path = repository("docs/schema").join(format!("{name}.json"));
-    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let document: serde_json::Value = serde_json::from_str(document).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{}", errors.join("\n"));
-    document
 }

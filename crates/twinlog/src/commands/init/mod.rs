@@ -3,6 +3,7 @@
 mod ask;
 mod decide;
 mod nodes;
+mod places;
 mod ports;
 
 use std::{
