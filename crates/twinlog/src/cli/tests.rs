@@ -28,7 +28,7 @@ fn every_help_is_as_agreed() {
             .to_owned();
         let help = command.render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(format!("help of {name}"), lines.join("\n"));
+        insta::assert_snapshot!(format!("help_{name}"), lines.join("\n"));
     }
 }
 
