@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
