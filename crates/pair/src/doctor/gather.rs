@@ -180,6 +180,10 @@ fn silent(node: &Node, silence: &Silence) -> Silent {
             "the server is not running".to_owned(),
             Some("`twinlog up` starts it".to_owned()),
         ),
+        Silence::Starting => (
+            "the server is still starting".to_owned(),
+            Some("ask again when it answers".to_owned()),
+        ),
         Silence::Failed(error) => (error.to_string(), error.hint()),
     };
     Silent {
