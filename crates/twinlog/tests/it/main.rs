@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod demo;
 mod docker;
+mod doctor;
 mod dsn;
 mod init;
 mod kill;

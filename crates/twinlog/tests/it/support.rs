@@ -343,16 +343,6 @@ pub(crate) async fn insert_on_both(nodes: &[Db; 2], rows: usize) {
     same_rows(nodes, INFO).await;
 }
 
-<<<<<<< HEAD
-=======
-/// A path from the repository's root.
-pub(crate) fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
-}
-
->>>>>>> g/cli
 /// Everything below a directory: paths, sizes and modes. Sockets and logs change by themselves and are left out.
 pub(crate) fn listing(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -370,7 +360,6 @@ pub(crate) fn listing(dir: &Path) -> Vec<String> {
     }
     found.sort();
     found
-<<<<<<< HEAD
 }
 
 /// A path from the repository's root.
@@ -378,6 +367,4 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
-=======
->>>>>>> g/cli
 }

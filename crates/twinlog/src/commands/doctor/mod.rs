@@ -22,7 +22,7 @@ use twinlog_server::{mycnf::OptionFile, version::Version};
 use crate::{
     cli::Format,
     failure::{Failure, NO, USAGE, WORLD},
-    output::print,
+    output::{print, print_json},
 };
 
 /// Look for what is wrong with servers, links, accounts, schemas and option files, and say what to do about it.
@@ -130,7 +130,11 @@ pub(crate) async fn run(config: &Path, args: &DoctorArgs) -> Result<ExitCode, Fa
             Vec::new(),
         )
     };
-    show(&report, args)?;
+    if args.format.json {
+        print_json(&report);
+    } else {
+        print(&text::render(&report, text::width()));
+    }
     Ok(exit_code(&report))
 }
 
@@ -156,16 +160,6 @@ fn load(paths: &[PathBuf]) -> Result<Vec<OptionFile>, Failure> {
             })
         })
         .collect()
-}
-
-fn show(report: &Report, args: &DoctorArgs) -> Result<(), Failure> {
-    if args.format.json {
-        let json = serde_json::to_string_pretty(report);
-        print(&json.map_err(|error| Failure::new(WORLD, error.to_string(), None))?);
-    } else {
-        print(&text::render(report, text::width()));
-    }
-    Ok(())
 }
 
 fn exit_code(report: &Report) -> ExitCode {

@@ -1,5 +1,7 @@
 //! Findings as people read them: the worst first, each rule once with all the places it was met at.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use twinlog_pair::doctor::{Finding, Rule, Severity, report::Report};
 
 /// The narrowest screen that is laid out for.
@@ -10,6 +12,8 @@ const WIDTH_MAX: u16 = 110;
 const WIDTH_DEFAULT: u16 = 100;
 /// More places of one rule than this are counted and not listed.
 const PLACES_MAX: usize = 20;
+/// Code longer than this may be broken over lines.
+const CODE_CHARS_MAX: usize = 50;
 
 /// How wide a line may be, in characters.
 pub(super) fn width() -> usize {
@@ -70,13 +74,14 @@ fn group(findings: &[Finding], width: usize) -> String {
         first.code,
         wrap(first.title, width, 16)
     );
-    for finding in findings.iter().take(PLACES_MAX) {
-        text += &format!("  {}\n", wrap(&place(finding), width, 4));
+    let places = places(findings);
+    for place in places.iter().take(PLACES_MAX) {
+        text += &format!("  {}\n", wrap(place, width, 4));
     }
-    if findings.len() > PLACES_MAX {
+    if places.len() > PLACES_MAX {
         text += &format!(
             "  … and {} more; --json lists all\n",
-            findings.len() - PLACES_MAX
+            places.len() - PLACES_MAX
         );
     }
     text += &format!("  why: {}\n", wrap(first.why, width, 7));
@@ -90,21 +95,41 @@ fn group(findings: &[Finding], width: usize) -> String {
     text
 }
 
-/// `a, b: shop.log: no primary key`.
-fn place(finding: &Finding) -> String {
-    let nodes = finding.nodes.join(", ");
-    match &finding.place {
-        // An option file's place names it.
-        Some(place) if !finding.seen.contains(place.as_str()) => {
-            let file = place.split(':').next().unwrap_or(place);
-            if nodes.ends_with(file) {
-                format!("{place}: {}", finding.seen)
-            } else {
-                format!("{nodes}: {place}: {}", finding.seen)
+/// `a, b: shop.log: no primary key`, one line for what is the same on several nodes.
+fn places(findings: &[Finding]) -> Vec<String> {
+    let mut seen: Vec<(Vec<&str>, &Finding)> = Vec::new();
+    let mut known: HashMap<(&Option<String>, &str), usize> = HashMap::new();
+    for finding in findings {
+        let nodes = finding.nodes.iter().map(String::as_str);
+        match known.entry((&finding.place, &finding.seen)) {
+            Entry::Occupied(at) => seen[*at.get()].0.extend(nodes),
+            Entry::Vacant(free) => {
+                free.insert(seen.len());
+                seen.push((nodes.collect(), finding));
             }
         }
-        _ => format!("{nodes}: {}", finding.seen),
     }
+    seen.iter()
+        .map(|(nodes, finding)| place(nodes, finding))
+        .collect()
+}
+
+fn place(nodes: &[&str], finding: &Finding) -> String {
+    let names = nodes.join(", ");
+    match &finding.place {
+        // A line of an option file names the file.
+        Some(place) if is_line_of(place, &names) => format!("{place}: {}", finding.seen),
+        Some(place) if !finding.seen.contains(place.as_str()) => {
+            format!("{names}: {place}: {}", finding.seen)
+        }
+        _ => format!("{names}: {}", finding.seen),
+    }
+}
+
+fn is_line_of(place: &str, path: &str) -> bool {
+    place.rsplit_once(':').is_some_and(|(file, line)| {
+        path.ends_with(file) && line.chars().all(|c| c.is_ascii_digit())
+    })
 }
 
 fn summary(report: &Report) -> String {
@@ -137,12 +162,13 @@ pub(super) fn explain(rule: &Rule, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Text in lines of at most `width` characters, broken at spaces, when each begins `indent` characters in.
+/// Text in lines of at most `width` characters, broken at spaces (of quoted code only where it is long), when each
+/// begins `indent` characters in.
 fn wrap(text: &str, width: usize, indent: usize) -> String {
     let room = width.saturating_sub(indent);
     let mut lines = String::new();
     let mut used = 0;
-    for word in text.split_whitespace() {
+    for word in words(text) {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > room {
             lines.push('\n');
@@ -152,10 +178,27 @@ fn wrap(text: &str, width: usize, indent: usize) -> String {
             lines.push(' ');
             used += 1;
         }
-        lines.push_str(word);
+        lines.push_str(&word);
         used += length;
     }
     lines
+}
+
+/// Words; code in backticks is one, unless it is long.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in text.split_whitespace() {
+        match words.last_mut() {
+            Some(last) if open && last.chars().count() + word.chars().count() < CODE_CHARS_MAX => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+        open ^= word.matches('`').count() % 2 == 1;
+    }
+    words
 }
 
 #[cfg(test)]
@@ -167,5 +210,6 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 0), "one two\nthree");
         assert_eq!(wrap("one two three", 9, 2), "one two\n  three");
         assert_eq!(wrap("", 8, 2), "");
+        assert_eq!(wrap("set `a = 1` now", 9, 0), "set\n`a = 1`\nnow");
     }
 }
