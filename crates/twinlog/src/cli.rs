@@ -12,7 +12,9 @@ use clap::{Args, Parser, Subcommand};
     max_term_width = 100,
     after_help = "\
 Examples:
+  twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
+  twinlog status                  is the pair healthy?
   twinlog sql a -e 'SELECT 1'     a statement on one of them
 
 Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
@@ -40,6 +42,7 @@ pub(crate) enum Command {
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),

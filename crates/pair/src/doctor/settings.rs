@@ -42,6 +42,8 @@ pub(super) struct Value {
 /// What a rule's question about one setting brought to light.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
+    /// Of the setting with this name.
+    pub(super) name: String,
     /// What, for people.
     pub(super) text: String,
     /// Where it is written.
@@ -178,6 +180,7 @@ impl Settings {
     pub(super) fn judge(&self, key: &str, bad: impl Fn(&str) -> bool) -> Option<Seen> {
         if let Some((name, value)) = self.get(key) {
             return bad(&value.text).then(|| Seen {
+                name: name.to_owned(),
                 text: said(name, &value.text),
                 place: value.place.clone(),
             });
@@ -187,8 +190,7 @@ impl Settings {
         };
         let name = catalogue::entry(key)
             .and_then(|entry| entry.names.last())
-            .unwrap_or(&key)
-            .to_owned();
+            .map_or(key, |name| *name);
         let mut by_value: Vec<(&str, Vec<String>)> = Vec::new();
         for (span, value) in self.defaults(key) {
             let Some(value) = value.filter(|value| bad(value)) else {
@@ -201,10 +203,11 @@ impl Settings {
         }
         let defaults: Vec<String> = by_value
             .into_iter()
-            .map(|(value, spans)| format!("{} in {}", shown(value), spans.join(" and ")))
+            .map(|(value, spans)| format!("{} in {}", shown(value), spans.join(" and in ")))
             .collect();
         (!defaults.is_empty()).then(|| Seen {
             text: format!("{name} is not set; its default is {}", defaults.join(", ")),
+            name: name.to_owned(),
             place: None,
         })
     }
@@ -367,7 +370,7 @@ mod tests {
         };
         assert_eq!(
             text(None).as_deref(),
-            Some("sync_binlog is not set; its default is 0 in MySQL before 5.7.7 and MariaDB")
+            Some("sync_binlog is not set; its default is 0 in MySQL before 5.7.7 and in MariaDB")
         );
         assert_eq!(text(Some("5.7.44")), None);
         assert_eq!(

@@ -225,11 +225,19 @@ fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
 fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
-    let modern = facts.nodes[index]
-        .dialect()
-        .is_none_or(|dialect| dialect.row().user_if_not_exists);
-    if modern {
-        return vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+    let dialect = facts.nodes[index].dialect();
+    if dialect.is_none_or(|dialect| dialect.row().user_if_not_exists) {
+        let mut statements =
+            vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+        // MariaDB's scripts make a root without a password for 127.0.0.1, ::1 and the host's name, too.
+        if dialect.is_some_and(|dialect| dialect.is_mariadb()) {
+            statements.push(
+                "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost')"
+                    .into(),
+            );
+            statements.push("FLUSH PRIVILEGES".into());
+        }
+        return statements;
     }
     // 5.6 makes anonymous accounts and a root for several hosts, all without a password.
     vec![

@@ -96,8 +96,8 @@ pub struct Trigger {
     pub table: String,
     /// When it fires: `BEFORE INSERT`.
     pub when: String,
-    /// A digest of what it does.
-    pub digest: String,
+    /// What it does.
+    pub statement: String,
 }
 
 /// One event of the scheduler.
@@ -163,7 +163,7 @@ impl SchemaFacts {
         let triggers = conn
             .rows(&format!(
                 "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), \
-                 MD5(ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE {}",
+                 ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE {}",
                 only("TRIGGER_SCHEMA")
             ))
             .await?;
@@ -360,7 +360,7 @@ fn trigger(row: &Row) -> Trigger {
         name: text(row, 1),
         table: text(row, 2),
         when: text(row, 3),
-        digest: text(row, 4),
+        statement: text(row, 4),
     }
 }
 

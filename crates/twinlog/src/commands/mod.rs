@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod dsn;
 pub(crate) mod init;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => plan::run(open(config)?, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
+        Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Status(args) => status::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),

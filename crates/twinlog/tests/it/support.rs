@@ -361,3 +361,10 @@ pub(crate) fn listing(dir: &Path) -> Vec<String> {
     found.sort();
     found
 }
+
+/// A path from the repository's root.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}

@@ -157,7 +157,7 @@ fn optimistic(scene: &Scene) -> Vec<Hit> {
             let seen = subject.settings.judge("slave_parallel_mode", |value| {
                 ["optimistic", "aggressive"].contains(&value.to_ascii_lowercase().as_str())
             })?;
-            Some(super::hit(subject, "slave_parallel_mode", seen))
+            Some(super::hit(subject, seen))
         })
         .collect()
 }
@@ -178,7 +178,7 @@ pub(in crate::doctor) fn option_on(scene: &Scene, key: &str) -> Vec<Hit> {
         .iter()
         .filter_map(|subject| {
             if let Some(seen) = subject.settings.judge(key, on) {
-                return Some(super::hit(subject, key, seen));
+                return Some(super::hit(subject, seen));
             }
             let options = subject.options.as_ref()?;
             let opt = names.iter().find_map(|name| options.get(name))?;

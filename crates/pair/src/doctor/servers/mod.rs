@@ -14,12 +14,11 @@ pub(super) fn judged(scene: &Scene, key: &str, bad: fn(&str) -> bool) -> Vec<Hit
     scene
         .subjects
         .iter()
-        .filter_map(|subject| Some(hit(subject, key, subject.settings.judge(key, bad)?)))
+        .filter_map(|subject| Some(hit(subject, subject.settings.judge(key, bad)?)))
         .collect()
 }
 
 /// What was seen of a setting, as a hit: at its line in the file, or at the variable.
-pub(super) fn hit(subject: &Subject, key: &str, seen: Seen) -> Hit {
-    let name = subject.settings.get(key).map_or(key, |(name, _)| name);
-    Hit::on(subject, seen.text).at(seen.place.unwrap_or_else(|| name.to_owned()))
+pub(super) fn hit(subject: &Subject, seen: Seen) -> Hit {
+    Hit::on(subject, seen.text).at(seen.place.unwrap_or(seen.name))
 }
