@@ -10,6 +10,7 @@ mod doctor;
 mod dsn;
 mod init;
 mod kill;
+mod pages;
 mod plan_json;
 mod schema;
 mod sql;
