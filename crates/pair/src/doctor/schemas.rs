@@ -92,7 +92,7 @@ fn lonely_tables(scene: &Scene) -> Vec<Hit> {
 }
 
 /// Tables of the same name on both nodes.
-fn twins<'a>([a, b]: [&'a SchemaFacts; 2]) -> impl Iterator<Item = [&'a Table; 2]> {
+fn twins([a, b]: [&SchemaFacts; 2]) -> impl Iterator<Item = [&Table; 2]> {
     a.tables
         .iter()
         .filter_map(|table| Some([table, b.table(&table.schema, &table.name)?]))
