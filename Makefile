@@ -3,13 +3,16 @@
 # make bench   time to a proven pair, beside one server started by hand
 # make lint    format, clippy, dependencies, scripts
 # make fmt     put the code into its format
+# make docs    write the manual pages and the schemas anew
+# make install put the binary, its manual and its completions below PREFIX (/usr/local)
 # make fetch   only fetch the servers
 # make clean   remove all that was built or fetched
 
 SHELL := /bin/bash
 CARGO ?= cargo
+PREFIX ?= /usr/local
 
-.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt fetch images clean compiler
+.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch images clean compiler
 
 build: compiler
 	$(CARGO) build --locked --workspace
@@ -42,6 +45,21 @@ lint-scripts:
 
 fmt:
 	$(CARGO) fmt --all
+
+docs: compiler
+	UPDATE_DOCS=1 UPDATE_SCHEMAS=1 $(CARGO) test --locked --package twinlog --test it -- is_current schema
+
+# DESTDIR is for those who make packages.
+install: compiler
+	$(CARGO) build --locked --release --package twinlog
+	install -D -m 755 target/release/twinlog "$(DESTDIR)$(PREFIX)/bin/twinlog"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -m 644 docs/man/*.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	for shell in bash:bash-completion/completions/twinlog zsh:zsh/site-functions/_twinlog \
+			fish:fish/vendor_completions.d/twinlog.fish; do \
+		file="$(DESTDIR)$(PREFIX)/share/$${shell#*:}"; \
+		install -d "$$(dirname "$$file")" && target/release/twinlog completions "$${shell%%:*}" >"$$file" || exit 1; \
+	done
 
 fetch:
 	@scripts/fetch-servers

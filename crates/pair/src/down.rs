@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 /// A server that does not stop, or a file that cannot be deleted.
 pub async fn down(site: &Site, purge: bool) -> Result<Vec<String>, Cause> {
-    let _lock = if site.config.server.data_dir.is_dir() {
+    let _lock = if site.is_founded() {
         Some(site.lock()?)
     } else {
         None

@@ -101,7 +101,7 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         .any(|node| site.config.runtime_of(node) == Runtime::External);
     let mut approved: Option<Plan> = None;
     for _ in 0..ROUNDS_MAX {
-        if machine_lock.is_none() && site.config.server.data_dir.is_dir() {
+        if machine_lock.is_none() && site.is_founded() {
             machine_lock = Some(site.lock()?);
         }
         let facts = patiently(ui, "looking at both nodes", observe(site)).await;

@@ -389,9 +389,8 @@ async fn read_all(
 ) -> Result<Vec<ResultSet>, mysql_async::Error> {
     let mut result = conn.query_iter(sql).await?;
     let mut sets = Vec::new();
-    loop {
-        let columns: Vec<String> = result
-            .columns_ref()
+    while let Some(columns) = result.columns() {
+        let columns: Vec<String> = columns
             .iter()
             .map(|column| column.name_str().into_owned())
             .collect();
@@ -407,12 +406,10 @@ async fn read_all(
             rows,
             affected,
         });
-        if result.is_empty() {
-            // Also where the next statement was refused: the driver keeps that error for whoever asks on.
-            result.drop_result().await?;
-            return Ok(sets);
-        }
     }
+    // Where the next statement was refused, the driver keeps that error for whoever asks on.
+    result.drop_result().await?;
+    Ok(sets)
 }
 
 fn text_row(columns: &[String], row: mysql_async::Row) -> Row {

@@ -12,7 +12,9 @@ use clap::{Args, Parser, Subcommand};
     max_term_width = 100,
     after_help = "\
 Examples:
+  twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
+  twinlog status                  is the pair healthy?
   twinlog sql a -e 'SELECT 1'     a statement on one of them
 
 Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Status(crate::commands::status::StatusArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
+    Demo(crate::commands::demo::DemoArgs),
     Completions(crate::commands::completions::CompletionsArgs),
     Man(crate::commands::man::ManArgs),
 }
@@ -55,7 +58,8 @@ impl Command {
             Self::Up(_) => {
                 Some("interrupted: the next `twinlog up` goes on where this one stopped")
             }
-            Self::Sql(_) => None,
+            // The demo clears up behind itself.
+            Self::Sql(_) | Self::Demo(_) => None,
             _ => Some("interrupted"),
         }
     }

@@ -181,8 +181,8 @@ fn silent(node: &Node, silence: &Silence) -> Silent {
             Some("`twinlog up` starts it".to_owned()),
         ),
         Silence::Starting => (
-            "the server is still starting".to_owned(),
-            Some("ask again when it answers".to_owned()),
+            "the server is starting".to_owned(),
+            Some("ask again in a moment; `twinlog up` waits for it".to_owned()),
         ),
         Silence::Failed(error) => (error.to_string(), error.hint()),
     };

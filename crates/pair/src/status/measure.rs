@@ -163,16 +163,9 @@ impl Job<'_> {
         writer: &mut Conn,
         reader: &mut Conn,
     ) -> Result<Crossing, ConnError> {
-        // Not the row of `up`, and one `status` at a time: whoever waits for a canary must not lose it to the next one.
+        // Not the row of `up`, which would have to wait for us.
         let row = format!("{} status", self.source.name);
-        let lock = literal(&format!("twinlog.{row}"));
-        writer
-            .execute(&format!("SELECT GET_LOCK({lock}, {})", self.wait.as_secs()))
-            .await?;
         let outcome = canary::send(writer, reader, self.dialects, &row, way, self.wait).await;
-        writer
-            .execute(&format!("SELECT RELEASE_LOCK({lock})"))
-            .await?;
         let by = match way {
             Way::Through(_) => MeasuredBy::Statement,
             Way::Row | Way::Rotation => MeasuredBy::Row,

@@ -1,9 +1,9 @@
 //! What keeps a pair from being healthy, in sentences, each said once and where it begins: pure.
 
-use twinlog_server::{facts::ServerFacts, version::Flavour};
+use twinlog_server::{conn::Error as ConnError, facts::ServerFacts, version::Flavour};
 
 use super::{
-    CanaryOutcome, LinkState, LinkStatus, MeasuredBy, NodeReport, NodeStatus, Problem, Report,
+    Crossing, LinkState, LinkStatus, MeasuredBy, NodeReport, NodeStatus, Problem, Report,
     measure::{Belonging, belonging, link_from},
 };
 use crate::config::{Config, Writes};
@@ -32,7 +32,8 @@ pub(super) fn problems(
     });
     for (source, status) in links.iter().enumerate().filter(|_| are_nodes) {
         let ends = [facts[source], facts[1 - source]];
-        if let Some((message, hint)) = link(config, source, status, ends) {
+        let crossing = &report.crossings[source];
+        if let Some((message, hint)) = link(config, source, status, ends, crossing) {
             found.push(Problem {
                 at: format!("{}→{}", status.source, status.replica),
                 message,
@@ -109,6 +110,7 @@ fn link(
     source: usize,
     status: &LinkStatus,
     ends: [Option<&ServerFacts>; 2],
+    crossing: &Crossing,
 ) -> Option<(String, Option<String>)> {
     let (from, to) = (&status.source, &status.replica);
     let replica = ends[1]?;
@@ -154,16 +156,24 @@ fn link(
         ));
     }
     ends[0]?; // A silent source is a problem of its own.
-    match status.canary.outcome {
-        CanaryOutcome::Arrived => None,
-        CanaryOutcome::Late => Some(late(config, source, status)),
-        CanaryOutcome::Failed | CanaryOutcome::NotSent => Some((
-            format!(
-                "{from}→{to} is not proven: {}",
-                status.canary.detail.as_deref().unwrap_or_default()
-            ),
-            None,
-        )),
+    let unproven = |why: &str| format!("{from}→{to} is not proven: {why}");
+    match crossing {
+        Crossing::Arrived(..) => None,
+        Crossing::Late(..) => Some(late(config, source, status)),
+        Crossing::NotSent(reason) => Some((unproven(reason), None)),
+        Crossing::Failed(error) => Some((unproven(&error.to_string()), failed(error))),
+    }
+}
+
+/// What to do where a server refused the canary or broke off.
+fn failed(error: &ConnError) -> Option<String> {
+    match error {
+        ConnError::Lost { .. } => Some(
+            "a lock (a backup's FLUSH TABLES WITH READ LOCK) or a full disk may keep writes out: SHOW PROCESSLIST \
+             tells, and the server's error log"
+                .into(),
+        ),
+        error => error.hint(),
     }
 }
 
@@ -262,17 +272,17 @@ pub(super) fn notes(config: &Config, nodes: &[NodeStatus], links: &[LinkStatus])
             ));
         }
     }
-    notes.extend(
-        links
-            .iter()
-            .filter(|link| link.canary.measured_by == Some(MeasuredBy::Position))
-            .map(|link| {
-                format!(
-                    "{}→{} is measured by log position: a filter or super_read_only lets no row of twinlog's own cross",
-                    link.source, link.replica
-                )
-            }),
-    );
+    let by_position: Vec<String> = links
+        .iter()
+        .filter(|link| link.canary.measured_by == Some(MeasuredBy::Position))
+        .map(|link| format!("{}→{}", link.source, link.replica))
+        .collect();
+    if !by_position.is_empty() {
+        notes.push(format!(
+            "{} measured by log position: a filter or super_read_only lets no row of twinlog's own cross",
+            by_position.join(" and ")
+        ));
+    }
     notes
 }
 

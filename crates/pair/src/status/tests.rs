@@ -109,7 +109,7 @@ fn report(servers: [Answers; 2]) -> Report {
             pid: Some(7),
             disk: None,
         }),
-        crossings: [0, 0].map(|_| Crossing::Arrived(Duration::from_micros(3_126), MeasuredBy::Row)),
+        crossings: [0, 0].map(|_| Crossing::Arrived(Duration::from_micros(3_125), MeasuredBy::Row)),
     }
 }
 
@@ -161,7 +161,7 @@ fn a_pair_without_problems_is_healthy() {
         assert!(!server.executed.as_deref().expect("GTIDs").contains('\n'));
         assert_eq!(server.errant.as_ref().map(|errant| errant.count), Some(0));
         for link in &status.links {
-            assert_eq!((link.state, link.lag_ms), (LinkState::Running, Some(3.126)));
+            assert_eq!((link.state, link.lag_ms), (LinkState::Running, Some(3.125)));
             let report = link.report.as_ref().expect("there is one");
             assert_eq!(report.missing, Some(Transactions::default()));
         }

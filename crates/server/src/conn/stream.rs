@@ -120,8 +120,8 @@ async fn read(
 ) -> Result<ControlFlow<()>, mysql_async::Error> {
     const STOP: Result<ControlFlow<()>, mysql_async::Error> = Ok(ControlFlow::Break(()));
     let mut result = conn.query_iter(sql).await?;
-    loop {
-        let columns: Vec<Column> = result.columns_ref().iter().map(column).collect();
+    while let Some(columns) = result.columns() {
+        let columns: Vec<Column> = columns.iter().map(column).collect();
         let table = !columns.is_empty();
         let first = if table {
             Part::Columns(columns)
@@ -152,12 +152,10 @@ async fn read(
             return STOP;
         }
         end?;
-        if result.is_empty() {
-            // Also where the next statement was refused: the driver keeps that error for whoever asks on.
-            result.drop_result().await?;
-            return Ok(ControlFlow::Continue(()));
-        }
     }
+    // Where the next statement was refused, the driver keeps that error for whoever asks on.
+    result.drop_result().await?;
+    Ok(ControlFlow::Continue(()))
 }
 
 fn column(column: &mysql_async::Column) -> Column {

@@ -1,8 +1,11 @@
 //! The server program: where it is, which version, and where its installation keeps its files.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver},
+    time::{Duration, Instant},
 };
 
 use super::{Error, io};
@@ -15,6 +18,12 @@ const FOLDERS: [&str; 4] = [
     "/usr/local/mysql/bin",
     "/usr/local/sbin",
 ];
+
+/// How long a program may take to say its version; a server takes some milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of a program's output is read, and how much of a line is repeated.
+const OUTPUT_BYTES_MAX: u64 = 4096;
+const SAID_CHARS_MAX: usize = 200;
 
 /// A server program and its installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,26 +114,80 @@ fn ask_version(path: &Path) -> Result<Version, Error> {
         path: path.to_owned(),
         said,
     };
-    let output = Command::new(path)
-        .args(["--no-defaults", "--version"])
-        .stdin(Stdio::null())
-        .output()
+    let answer = ask(path, &["--no-defaults", "--version"])
         .map_err(|error| not_a_server(format!("it cannot be run: {error}")))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Version::from_program(path, &text).map_err(|_| {
-        let said = text.lines().next().unwrap_or_default().trim();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        let said = if said.is_empty() {
-            complaint.lines().next().unwrap_or_default()
-        } else {
-            said
-        };
-        not_a_server(if said.is_empty() {
-            format!("`--version` printed nothing ({})", output.status)
-        } else {
-            said.into()
-        })
+    let Some(Answer {
+        status,
+        stdout,
+        stderr,
+    }) = answer
+    else {
+        let waited_s = ANSWER_TIMEOUT.as_secs();
+        return Err(not_a_server(format!(
+            "it does not answer `--version` within {waited_s} s"
+        )));
+    };
+    Version::from_program(path, &stdout).map_err(|_| {
+        let mut said = stdout.lines().chain(stderr.lines()).map(str::trim);
+        let said = said.find(|line| !line.is_empty());
+        not_a_server(said.map_or_else(
+            || format!("`--version` printed nothing ({status})"),
+            |line| line.chars().take(SAID_CHARS_MAX).collect(),
+        ))
     })
+}
+
+/// What a program printed, and how it ended.
+struct Answer {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs a program that may be anything: `None` when it does not end in time. Of its output the beginning is kept.
+fn ask(path: &Path, args: &[&str]) -> std::io::Result<Option<Answer>> {
+    let mut child = Command::new(path)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdout = child.stdout.take().map(beginning_of);
+    let stderr = child.stderr.take().map(beginning_of);
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > ANSWER_TIMEOUT {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    // Something that it left running may hold its output open.
+    let text = |pipe: Option<Receiver<String>>| {
+        pipe.and_then(|text| text.recv_timeout(Duration::from_secs(1)).ok())
+            .unwrap_or_default()
+    };
+    Ok(Some(Answer {
+        status,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }))
+}
+
+/// Reads the beginning of a program's output on a thread of its own and closes the pipe then.
+fn beginning_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is as good as the rest; nobody may be waiting for it any more.
+        let _ = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
 }
 
 /// The nearest folder above the program that has a `share` folder beside it.

@@ -228,7 +228,7 @@ impl Error {
             }
             Self::Foreign { .. } => "choose another `data_dir`; twinlog deletes nothing that it did not make".into(),
             Self::OtherPair { .. } => "choose another `data_dir`, or use that pair's twinlog.toml".into(),
-            Self::StartFailed { log, .. } | Self::InitialiseFailed { log, .. } => return log_hint(log),
+            Self::StartFailed { log, .. } | Self::InitialiseFailed { log, .. } => log_hint(log).into(),
             Self::StopTimeout { pid, .. } => format!(
                 "it may be writing a large buffer pool to disk: look at its error log and wait; twinlog does not kill it \
                  (`kill -9 {pid}` would mean crash recovery at the next start)"
@@ -245,10 +245,23 @@ impl Error {
 }
 
 /// What a server's last words mean, for the failures that people meet.
-fn log_hint(log: &str) -> Option<String> {
+fn log_hint(log: &str) -> &'static str {
     const KNOWN: &[(&str, &str)] = &[
         (
             "No space left on device",
+            "the disk is full: free some space, then run the same command again",
+        ),
+        // InnoDB and the server say it in several ways.
+        (
+            "rror 28",
+            "the disk is full: free some space, then run the same command again",
+        ),
+        (
+            "errno 28",
+            "the disk is full: free some space, then run the same command again",
+        ),
+        (
+            "Errcode: 28",
             "the disk is full: free some space, then run the same command again",
         ),
         (
@@ -279,11 +292,18 @@ fn log_hint(log: &str) -> Option<String> {
             "Permission denied",
             "the server's user cannot read or write one of its files",
         ),
+        (
+            "No such file or directory",
+            "a path in `options` leads nowhere: make its directory, or correct it",
+        ),
     ];
     KNOWN
         .iter()
         .find(|(text, _)| log.contains(text))
-        .map(|(_, hint)| (*hint).to_owned())
+        .map_or(
+            "the first [ERROR] of these lines says why; once that is mended, run the same command again",
+            |(_, hint)| hint,
+        )
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -337,10 +357,12 @@ mod tests {
 
     #[test]
     fn known_last_words_get_a_hint() {
-        assert!(
-            log_hint("… OS errno 28 - No space left on device")
-                .is_some_and(|hint| hint.contains("full"))
-        );
-        assert_eq!(log_hint("all is well"), None);
+        for words in [
+            "… OS errno 28 - No space left on device",
+            "preallocating 2147483648 bytes for file ./ib_logfile101 failed with error 28",
+        ] {
+            assert!(log_hint(words).contains("the disk is full"), "{words}");
+        }
+        assert!(log_hint("never seen").contains("[ERROR]"));
     }
 }

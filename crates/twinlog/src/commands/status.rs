@@ -35,8 +35,9 @@ Examples:
                                   one document per line, every 10 seconds
   twinlog status --wait 30        give a link that catches up 30 seconds to deliver
 
-It changes nothing but one row of twinlog's own on each node. Where no such row may cross, it waits for the replica to
-reach the end of the source's log. Exit code 3 means that neither node could be asked.")]
+It changes nothing but one row of twinlog's own on each node. Where no such row may cross, it
+waits for the replica to reach the end of the source's log instead.
+Exit code 3 means that neither node could be asked.")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     format: Format,

@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod bad_input;
+mod cli;
+mod demo;
 mod docker;
 mod doctor;
+mod dsn;
+mod init;
 mod kill;
+mod plan_json;
 mod schema;
+mod sql;
 mod status;
 mod support;
+mod terminal;
 mod walk;

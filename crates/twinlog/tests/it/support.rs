@@ -1,7 +1,8 @@
 //! What the tests of the binary share: a pair in a directory of its own, and SQL to its nodes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
@@ -340,4 +341,30 @@ pub(crate) async fn insert_on_both(nodes: &[Db; 2], rows: usize) {
         node.wait_for_rows(&all, &vec![vec!["1".into()]]).await;
     }
     same_rows(nodes, INFO).await;
+}
+
+/// Everything below a directory: paths, sizes and modes. Sockets and logs change by themselves and are left out.
+pub(crate) fn listing(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = vec![dir.to_owned()];
+    while let Some(next) = rest.pop() {
+        for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
+            let meta = entry.metadata().unwrap();
+            let path = entry.path();
+            let size = if meta.is_dir() { 0 } else { meta.len() };
+            found.push(format!("{} {size} {:o}", path.display(), meta.mode()));
+            if meta.is_dir() {
+                rest.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A path from the repository's root.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }

@@ -3,6 +3,7 @@
 mod ask;
 mod decide;
 mod nodes;
+mod places;
 mod ports;
 
 use std::{
@@ -252,17 +253,25 @@ fn server(config: &Config) -> String {
 }
 
 fn next_steps(file: &Path, config: &Config) {
-    for node in &config.nodes {
-        match &node.password {
-            Some(Password::File(path)) if !path.exists() => tell(&format!(
-                "next: put the password for node {} into {} (mode 0600)",
-                node.name,
+    let mut passwords: Vec<&Password> = Vec::new();
+    for password in config
+        .nodes
+        .iter()
+        .filter_map(|node| node.password.as_ref())
+    {
+        if !passwords.contains(&password) {
+            passwords.push(password);
+        }
+    }
+    for password in passwords {
+        match password {
+            Password::File(path) if !path.exists() => tell(&format!(
+                "next: put the account's password into {} (mode 0600)",
                 path.display()
             )),
-            Some(Password::Env(name)) if std::env::var_os(name).is_none() => tell(&format!(
-                "next: export {name}, the password for node {}",
-                node.name
-            )),
+            Password::Env(name) if std::env::var_os(name).is_none() => {
+                tell(&format!("next: export {name}, the account's password"));
+            }
             _ => {}
         }
     }

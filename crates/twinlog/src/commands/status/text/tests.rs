@@ -64,7 +64,7 @@ fn link(source: usize) -> LinkStatus {
         source: ["a", "b"][source].into(),
         replica: ["b", "a"][source].into(),
         state: LinkState::Running,
-        lag_ms: Some(3.126),
+        lag_ms: Some(3.125),
         canary: Canary {
             outcome: CanaryOutcome::Arrived,
             measured_by: Some(MeasuredBy::Row),
