@@ -7,6 +7,7 @@
 mod accounts;
 mod catalogue;
 mod files;
+mod filters;
 pub mod gather;
 mod gtids;
 mod lifetimes;
@@ -205,7 +206,7 @@ impl Hit {
     }
 }
 
-const TABLES: [&[Rule]; 12] = [
+const TABLES: [&[Rule]; 13] = [
     servers::identity::RULES,
     servers::log::RULES,
     servers::durability::RULES,
@@ -213,6 +214,7 @@ const TABLES: [&[Rule]; 12] = [
     servers::alike::RULES,
     servers::machine::RULES,
     links::RULES,
+    filters::RULES,
     gtids::RULES,
     accounts::RULES,
     schemas::RULES,
