@@ -35,11 +35,17 @@ pub enum Comparison {
     Failed(String),
 }
 
-/// Whether the nodes must be compared: both answer, both have data, and they are not linked in both directions.
+/// Whether the nodes must be compared: both answer, both have data (or one has, and a link may not have carried all of
+/// it yet), and they are not linked in both directions.
 pub fn is_due(facts: &PairFacts) -> bool {
     let servers: Vec<_> = facts.nodes.iter().filter_map(|node| node.facts()).collect();
+    let data = servers
+        .iter()
+        .filter(|server| server.has_user_data())
+        .count();
+    let linked = servers.iter().any(|server| !server.links.is_empty());
     servers.len() == 2
-        && servers.iter().all(|server| server.has_user_data())
+        && (data == 2 || data == 1 && linked)
         && servers.iter().any(|server| server.links.is_empty())
         && facts.nodes.iter().any(|node| node.origin.is_none())
 }
