@@ -1,6 +1,7 @@
 //! The reasons why there is no plan: each says what was seen, where, and what to do.
 
 use twinlog_server::{
+    conn::Error as ConnError,
     dialect::Dialect,
     docker::Seen,
     facts::ServerFacts,
@@ -67,7 +68,10 @@ pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
             && !node.is_starting()
         {
             refusals.push(Refusal {
-                blame: Blame::World,
+                blame: match error {
+                    ConnError::Secret { .. } => Blame::Config,
+                    _ => Blame::World,
+                },
                 message: format!("node {}: {error}", node.name),
                 hint: error.hint(),
             });

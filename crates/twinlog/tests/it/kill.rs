@@ -88,6 +88,7 @@ async fn killed_at(kind: ServerKind, mode: &str, moment: Moment) -> bool {
     );
     crate::support::assert_proven(&again);
     if let Some(written) = written {
+        assert!(written > 1, "{moment:?}: nothing was written meanwhile");
         let rows = same_rows(
             &pair.both(),
             "SELECT id, COUNT(*) FROM client.seen GROUP BY id ORDER BY id",
@@ -170,7 +171,8 @@ fn one_server_each(pair: &Pair) {
 
 macro_rules! shares {
     ($($name:ident: $kind:ident $mode:literal $moment:ident, $share:literal of $shares:literal;)*) => {$(
-        #[tokio::test]
+        // The client must write while `up` runs.
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
             every_step(ServerKind::$kind, $mode, Moment::$moment, $share, $shares).await;
         }

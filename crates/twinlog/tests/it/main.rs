@@ -8,6 +8,8 @@ mod demo;
 mod docker;
 mod doctor;
 mod dsn;
+mod external;
+mod hand;
 mod init;
 mod kill;
 mod pages;
