@@ -206,6 +206,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     for replica in 0..2 {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
+    refusals.extend(refuse::operators(site, &plan, [a, b]));
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
         Ok(plan)
