@@ -233,6 +233,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
     links::settle(facts, [a, b], &mut plan);
+    refusals.extend(refuse::operators(site, &plan, [a, b]));
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
         Ok(plan)

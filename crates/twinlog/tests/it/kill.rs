@@ -182,8 +182,6 @@ macro_rules! shares {
 shares! {
     mariadb_by_gtid_1: MariaDb1011 "gtid" Step, 0 of 2;
     mariadb_by_gtid_2: MariaDb1011 "gtid" Step, 1 of 2;
-    mariadb_by_gtid_later_1: MariaDb1011 "gtid" Within, 0 of 2;
-    mariadb_by_gtid_later_2: MariaDb1011 "gtid" Within, 1 of 2;
     mariadb_by_position_1: MariaDb1011 "position" Within, 0 of 2;
     mariadb_by_position_2: MariaDb1011 "position" Within, 1 of 2;
     mysql_by_gtid_1: MySql97 "gtid" Step, 0 of 4;

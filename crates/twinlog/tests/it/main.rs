@@ -6,6 +6,7 @@
     reason = "what was skipped or reached is told with the test's output"
 )]
 
+mod bad_external;
 mod bad_input;
 mod cli;
 mod demo;
@@ -17,10 +18,12 @@ mod hand;
 mod init;
 mod kill;
 mod pages;
+mod plan;
 mod plan_json;
 mod schema;
 mod sql;
 mod status;
 mod support;
 mod terminal;
+mod unprivileged;
 mod walk;
