@@ -335,9 +335,21 @@ impl Site {
         node.replication_port.unwrap_or_else(own)
     }
 
+    /// The secrets that this pair needs.
+    fn secret_names(&self) -> Vec<&'static str> {
+        let docker = self
+            .nodes()
+            .iter()
+            .any(|node| self.config.runtime_of(node) == Runtime::Docker);
+        SECRETS
+            .into_iter()
+            .filter(|name| docker || *name != BOOTSTRAP_SECRET)
+            .collect()
+    }
+
     /// The secrets that do not exist yet.
     pub fn missing_secrets(&self) -> Vec<&'static str> {
-        SECRETS
+        self.secret_names()
             .into_iter()
             .filter(|name| !self.secrets.path(name).is_ok_and(|path| path.exists()))
             .collect()
@@ -348,7 +360,7 @@ impl Site {
     /// # Errors
     /// [`Error::Secret`].
     pub fn make_secrets(&self) -> Result<(), Error> {
-        SECRETS
+        self.secret_names()
             .iter()
             .try_for_each(|name| Ok(self.secrets.get_or_create(name).map(drop)?))
     }

@@ -60,6 +60,8 @@ impl Command {
             }
             // The demo clears up behind itself.
             Self::Sql(_) | Self::Demo(_) => None,
+            // Ctrl-C is how a watch ends well.
+            Self::Status(args) if args.is_watching() => None,
             _ => Some("interrupted"),
         }
     }

@@ -59,6 +59,13 @@ impl std::fmt::Display for Seconds {
     }
 }
 
+impl StatusArgs {
+    /// Whether it goes on until Ctrl-C.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.watch.is_some()
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
