@@ -44,6 +44,8 @@ pub struct Grants {
     pub agent: &'static [&'static str],
     /// Schemas of the server's own that the agent reads, for the errors of applier workers.
     pub agent_reads: &'static [&'static str],
+    /// What the account of an external node needs for all that `up` does there, with GRANT OPTION.
+    pub operator: &'static [&'static str],
 }
 
 impl Dialect {
@@ -96,27 +98,43 @@ impl Dialect {
 
     /// The privileges of an account that `SHOW GRANTS` does not list.
     pub fn missing_privileges(&self, account: Account, shown: &[String]) -> Vec<&'static str> {
-        let everywhere: Vec<String> = shown
-            .iter()
-            .filter(|line| line.contains(" ON *.* "))
-            .map(|line| line.to_ascii_uppercase())
-            .collect();
-        let has = |privilege: &str| {
-            everywhere.iter().any(|line| {
-                let list = line
-                    .trim_start_matches("GRANT ")
-                    .split(" ON *.* ")
-                    .next()
-                    .unwrap_or_default();
-                list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == privilege)
-            })
-        };
-        self.privileges(account)
-            .iter()
-            .copied()
-            .filter(|privilege| !has(privilege))
+        missing(self.privileges(account), shown)
+    }
+
+    /// The privileges that the account of an external node lacks.
+    pub fn missing_for_operator(&self, shown: &[String]) -> Vec<&'static str> {
+        let lacking = missing(self.row().grants.operator, shown);
+        // On MySQL, SUPER still stands for the privileges that came after it.
+        let is_super = !self.is_mariadb() && missing(&["SUPER"], shown).is_empty();
+        lacking
+            .into_iter()
+            .filter(|privilege| !(is_super && privilege.ends_with("_ADMIN")))
             .collect()
     }
+}
+
+/// Those of `wanted` that no line grants on `*.*`.
+fn missing(wanted: &[&'static str], shown: &[String]) -> Vec<&'static str> {
+    let everywhere: Vec<String> = shown
+        .iter()
+        .filter(|line| line.contains(" ON *.* "))
+        .map(|line| line.to_ascii_uppercase())
+        .collect();
+    let has = |privilege: &str| {
+        everywhere.iter().any(|line| {
+            let list = line
+                .trim_start_matches("GRANT ")
+                .split(" ON *.* ")
+                .next()
+                .unwrap_or_default();
+            list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == privilege)
+        })
+    };
+    wanted
+        .iter()
+        .copied()
+        .filter(|privilege| !has(privilege))
+        .collect()
 }
 
 #[cfg(test)]
@@ -147,5 +165,11 @@ mod tests {
             ),
             ["REPLICATION SLAVE"]
         );
+        let operator = dialect.row().grants.operator;
+        assert_eq!(dialect.missing_for_operator(&[]), operator);
+        let old_root = ["GRANT RELOAD, PROCESS, CREATE USER, CREATE, SELECT, REFERENCES, TRIGGER, EVENT, REPLICATION CLIENT, \
+                         REPLICATION SLAVE, SUPER ON *.* TO `root`@`%`"
+            .to_owned()];
+        assert!(dialect.missing_for_operator(&old_root).is_empty());
     }
 }
