@@ -414,10 +414,9 @@ impl Site {
     ) -> Result<Conn, ConnError> {
         let endpoint = self
             .endpoint(node, login)
-            .map_err(|error| ConnError::Unreachable {
+            .map_err(|error| ConnError::Secret {
                 address: Address::Tcp(node.host.clone(), node.port),
-                user: Account::Agent.user().into(),
-                reason: error.to_string(),
+                error,
             })?;
         let preferred =
             node.client_tls() == config::ClientTls::Preferred && endpoint.tls != ClientTls::Off;

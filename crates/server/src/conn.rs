@@ -11,6 +11,7 @@ use std::{fmt, future::Future, path::PathBuf, time::Duration};
 use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::secrets::SecretError;
 pub use stream::{Column, Kind, Part};
 
 /// How long a TCP or socket connection, with its handshake, may take.
@@ -75,6 +76,14 @@ pub enum Error {
         /// The operating system's or the driver's words.
         reason: String,
     },
+    /// There is no password to connect with.
+    #[error("cannot log in to {address}: {error}")]
+    Secret {
+        /// Where.
+        address: Address,
+        /// Why.
+        error: SecretError,
+    },
     /// The server answered the connection attempt with an error.
     #[error("{address} refuses '{user}': ERROR {code} ({state}): {message}")]
     Refused {
@@ -120,13 +129,14 @@ impl Error {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Refused { code, .. } | Self::Statement { code, .. } => Some(*code),
-            Self::Unreachable { .. } | Self::Lost { .. } => None,
+            Self::Unreachable { .. } | Self::Secret { .. } | Self::Lost { .. } => None,
         }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Secret { error, .. } => return error.hint(),
             Self::Unreachable { reason, .. } if reason.contains("HandshakeFailure") || reason.contains("TLS") => {
                 "the server offers no TLS that twinlog accepts (1.2 or newer): set `tls = \"off\"` for this node if the \
                  network between is trusted"

@@ -112,13 +112,15 @@ fn poor_operator(scene: &Scene) -> Vec<Hit> {
             let missing = live
                 .facts
                 .dialect
-                .missing_for_operator(&live.facts.own_grants);
+                .missing_of_operator(&live.facts.own_grants);
             let user = node.user.as_deref()?;
             if config.runtime_of(node) != Runtime::External || missing.is_empty() {
                 return None;
             }
             let list = missing.join(", ");
-            let advice = format!("GRANT {list} ON *.* TO '{user}'@'…' WITH GRANT OPTION");
+            let advice = format!(
+                "As an administrator: `GRANT ALL PRIVILEGES ON *.* TO '{user}'@… WITH GRANT OPTION`, or just those named."
+            );
             Some(
                 Hit::on(subject, format!("it lacks {list}"))
                     .at(format!("'{user}'"))

@@ -172,11 +172,12 @@ async fn missing_grant(site: &Site, node: &Node, silence: &Silence) -> Option<St
         .iter()
         .filter_map(|row| row.at(0).map(str::to_owned))
         .collect();
-    let missing = dialect.missing_for_operator(&grants);
+    let missing = dialect.missing_of_operator(&grants);
     let user = node.user.as_deref().unwrap_or("root");
     (!missing.is_empty()).then(|| {
         format!(
-            "the account lacks privileges: GRANT {} ON *.* TO '{user}'@'…' WITH GRANT OPTION",
+            "the account lacks {}; as an administrator: `GRANT ALL PRIVILEGES ON *.* TO '{user}'@… WITH GRANT OPTION`, or \
+             just those named",
             missing.join(", ")
         )
     })

@@ -41,6 +41,10 @@ pub(super) fn sameness(
             refusals.push(needs_copy(facts, full, empty));
             None
         }
+        // What a link by file and position has carried cannot be told from the logs.
+        (_, [false, false]) if site.config.replication.mode == Mode::Position => {
+            Some(Sameness::Empty)
+        }
         ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals),
     }
 }

@@ -101,8 +101,8 @@ pub(super) fn plan(
         source,
         tls: tls.from[source].clone(),
     };
-    match links.as_slice() {
-        [] => match fresh(site, facts, replica, servers) {
+    match links.first() {
+        None => match fresh(site, facts, replica, servers) {
             Ok((before, start)) => push(
                 plan,
                 replica,
@@ -111,7 +111,7 @@ pub(super) fn plan(
             ),
             Err(refusal) => refusals.push(*refusal),
         },
-        [link] if is_from(link, site, source, &servers[source].facts) => {
+        Some(link) => {
             existing(
                 link,
                 servers[replica],
@@ -122,7 +122,6 @@ pub(super) fn plan(
                 refusals,
             );
         }
-        _ => refusals.push(stranger(links, names[1])),
     }
 }
 
@@ -183,7 +182,23 @@ fn is_from(link: &LinkFacts, site: &Site, source: usize, server: &ServerFacts) -
         }
 }
 
-fn stranger(links: &[LinkFacts], replica: &str) -> Refusal {
+/// A node that follows anything but its peer, or its peer and something else.
+pub(super) fn stranger(
+    site: &Site,
+    facts: &PairFacts,
+    replica: usize,
+    servers: [&Server; 2],
+) -> Option<Refusal> {
+    let source = 1 - replica;
+    let links = &servers[replica].facts.links;
+    match links.as_slice() {
+        [] => None,
+        [link] if is_from(link, site, source, &servers[source].facts) => None,
+        links => Some(strangers_links(links, &facts.nodes[replica].name)),
+    }
+}
+
+fn strangers_links(links: &[LinkFacts], replica: &str) -> Refusal {
     let list: Vec<String> = links
         .iter()
         .map(|link| match link.channel.as_str() {

@@ -212,6 +212,11 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         return Ok(plan);
     };
     refusals.extend(refuse::servers(site, facts, [a, b]));
+    let strangers = (0..2).filter_map(|replica| links::stranger(site, facts, replica, [a, b]));
+    refusals.extend(strangers);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
     let sameness = adopt::sameness(site, facts, [a, b], &mut refusals);
     let tls = links::tls(site, facts, [a, b], &mut plan, &mut refusals);
     let writer = variables::writer([a, b]);
@@ -228,6 +233,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
     links::settle(facts, [a, b], &mut plan);
+    refusals.extend(refuse::operators(site, &plan, [a, b]));
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
         Ok(plan)

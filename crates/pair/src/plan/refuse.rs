@@ -1,13 +1,14 @@
 //! The reasons why there is no plan: each says what was seen, where, and what to do.
 
 use twinlog_server::{
+    conn::Error as ConnError,
     dialect::Dialect,
     docker::Seen,
     facts::ServerFacts,
     process::{NodeMark, Owner},
 };
 
-use super::Server;
+use super::{Action, Plan, Server};
 use crate::{
     config::{Policy, Runtime},
     container::DockerFacts,
@@ -67,7 +68,10 @@ pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
             && !node.is_starting()
         {
             refusals.push(Refusal {
-                blame: Blame::World,
+                blame: match error {
+                    ConnError::Secret { .. } => Blame::Config,
+                    _ => Blame::World,
+                },
                 message: format!("node {}: {error}", node.name),
                 hint: error.hint(),
             });
@@ -332,6 +336,32 @@ fn clocks(site: &Site, names: [&String; 2], [a, b]: [&ServerFacts; 2]) -> Option
             "run NTP on both machines, or choose a policy that needs no clock: `prefer:<node>` or `manual`",
         )
     })
+}
+
+/// An account that could not carry its part of the plan out would leave it half-done.
+pub(super) fn operators(site: &Site, plan: &Plan, servers: [&Server; 2]) -> Vec<Refusal> {
+    let changes = |index| {
+        plan.steps
+            .iter()
+            .any(|step| step.node == Some(index) && matches!(step.action, Action::Sql(_)))
+    };
+    let lacking = |index: usize| {
+        let (node, server) = (site.nodes()[index], &servers[index].facts);
+        let missing = server.dialect.missing_of_operator(&server.own_grants);
+        let user = node.user.as_deref().unwrap_or("root");
+        (is_external(site, index) && changes(index) && !missing.is_empty()).then(|| {
+            Refusal::new(
+                Blame::World,
+                format!(
+                    "node {}: account '{user}' lacks privileges that this takes: {}",
+                    node.name,
+                    missing.join(", ")
+                ),
+                format!("as an administrator: `GRANT ALL PRIVILEGES ON *.* TO '{user}'@… WITH GRANT OPTION`, or just those named"),
+            )
+        })
+    };
+    (0..2).filter_map(lacking).collect()
 }
 
 fn other_pair(site: &Site, name: &str, server: &ServerFacts) -> Option<Refusal> {

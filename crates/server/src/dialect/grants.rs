@@ -3,6 +3,9 @@
 use super::Dialect;
 use crate::sql::{Sql, literal};
 
+/// What the agent needs in twinlog's own schema.
+const OWN_PRIVILEGES: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP";
+
 /// An account of twinlog's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
@@ -44,8 +47,6 @@ pub struct Grants {
     pub agent: &'static [&'static str],
     /// Schemas of the server's own that the agent reads, for the errors of applier workers.
     pub agent_reads: &'static [&'static str],
-    /// What the account of an external node needs for all that `up` does there, with GRANT OPTION.
-    pub operator: &'static [&'static str],
 }
 
 impl Dialect {
@@ -86,8 +87,7 @@ impl Dialect {
             ]
         };
         if account == Account::Agent {
-            let own = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP";
-            statements.push(format!("GRANT {own} ON `twinlog`.* TO {name}").into());
+            statements.push(format!("GRANT {OWN_PRIVILEGES} ON `twinlog`.* TO {name}").into());
             let reads = self.row().grants.agent_reads.iter();
             statements.extend(
                 reads.map(|schema| format!("GRANT SELECT ON `{schema}`.* TO {name}").into()),
@@ -98,43 +98,74 @@ impl Dialect {
 
     /// The privileges of an account that `SHOW GRANTS` does not list.
     pub fn missing_privileges(&self, account: Account, shown: &[String]) -> Vec<&'static str> {
-        missing(self.privileges(account), shown)
+        self.privileges(account)
+            .iter()
+            .copied()
+            .filter(|privilege| !has(shown, &["*.*"], privilege))
+            .collect()
     }
 
-    /// The privileges that the account of an external node lacks.
-    pub fn missing_for_operator(&self, shown: &[String]) -> Vec<&'static str> {
-        let lacking = missing(self.row().grants.operator, shown);
-        // On MySQL, SUPER still stands for the privileges that came after it.
-        let is_super = !self.is_mariadb() && missing(&["SUPER"], shown).is_empty();
-        lacking
+    /// What the account that makes an external server a node lacks of what that takes; empty where `SHOW GRANTS`
+    /// cannot tell, because it names roles.
+    ///
+    /// The lists were tried on MySQL 5.6 and 9.7, MariaDB 10.11 and 11.8.
+    pub fn missing_of_operator(&self, shown: &[String]) -> Vec<&'static str> {
+        if shown.iter().any(|line| !line.contains(" ON ")) {
+            return Vec::new();
+        }
+        let administers: &[&str] = if self.is_mariadb() {
+            &[
+                "SUPER",
+                "REPLICATION SLAVE ADMIN",
+                "REPLICATION MASTER ADMIN",
+                "BINLOG ADMIN",
+            ]
+        } else if self.row().persist {
+            &["REPLICATION_SLAVE_ADMIN", "SYSTEM_VARIABLES_ADMIN"]
+        } else {
+            &["SUPER"]
+        };
+        let by_super = |privilege: &&str| self.row().persist && privilege.ends_with("_ADMIN");
+        let mut needed = vec!["SELECT", "RELOAD", "CREATE USER"];
+        needed.extend(
+            administers
+                .iter()
+                .filter(|privilege| !(by_super(privilege) && has(shown, &["*.*"], "SUPER"))),
+        );
+        // Nobody can give what he has not.
+        needed.extend(
+            Account::ALL
+                .into_iter()
+                .flat_map(|account| self.privileges(account)),
+        );
+        let mut missing: Vec<&str> = needed
             .into_iter()
-            .filter(|privilege| !(is_super && privilege.ends_with("_ADMIN")))
-            .collect()
+            .filter(|privilege| !has(shown, &["*.*"], privilege))
+            .collect();
+        let own = OWN_PRIVILEGES.split(", ");
+        missing.extend(own.filter(|privilege| !has(shown, &["*.*", "`twinlog`.*"], privilege)));
+        if !shown
+            .iter()
+            .any(|line| line.contains(" ON *.* ") && line.contains("WITH GRANT OPTION"))
+        {
+            missing.push("GRANT OPTION");
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        missing
     }
 }
 
-/// Those of `wanted` that no line grants on `*.*`.
-fn missing(wanted: &[&'static str], shown: &[String]) -> Vec<&'static str> {
-    let everywhere: Vec<String> = shown
-        .iter()
-        .filter(|line| line.contains(" ON *.* "))
-        .map(|line| line.to_ascii_uppercase())
-        .collect();
-    let has = |privilege: &str| {
-        everywhere.iter().any(|line| {
-            let list = line
-                .trim_start_matches("GRANT ")
-                .split(" ON *.* ")
-                .next()
-                .unwrap_or_default();
-            list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == privilege)
-        })
-    };
-    wanted
-        .iter()
-        .copied()
-        .filter(|privilege| !has(privilege))
-        .collect()
+/// Whether lines of `SHOW GRANTS` list a privilege on one of these places.
+fn has(shown: &[String], places: &[&str], privilege: &str) -> bool {
+    shown.iter().any(|line| {
+        let list = places
+            .iter()
+            .find_map(|place| line.split_once(&format!(" ON {place} ")))
+            .map_or("", |(list, _)| list.trim_start_matches("GRANT "))
+            .to_ascii_uppercase();
+        list == "ALL PRIVILEGES" || list.split(',').any(|entry| entry.trim() == privilege)
+    })
 }
 
 #[cfg(test)]
@@ -165,11 +196,29 @@ mod tests {
             ),
             ["REPLICATION SLAVE"]
         );
-        let operator = dialect.row().grants.operator;
-        assert_eq!(dialect.missing_for_operator(&[]), operator);
-        let old_root = ["GRANT RELOAD, PROCESS, CREATE USER, CREATE, SELECT, REFERENCES, TRIGGER, EVENT, REPLICATION CLIENT, \
-                         REPLICATION SLAVE, SUPER ON *.* TO `root`@`%`"
-            .to_owned()];
-        assert!(dialect.missing_for_operator(&old_root).is_empty());
+    }
+
+    #[test]
+    fn an_operator_needs_what_it_hands_on() {
+        let dialect = Dialect::of(&Version {
+            flavour: Flavour::MySql,
+            major: 5,
+            minor: 6,
+            patch: 24,
+        })
+        .expect("supported");
+        let missing = |shown: &[&str]| {
+            let shown: Vec<String> = shown.iter().map(|line| (*line).to_owned()).collect();
+            dialect.missing_of_operator(&shown)
+        };
+        let all = "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%'";
+        assert_eq!(missing(&[all]), ["GRANT OPTION"]);
+        assert!(missing(&[&format!("{all} WITH GRANT OPTION")]).is_empty());
+        let global = "GRANT SELECT, RELOAD, PROCESS, REFERENCES, SUPER, REPLICATION SLAVE, REPLICATION CLIENT, \
+                      CREATE USER, EVENT, TRIGGER ON *.* TO 'op'@'%' WITH GRANT OPTION";
+        let own = "GRANT INSERT, UPDATE, DELETE, CREATE, DROP, INDEX ON `twinlog`.* TO 'op'@'%' WITH GRANT OPTION";
+        assert_eq!(missing(&[global, own]), ["ALTER"]);
+        // A role may give what is not listed.
+        assert!(missing(&["GRANT `dba`@`%` TO `op`@`%`"]).is_empty());
     }
 }

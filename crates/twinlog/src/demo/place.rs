@@ -8,17 +8,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use twinlog_pair::{
-    config::{Config, OptionValue},
-    down,
-    site::Site,
-};
+use twinlog_pair::{config::Config, down, site::Site};
 use twinlog_server::process::{self, Binary, RunAs};
 
 use crate::failure::{Failure, USAGE, WORLD};
-
-/// The servers' own temporary directory, in the place.
-const TEMPORARY: &str = "tmp";
 
 /// The server program: the one that was named, or the first that is found.
 pub(crate) fn find_server(named: Option<&Path>) -> Result<Binary, Failure> {
@@ -97,9 +90,6 @@ impl Place {
             // What is secret in it has a mode of its own; the servers' user has to walk through, whatever the umask.
             let made = builder.tempdir_in(&base).and_then(|dir| {
                 fs::set_permissions(&dir, Permissions::from_mode(0o755))?;
-                let temporary = dir.path().join(TEMPORARY);
-                fs::create_dir(&temporary)?;
-                fs::set_permissions(&temporary, Permissions::from_mode(0o1777))?;
                 Ok(Self { dir })
             });
             match made {
@@ -126,10 +116,6 @@ impl Place {
     pub(crate) fn config(&self, binary: &Binary, user: Option<&RunAs>) -> Result<Config, Failure> {
         let mut config = Config::local(self.path(), "demo");
         config.server.binary = Some(binary.path.clone());
-        // The caller's TMPDIR may be closed to the servers' user.
-        let temporary = self.path().join(TEMPORARY).display().to_string();
-        let options = &mut config.server.options;
-        options.insert("tmpdir".into(), OptionValue::Text(temporary));
         if let Some(user) = user {
             config.server.user.clone_from(&user.name);
         }

@@ -35,7 +35,10 @@ impl Stage {
 
     /// Lines as they are.
     pub(crate) fn show(&self, text: &str) -> Result<(), Stop> {
-        let lines: Vec<String> = text.lines().map(|line| format!("{MARGIN}{line}")).collect();
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| format!("{MARGIN}{line}").trim_end().to_owned())
+            .collect();
         self.line(&lines.join("\n"))
     }
 

@@ -314,3 +314,47 @@ fn a_disk_that_fills_up_half_way() {
     assert_proven(&pair.twinlog.run(&["up"]));
     pair.twinlog.run(&["down"]).expect_code(0);
 }
+
+#[test]
+fn clocks_that_are_apart() {
+    let library = ["x86_64", "aarch64"]
+        .map(|arch| format!("/usr/lib/{arch}-linux-gnu/faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    let Some(library) = library else {
+        println!("SKIPPED: another clock takes libfaketime");
+        return;
+    };
+    // An installation whose server lives a minute ahead.
+    let kind = ServerKind::MariaDb118;
+    let early = TestDir::new();
+    fs::create_dir(early.join("sbin")).unwrap();
+    for part in ["share", "lib"] {
+        std::os::unix::fs::symlink(kind.basedir().join(part), early.join(part)).unwrap();
+    }
+    let script = format!(
+        "#!/bin/sh\nexport LD_PRELOAD={library} FAKETIME=+60 FAKETIME_DONT_FAKE_MONOTONIC=1\nexec {} \"$@\"\n",
+        kind.server_binary().display()
+    );
+    let binary = early.join("sbin/mariadbd");
+    fs::write(&binary, script).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let pair = Pair::new(kind, "");
+    let text = fs::read_to_string(pair.dir.join("twinlog.toml")).unwrap();
+    let other = format!("[nodes.b]\nbinary = \"{}\"\n", binary.display());
+    pair.twinlog
+        .write("twinlog.toml", &text.replacen("[nodes.b]\n", &other, 1));
+    let output = pair.twinlog.run(&["up"]);
+    assert_fails(
+        &output,
+        1,
+        &["the clocks of a and b are ", "run NTP", "`prefer:<node>`"],
+    );
+    let indifferent = format!(
+        "{}[conflicts]\npolicy = \"prefer:a\"\n",
+        text.replacen("[nodes.b]\n", &other, 1)
+    );
+    pair.twinlog.write("twinlog.toml", &indifferent);
+    assert_proven(&pair.twinlog.run(&["up"]));
+}

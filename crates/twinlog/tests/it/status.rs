@@ -146,7 +146,7 @@ fn healthy(pair: &Pair) {
     }
     let text = pair.twinlog.run(&["status"]).expect_code(0).to_owned();
     assert!(
-        text.starts_with("shop: healthy") && text.contains("a → b"),
+        text.starts_with("pair: healthy") && text.contains("a → b"),
         "{text}"
     );
 }

@@ -211,12 +211,6 @@ impl Db {
         }
     }
 
-    /// The first column of the first row, "" where there is none.
-    pub(crate) async fn value(&self, sql: &str) -> String {
-        let first = self.rows(sql).await.into_iter().flatten().next();
-        first.unwrap_or_default()
-    }
-
     /// Statements one after the other, on one connection.
     pub(crate) async fn run(&self, statements: &[&str]) {
         let mut conn = self

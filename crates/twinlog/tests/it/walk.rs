@@ -50,6 +50,56 @@ async fn walk_through(kind: ServerKind, mode: &str) {
     assert!(pair.processes("a").is_empty() && pair.processes("b").is_empty());
 }
 
+/// The published `twinlog.toml` asks for what the document's my.cnf does: one database, names folded, a character set.
+#[tokio::test]
+async fn the_documents_own_settings() {
+    let pair = Pair::new(
+        ServerKind::MySql97,
+        "options = { lower_case_table_names = 1, character_set_server = \"utf8mb3\" }\n",
+    );
+    let text = fs::read_to_string(pair.dir.join("twinlog.toml")).unwrap();
+    pair.twinlog
+        .write("twinlog.toml", &format!("databases = [\"test\"]\n{text}"));
+    pair.up();
+    let nodes = pair.both();
+    walk(&nodes).await;
+    insert_on_both(&nodes, 5).await;
+    // From another database, by another spelling: what `binlog-do-db` would lose.
+    nodes[0]
+        .run(&[
+            "USE mysql",
+            "UPDATE TEST.Info SET name = 'x'",
+            "CREATE TABLE test.More (id INT PRIMARY KEY)",
+        ])
+        .await;
+    nodes[1]
+        .wait_for_rows(
+            "SELECT DISTINCT name FROM test.info",
+            &vec![vec!["x".into()]],
+        )
+        .await;
+    nodes[1]
+        .wait_for_rows("SELECT COUNT(*) FROM test.more", &vec![vec!["0".into()]])
+        .await;
+    // Other databases stay where they are.
+    nodes[0]
+        .run(&[
+            "CREATE DATABASE other",
+            "CREATE TABLE test.last (id INT PRIMARY KEY)",
+        ])
+        .await;
+    nodes[1]
+        .wait_for_rows("SELECT COUNT(*) FROM test.last", &vec![vec!["0".into()]])
+        .await;
+    assert!(
+        nodes[1]
+            .rows("SHOW DATABASES LIKE 'other'")
+            .await
+            .is_empty()
+    );
+    assert_eq!(pair.up().stderr, "nothing was missing\n");
+}
+
 #[tokio::test]
 async fn mysql_9_7_by_gtid() {
     walk_through(ServerKind::MySql97, "gtid").await;
