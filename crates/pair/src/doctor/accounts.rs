@@ -4,6 +4,7 @@ use jiff::{ToSpan, tz::TimeZone};
 use twinlog_server::{dialect::Account, facts::logins::Login};
 
 use super::{Hit, Live, Rule, Scene, Severity, Subject, servers};
+use crate::config::Runtime;
 
 /// As long before its end a certificate is made again by `up`.
 const EXPIRY_WARNING_DAYS: i64 = 30;
@@ -59,6 +60,15 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Restrict it (`RENAME USER 'root'@'%' TO 'root'@'localhost'`) and give applications accounts of their own.",
         check: |scene| logins(scene, |login| login.user == "root" && login.host == "%"),
     },
+    Rule {
+        code: "TL207",
+        severity: Severity::Warning,
+        title: "the account that twinlog.toml names lacks privileges",
+        why: "On a server of someone else's `up` makes accounts, sets variables and makes links as this account; without the \
+              privileges it stops half-way, with the server's own error.",
+        advice: "Grant them, with GRANT OPTION.",
+        check: poor_operator,
+    },
 ];
 
 fn missing_privileges(scene: &Scene) -> Vec<Hit> {
@@ -92,6 +102,32 @@ fn lacking(subject: &Subject, live: &Live, account: Account) -> Option<Hit> {
         }
     };
     Some(Hit::on(subject, seen).at(format!("'{user}'@'%'")))
+}
+
+fn poor_operator(scene: &Scene) -> Vec<Hit> {
+    scene
+        .live()
+        .filter_map(|(index, subject, live)| {
+            let (config, node) = scene.node(index)?;
+            let missing = live
+                .facts
+                .dialect
+                .missing_of_operator(&live.facts.own_grants);
+            let user = node.user.as_deref()?;
+            if config.runtime_of(node) != Runtime::External || missing.is_empty() {
+                return None;
+            }
+            let list = missing.join(", ");
+            let advice = format!(
+                "As an administrator: `GRANT ALL PRIVILEGES ON *.* TO '{user}'@… WITH GRANT OPTION`, or just those named."
+            );
+            Some(
+                Hit::on(subject, format!("it lacks {list}"))
+                    .at(format!("'{user}'"))
+                    .advise(advice),
+            )
+        })
+        .collect()
 }
 
 fn logins(scene: &Scene, bad: fn(&Login) -> bool) -> Vec<Hit> {

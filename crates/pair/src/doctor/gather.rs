@@ -10,7 +10,7 @@ use twinlog_server::{
     certs,
     conn::Error as ConnError,
     facts::{
-        ServerFacts,
+        self, ServerFacts,
         logins::{self, Login},
         schema::{SchemaFacts, sees_all_schemas},
     },
@@ -101,7 +101,13 @@ async fn look_closer(
     };
     let server = match facts.server {
         Ok(server) => server,
-        Err(silence) => return (subject, Some(silent(node, &silence)), Vec::new()),
+        Err(silence) => {
+            let mut silent = silent(node, &silence);
+            if let Some(grant) = missing_grant(site, node, &silence).await {
+                silent.hint = Some(grant);
+            }
+            return (subject, Some(silent), Vec::new());
+        }
     };
     subject.settings = Settings::of_server(&server.variables);
     match read_closer(site, node, &server).await {
@@ -147,6 +153,34 @@ async fn read_closer(site: &Site, node: &Node, server: &ServerFacts) -> Result<C
     };
     conn.close().await;
     Ok(closer)
+}
+
+/// Where an account may log in and not look: what it needs.
+async fn missing_grant(site: &Site, node: &Node, silence: &Silence) -> Option<String> {
+    let Silence::Failed(ConnError::Statement {
+        code: 1044 | 1142 | 1227,
+        ..
+    }) = silence
+    else {
+        return None;
+    };
+    let mut conn = site.connect(node, As::Admin, CONNECT_LIMIT).await.ok()?;
+    let dialect = facts::read_dialect(&mut conn).await.ok()?;
+    let rows = conn.rows("SHOW GRANTS").await.ok()?;
+    conn.close().await;
+    let grants: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.at(0).map(str::to_owned))
+        .collect();
+    let missing = dialect.missing_of_operator(&grants);
+    let user = node.user.as_deref().unwrap_or("root");
+    (!missing.is_empty()).then(|| {
+        format!(
+            "the account lacks {}; as an administrator: `GRANT ALL PRIVILEGES ON *.* TO '{user}'@… WITH GRANT OPTION`, or \
+             just those named",
+            missing.join(", ")
+        )
+    })
 }
 
 fn unchecked(node: &Node, closer: &Closer) -> Vec<Unchecked> {

@@ -39,6 +39,9 @@ const MARIADB: &[((u16, u16), Date)] = &[
     ((11, 7), date(2025, 5, 12)),
     ((11, 8), date(2028, 6, 4)),
     ((12, 0), date(2025, 11, 18)),
+    ((12, 1), date(2026, 2, 13)),
+    ((12, 2), date(2026, 5, 13)),
+    ((12, 3), date(2029, 6, 30)),
 ];
 
 /// The last day on which a version's series gets fixes, where that is known.

@@ -285,3 +285,37 @@ fn rules_are_listed_and_explained() {
         unknown.stderr
     );
 }
+
+#[tokio::test]
+async fn an_account_that_may_not_look_is_told_what_it_lacks() {
+    let pair = Pair::new(ServerKind::MariaDb1011, "");
+    pair.up();
+    for node in pair.both() {
+        node.run(&[
+            "SET sql_log_bin = 0",
+            "CREATE USER 'poor'@'%' IDENTIFIED BY 'x'",
+            "GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO 'poor'@'%'",
+        ])
+        .await;
+    }
+    let dir = TestDir::new();
+    let node = |port| {
+        format!(
+            "runtime = \"external\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"poor\"\npassword_env = \"PASSWORD\"\n"
+        )
+    };
+    let [a, b] = &pair.ports;
+    let twinlog = twinlog(&dir).with_env("PASSWORD", "x");
+    twinlog.write(
+        "twinlog.toml",
+        &format!("[nodes.a]\n{}[nodes.b]\n{}", node(a), node(b)),
+    );
+    let output = twinlog.run(&["doctor", "--json"]);
+    output.expect_code(3);
+    let report = assert_valid("doctor", &output.stdout);
+    let hint = report["silent"][1]["hint"].as_str().unwrap_or_default();
+    assert!(
+        hint.starts_with("the account lacks ALTER, ") && hint.contains("REPLICATION SLAVE ADMIN"),
+        "{hint}"
+    );
+}

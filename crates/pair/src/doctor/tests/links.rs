@@ -6,7 +6,10 @@ use super::{
     Case,
     baseline::{UUIDS, link, live, login, mariadb, mysql, set},
 };
-use crate::{config::Mode, doctor::examine};
+use crate::{
+    config::{Mode, Runtime},
+    doctor::examine,
+};
 
 pub(super) const CASES: &[Case] = &[
     Case("TL101", mysql, |s| live(s, 0).facts.links.clear()),
@@ -106,6 +109,12 @@ pub(super) const CASES: &[Case] = &[
     Case("TL205", mysql, |s| set(s, 0, "skip_grant_tables", "ON")),
     Case("TL206", mysql, |s| {
         live(s, 0).logins = Some(vec![login("root", "%", &["SUPER"])])
+    }),
+    Case("TL207", mysql, |s| {
+        let config = s.config.as_mut().expect("a pair");
+        config.nodes[0].runtime = Some(Runtime::External);
+        config.nodes[0].user = Some("dba".into());
+        live(s, 0).facts.own_grants = vec!["GRANT SELECT ON *.* TO `dba`@`%`".into()];
     }),
 ];
 

@@ -5,6 +5,7 @@ mod text;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
@@ -12,7 +13,8 @@ use jiff::Zoned;
 use twinlog_pair::{
     config::Config,
     doctor::{
-        self, Rule, Scene, Severity, gather,
+        self, Rule, Scene, Severity,
+        gather::{self, Gathered},
         report::{Report, Selection},
     },
     site::Site,
@@ -22,8 +24,11 @@ use twinlog_server::{mycnf::OptionFile, version::Version};
 use crate::{
     cli::Format,
     failure::{Failure, NO, USAGE, WORLD},
-    output::{print, print_json},
+    output::{print, print_json, tell},
 };
+
+/// How long a command may be silent.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Look for what is wrong with servers, links, accounts, schemas and option files, and say what to do about it.
 #[derive(Debug, Args)]
@@ -109,7 +114,7 @@ pub(crate) async fn run(config: &Path, args: &DoctorArgs) -> Result<ExitCode, Fa
     }
     let report = if args.my_cnf.is_empty() {
         let site = Site::open(Config::load(config)?)?;
-        let gathered = gather::gather(&site).await;
+        let gathered = gather_patiently(&site).await;
         let findings = doctor::examine(&gathered.scene);
         Report::new(
             findings,
@@ -136,6 +141,18 @@ pub(crate) async fn run(config: &Path, args: &DoctorArgs) -> Result<ExitCode, Fa
         print(&text::render(&report, text::width()));
     }
     Ok(exit_code(&report))
+}
+
+/// Says so when it takes longer: some servers open every table to describe them.
+async fn gather_patiently(site: &Site) -> Gathered {
+    let mut gathering = std::pin::pin!(gather::gather(site));
+    match tokio::time::timeout(PATIENCE, &mut gathering).await {
+        Ok(gathered) => gathered,
+        Err(_) => {
+            tell("looking at both servers and all their tables…");
+            gathering.await
+        }
+    }
 }
 
 fn selection(args: &DoctorArgs) -> Selection {
