@@ -3,13 +3,16 @@
 # make bench   time to a proven pair, beside one server started by hand
 # make lint    format, clippy, dependencies, scripts
 # make fmt     put the code into its format
+# make docs    write the manual pages and the schemas anew
+# make install put the binary, its manual and its completions below PREFIX (/usr/local)
 # make fetch   only fetch the servers
 # make clean   remove all that was built or fetched
 
 SHELL := /bin/bash
 CARGO ?= cargo
+PREFIX ?= /usr/local
 
-.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt fetch clean compiler
+.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch images clean compiler
 
 build: compiler
 	$(CARGO) build --locked --workspace
@@ -19,7 +22,7 @@ demo: compiler
 	scripts/install-server
 	$(CARGO) run --quiet --locked --package twinlog -- demo
 
-test: compiler fetch
+test: compiler fetch images
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
 
 bench: compiler fetch
@@ -43,8 +46,31 @@ lint-scripts:
 fmt:
 	$(CARGO) fmt --all
 
+docs: compiler
+	UPDATE_DOCS=1 UPDATE_SCHEMAS=1 $(CARGO) test --locked --package twinlog --test it -- is_current schema
+
+# DESTDIR is for those who make packages.
+install: compiler
+	$(CARGO) build --locked --release --package twinlog
+	install -D -m 755 target/release/twinlog "$(DESTDIR)$(PREFIX)/bin/twinlog"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -m 644 docs/man/*.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	for shell in bash:bash-completion/completions/twinlog zsh:zsh/site-functions/_twinlog \
+			fish:fish/vendor_completions.d/twinlog.fish; do \
+		file="$(DESTDIR)$(PREFIX)/share/$${shell#*:}"; \
+		install -d "$$(dirname "$$file")" && target/release/twinlog completions "$${shell%%:*}" >"$$file" || exit 1; \
+	done
+
 fetch:
 	@scripts/fetch-servers
+
+# Only root can start an engine of its own: without one the docker tests say that they were skipped.
+images:
+	@if [ "$$(id -u)" = 0 ]; then \
+		{ command -v dockerd && command -v iptables && command -v ip; } >/dev/null || \
+			scripts/apt-install docker.io iproute2 iptables; \
+		scripts/docker-images --build; \
+	fi
 
 clean:
 	$(CARGO) clean
@@ -53,5 +79,5 @@ clean:
 # Rust links with the C compiler, and `ring` is partly written in C.
 compiler:
 	@command -v $(CARGO) >/dev/null || \
-		{ echo "make: error: no cargo on PATH: install Rust 1.85 or later (with sudo: keep PATH)" >&2; exit 1; }
+		{ echo "make: error: no cargo on PATH: install Rust 1.89 or later (with sudo: keep PATH)" >&2; exit 1; }
 	@command -v cc >/dev/null || scripts/apt-install gcc libc6-dev

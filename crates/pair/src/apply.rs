@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
+    docker::DockerError,
     process,
     sql::Sql,
 };
 
 use crate::{
-    config::Node,
+    config::{Node, Runtime},
+    container,
     observe::mark,
     plan::{Action, Step},
     site::{Login, Site},
@@ -46,6 +48,9 @@ pub enum Cause {
     /// A statement.
     #[error(transparent)]
     Sql(#[from] ConnError),
+    /// The docker engine.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// A dialect that twinlog does not know.
     #[error(transparent)]
     Unsupported(#[from] twinlog_server::dialect::Unsupported),
@@ -84,6 +89,7 @@ impl Cause {
         match self {
             Self::Site(error) => error.hint(),
             Self::Sql(error) => error.hint(),
+            Self::Docker(error) => error.hint(),
             Self::Unsupported(error) => error.hint(),
             Self::TimedOut { .. } => {
                 Some("run the same command again: it goes on where it stopped".into())
@@ -98,6 +104,22 @@ pub trait Progress: Sync {
     fn begin(&self, step: &Step);
     /// A step is done.
     fn end(&self, step: &Step, took: Duration);
+    /// Something that is no step takes a while: called after a second, and then every ten.
+    fn waiting(&self, what: &str, so_far: Duration);
+}
+
+/// Awaits `work`, telling `progress` when it takes long.
+pub async fn patiently<T>(progress: &dyn Progress, what: &str, work: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let mut work = std::pin::pin!(work);
+    let mut due = Duration::from_secs(1);
+    loop {
+        match tokio::time::timeout_at((started + due).into(), &mut work).await {
+            Ok(result) => return result,
+            Err(_) => progress.waiting(what, started.elapsed()),
+        }
+        due += Duration::from_secs(10);
+    }
 }
 
 /// Carries out steps: those of one node in order, those of different nodes side by side, those of the pair alone.
@@ -158,6 +180,7 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (Action::Found { .. }, _) => Ok(()),
         (Action::MakeSecrets { .. }, _) => Ok(site.make_secrets()?),
         (Action::MintCertificates { .. }, _) => Ok(blocking(site, Site::mint_certificates).await?),
+        (Action::CreateNetwork { .. }, _) => container::create_network(site).await,
         (Action::Claim { .. }, Some(node)) => Ok(process::claim(
             &site.paths(node),
             &mark(site, node),
@@ -171,6 +194,11 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             _,
         ) => initialise(site, nodes, statements).await,
         (Action::Start { .. }, Some(node)) => start(site, node).await,
+        (Action::PullImage { .. }, Some(node)) => container::pull(site, node).await,
+        (Action::CreateContainer { config, .. }, Some(node)) => {
+            container::create(site, node, config).await
+        }
+        (Action::DiscardContainer, Some(node)) => container::discard(site, node).await,
         (Action::Await { .. }, Some(node)) => {
             // Not our child: how it ended is not known.
             wait_for_answer(site, node, || Some("it has ended".into())).await
@@ -185,6 +213,9 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
         (
             Action::Claim { .. }
             | Action::Start { .. }
+            | Action::PullImage { .. }
+            | Action::CreateContainer { .. }
+            | Action::DiscardContainer
             | Action::Await { .. }
             | Action::Sql(_)
             | Action::WaitFor { .. },
@@ -246,6 +277,9 @@ fn expose(site: &Site, statements: &[Sql]) -> Result<String, Cause> {
 /// # Errors
 /// [`process::Error::StartFailed`] with its log's last lines when it ends instead.
 pub async fn start(site: &Site, node: &Node) -> Result<(), Cause> {
+    if site.config.runtime_of(node) == Runtime::Docker {
+        return container::start(site, node).await;
+    }
     let paths = site.paths(node);
     let binary = process::Binary::find(&site.binary_name(node))?;
     let mut child = process::start(&binary, &paths, site.run_as()?.as_ref())?;
@@ -299,6 +333,9 @@ async fn wait_for_answer(
 /// # Errors
 /// [`process::Error::StopTimeout`].
 pub async fn stop(site: &Site, node: &Node) -> Result<bool, Cause> {
+    if site.config.runtime_of(node) == Runtime::Docker {
+        return container::stop(site, node).await;
+    }
     let paths = site.paths(node);
     match process::stop(&paths)? {
         Some(running) => {

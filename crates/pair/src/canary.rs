@@ -91,11 +91,31 @@ pub fn way(source: &ServerFacts, replica: &ServerFacts) -> Way {
         .map_or(Way::Rotation, |name| Way::Through(name.clone()))
 }
 
-/// Sends one canary from `source` to `replica` and waits for it.
+/// Sends one canary from `source` to `replica`, in this row of `twinlog.canary`, and waits for it.
 ///
 /// # Errors
 /// When a statement fails on either server.
 pub async fn send(
+    source: &mut Conn,
+    replica: &mut Conn,
+    dialects: [Dialect; 2],
+    row: &str,
+    way: &Way,
+    limit: Duration,
+) -> Result<Outcome, Error> {
+    // Whoever waits for a canary must not lose it to the next one.
+    let lock = literal(&format!("twinlog.{row}"));
+    source
+        .execute(&format!("SELECT GET_LOCK({lock}, {})", limit.as_secs()))
+        .await?;
+    let outcome = cross(source, replica, dialects, row, way, limit).await;
+    source
+        .execute(&format!("SELECT RELEASE_LOCK({lock})"))
+        .await?;
+    outcome
+}
+
+async fn cross(
     source: &mut Conn,
     replica: &mut Conn,
     dialects: [Dialect; 2],

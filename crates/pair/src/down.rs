@@ -10,6 +10,7 @@ use twinlog_server::{
 use crate::{
     apply::{self, Cause},
     config::{Node, Runtime},
+    container,
     observe::mark,
     site::{self, Site},
 };
@@ -30,13 +31,27 @@ pub async fn down(site: &Site, purge: bool) -> Result<Vec<String>, Cause> {
     let (a, b) = futures_util::future::join(stop(site, a), stop(site, b)).await;
     let mut events = vec![a?, b?];
     if purge {
+        for node in site
+            .nodes()
+            .into_iter()
+            .filter(|node| site.config.runtime_of(node) == Runtime::Docker)
+        {
+            container::purge(site, node).await?;
+        }
+        if site
+            .nodes()
+            .iter()
+            .any(|node| site.config.runtime_of(node) == Runtime::Docker)
+        {
+            container::purge_network(site, site.nodes()[0]).await?;
+        }
         events.push(delete(site)?);
     }
     Ok(events)
 }
 
 async fn stop(site: &Site, node: &Node) -> Result<String, Cause> {
-    if site.config.runtime_of(node) != Runtime::Process {
+    if site.config.runtime_of(node) == Runtime::External {
         return Ok(format!("{}: external, left alone", node.name));
     }
     let ran = apply::stop(site, node).await?;

@@ -88,6 +88,12 @@ const KNOWN: &[(&[u32], &str, &str)] = &[
         "a table or database that the source changed does not exist on the replica: the nodes have diverged",
     ),
     (
+        &[1950],
+        "",
+        "a stranger, or both nodes, wrote in one GTID domain: give each node its own gtid_domain_id (`twinlog up` does), \
+         and find out who wrote with the server id in the message",
+    ),
+    (
         &[1396],
         "",
         "an account statement of the source does not fit the accounts on the replica",

@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::{Account, Dialect},
+    docker::DataState,
     facts::{self, AccountFacts, ServerFacts},
     process::{self, Binary, NodeMark, Owner, Running},
 };
@@ -12,6 +13,7 @@ use twinlog_server::{
 use crate::{
     compare::{self, Comparison},
     config::{Node, Runtime},
+    container::{self, DockerFacts},
     origin::{self, Origin},
     site::{Login, Site},
 };
@@ -28,6 +30,8 @@ pub struct PairFacts {
     pub founded: bool,
     /// The secrets that do not exist yet.
     pub missing_secrets: Vec<&'static str>,
+    /// Which generation of passwords the accounts should have; empty before there are any.
+    pub secrets_id: String,
     /// Whether the certificates that twinlog mints have yet to be made (or made again).
     pub certificates_due: bool,
     /// Whether both nodes hold the same data; looked at only where two unlinked nodes both have some.
@@ -69,6 +73,8 @@ pub enum RuntimeFacts {
     External,
     /// A local process.
     Process(Box<ProcessFacts>),
+    /// A container.
+    Docker(Box<DockerFacts>),
 }
 
 /// A local process and its directory.
@@ -94,6 +100,17 @@ pub struct ProcessFacts {
     pub reach: Result<(), process::Error>,
 }
 
+impl RuntimeFacts {
+    /// Whether the server's process or container runs, as far as this machine can see.
+    fn runs(&self) -> bool {
+        match self {
+            Self::External => true,
+            Self::Process(process) => process.running.is_some(),
+            Self::Docker(docker) => docker.is_running(),
+        }
+    }
+}
+
 impl NodeFacts {
     /// The server's facts, where it answered.
     pub fn facts(&self) -> Option<&ServerFacts> {
@@ -109,7 +126,40 @@ impl NodeFacts {
                 .as_ref()
                 .ok()
                 .and_then(|binary| Dialect::of(&binary.version).ok()),
+            (_, RuntimeFacts::Docker(docker)) => docker
+                .version
+                .as_ref()?
+                .as_ref()
+                .ok()
+                .and_then(|version| Dialect::of(version).ok()),
             _ => None,
+        }
+    }
+
+    /// The facts of a container.
+    pub fn docker(&self) -> Option<&DockerFacts> {
+        match &self.runtime {
+            RuntimeFacts::Docker(docker) => Some(docker),
+            RuntimeFacts::External | RuntimeFacts::Process(_) => None,
+        }
+    }
+
+    /// Whether its process or container, which is twinlog's, runs and does not answer yet.
+    pub fn is_starting(&self) -> bool {
+        match &self.server {
+            Err(Silence::Starting) => true,
+            // The engine publishes a container's port before a server listens behind it.
+            Err(Silence::Failed(ConnError::Unreachable { .. })) => self.docker().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether it has a whole data directory, so that what is in it must be asked rather than foreseen.
+    pub fn is_initialised(&self) -> bool {
+        match &self.runtime {
+            RuntimeFacts::External => true,
+            RuntimeFacts::Process(process) => process.initialised,
+            RuntimeFacts::Docker(docker) => docker.data() != DataState::Empty,
         }
     }
 
@@ -117,19 +167,18 @@ impl NodeFacts {
     pub fn process(&self) -> Option<&ProcessFacts> {
         match &self.runtime {
             RuntimeFacts::Process(process) => Some(process),
-            RuntimeFacts::External => None,
+            RuntimeFacts::External | RuntimeFacts::Docker(_) => None,
         }
     }
 }
 
 /// Reads everything about both nodes, side by side.
 pub async fn observe(site: &Site) -> PairFacts {
-    let [a, b] = site.nodes();
-    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
     let mut facts = PairFacts {
-        nodes: vec![a, b],
+        nodes: observe_nodes(site).await.into(),
         founded: site.is_founded(),
         missing_secrets: site.missing_secrets(),
+        secrets_id: site.secrets_id(),
         certificates_due: site.certificates_due(),
         comparison: None,
     };
@@ -139,10 +188,18 @@ pub async fn observe(site: &Site) -> PairFacts {
     facts
 }
 
+/// Reads both nodes, side by side, and compares nothing.
+pub async fn observe_nodes(site: &Site) -> [NodeFacts; 2] {
+    let [a, b] = site.nodes();
+    let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
+    [a, b]
+}
+
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
     let runtime = match site.config.runtime_of(node) {
         Runtime::Process => RuntimeFacts::Process(Box::new(observe_process(site, node))),
-        Runtime::External | Runtime::Docker => RuntimeFacts::External,
+        Runtime::Docker => RuntimeFacts::Docker(Box::new(container::observe(site, node).await)),
+        Runtime::External => RuntimeFacts::External,
     };
     let silent = |runtime, silence| NodeFacts {
         name: node.name.clone(),
@@ -152,7 +209,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         agent_login: false,
         origin: None,
     };
-    if matches!(&runtime, RuntimeFacts::Process(process) if process.running.is_none()) {
+    if !runtime.runs() {
         return silent(runtime, Silence::NotRunning);
     }
     match observe_server(site, node).await {
@@ -231,7 +288,7 @@ fn observe_process(site: &Site, node: &Node) -> ProcessFacts {
 }
 
 /// Whether the port cannot be listened on: asked by trying, the way the server will.
-fn port_taken(node: &Node) -> bool {
+pub(crate) fn port_taken(node: &Node) -> bool {
     let address = node
         .bind_address
         .unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());

@@ -23,13 +23,16 @@ pub enum Sameness {
     Equal,
     /// They were linked already, by someone else: nothing was compared.
     Linked,
+    /// Whatever it was, both links have been made from there: it is no place to start from any more.
+    Settled,
 }
 
 impl Sameness {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 4] = [
         (Self::Empty, "empty"),
         (Self::Equal, "equal"),
         (Self::Linked, "linked"),
+        (Self::Settled, "settled"),
     ];
 
     fn word(self) -> &'static str {
@@ -112,6 +115,14 @@ impl Origin {
             values.join(", ")
         ))
     }
+}
+
+/// The statement after which the origin is no place to start a link from.
+pub fn settle() -> Sql {
+    Sql::new(format!(
+        "UPDATE `twinlog`.`node` SET `sameness` = {}",
+        literal(Sameness::Settled.word())
+    ))
 }
 
 /// Reads a node's record; `None` when it has none.

@@ -11,17 +11,28 @@ use twinlog_server::{
     certs::{self, CertError, NodeFiles, NodeNames},
     conn::{Address, ClientTls, Conn, Endpoint, Error as ConnError},
     dialect::Account,
-    files,
+    docker, files,
     process::{self, Paths, RunAs},
     secrets::{SecretError, SecretStore, read_password_env, read_password_file},
 };
 
-use crate::config::{self, Config, Node, Password, Runtime};
+use crate::{
+    config::{self, Config, Node, Password, Runtime},
+    container,
+};
 
 /// The secret that holds the password of root on the nodes that twinlog runs.
 pub const ROOT_SECRET: &str = "root";
+/// What root's password is until twinlog replaces it: public images leave it in the environment of their first server.
+pub const BOOTSTRAP_SECRET: &str = "bootstrap";
 /// The secrets of a pair. `set-id` is no password: it tells which generation of them a server was given.
-const SECRETS: [&str; 4] = [ROOT_SECRET, "replication", "agent", SET_ID];
+const SECRETS: [&str; 5] = [
+    ROOT_SECRET,
+    BOOTSTRAP_SECRET,
+    "replication",
+    "agent",
+    SET_ID,
+];
 const SET_ID: &str = "set-id";
 
 /// As whom twinlog logs in.
@@ -238,15 +249,8 @@ impl Site {
             .into_iter()
             .filter(|node| self.config.runtime_of(node) != Runtime::External && !own(node))
             .map(|node| {
-                let container = format!("{}-{}", self.config.name, node.name);
-                let mut sans = vec![self.host_for_peer(node).to_owned()];
-                for name in [
-                    node.host.as_str(),
-                    "127.0.0.1",
-                    "::1",
-                    "localhost",
-                    &container,
-                ] {
+                let mut sans = vec![self.host_for_peer(node)];
+                for name in [node.host.as_str(), "127.0.0.1", "::1", "localhost"] {
                     if !sans.iter().any(|san| san == name) {
                         sans.push(name.to_owned());
                     }
@@ -270,7 +274,12 @@ impl Site {
     /// [`Error::Certificate`] or [`Error::Process`].
     pub fn mint_certificates(&self) -> Result<(), Error> {
         let minted = certs::ensure(&self.tls_dir(), &self.minted_nodes())?;
-        let run_as = self.run_as()?;
+        // Containers get copies of their own.
+        let local = self
+            .nodes()
+            .iter()
+            .any(|node| self.config.runtime_of(node) == Runtime::Process);
+        let run_as = if local { self.run_as()? } else { None };
         let files: Vec<PathBuf> = minted
             .iter()
             .flat_map(|node| node.files.all().map(Path::to_owned))
@@ -284,10 +293,13 @@ impl Site {
 
     /// The authority's file, as the server of node `index` sees it.
     pub fn ca_for_replica(&self, index: usize) -> String {
-        self.certificates(self.nodes()[index])
-            .ca
-            .display()
-            .to_string()
+        let node = self.nodes()[index];
+        match self.config.runtime_of(node) {
+            Runtime::Docker => container::CA_FILE.to_owned(),
+            Runtime::Process | Runtime::External => {
+                self.certificates(node).ca.display().to_string()
+            }
+        }
     }
 
     /// Writes an option file, readable by the user its server runs as.
@@ -305,13 +317,22 @@ impl Site {
     }
 
     /// The host under which the peer reaches a node.
-    pub fn host_for_peer<'a>(&'a self, node: &'a Node) -> &'a str {
-        node.replication_host.as_deref().unwrap_or(&node.host)
+    pub fn host_for_peer(&self, node: &Node) -> String {
+        let own = || match self.config.runtime_of(node) {
+            // On the pair's network a container is found by its name, whatever address it was given.
+            Runtime::Docker => container::id(self, node).container(),
+            Runtime::Process | Runtime::External => node.host.clone(),
+        };
+        node.replication_host.clone().unwrap_or_else(own)
     }
 
     /// The port under which the peer reaches a node.
     pub fn port_for_peer(&self, node: &Node) -> u16 {
-        node.replication_port.unwrap_or(node.port)
+        let own = || match self.config.runtime_of(node) {
+            Runtime::Docker => docker::SERVER_PORT,
+            Runtime::Process | Runtime::External => node.port,
+        };
+        node.replication_port.unwrap_or_else(own)
     }
 
     /// The secrets that do not exist yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use twinlog_server::conn::{Conn, Error as ConnError};
 
 use crate::{
-    apply::{self, Progress},
+    apply::{self, Progress, patiently},
     config::Runtime,
     observe::observe,
     plan::{Phase, Plan, Refusal, plan},
@@ -104,13 +104,18 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         if machine_lock.is_none() && site.is_founded() {
             machine_lock = Some(site.lock()?);
         }
-        let facts = observe(site).await;
+        let facts = patiently(ui, "looking at both nodes", observe(site)).await;
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
             for conn in server_locks {
                 conn.close().await; // Merely dropped, it would leave a warning in the server's log.
             }
-            let proofs = prove::prove(site, prove::PROOF_TIMEOUT).await?;
+            let proofs = patiently(
+                ui,
+                "waiting for what was written on one node to be read on the other",
+                prove::prove(site, prove::PROOF_TIMEOUT),
+            )
+            .await?;
             return Ok(Done {
                 steps,
                 notes: plan.notes,
@@ -118,9 +123,11 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
             });
         }
         // What was shown as part of an earlier plan need not be asked again.
-        let new = approved
-            .as_ref()
-            .is_none_or(|shown| plan.steps.iter().any(|step| !shown.steps.contains(step)));
+        let new = approved.as_ref().is_none_or(|shown| {
+            plan.steps
+                .iter()
+                .any(|step| !shown.steps.iter().any(|known| known.title == step.title))
+        });
         if new && !ui.approve(&plan, external) {
             return Err(Error::Declined);
         }

@@ -4,12 +4,15 @@
 //! name with a text is what every version has. A statement that passed its deadline, or whose future was dropped,
 //! leaves unread rows in the stream, so such a connection is closed and never used again.
 
+mod stream;
+
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
 use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::secrets::SecretError;
+pub use stream::{Column, Kind, Part};
 
 /// How long a TCP or socket connection, with its handshake, may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -396,9 +399,8 @@ async fn read_all(
 ) -> Result<Vec<ResultSet>, mysql_async::Error> {
     let mut result = conn.query_iter(sql).await?;
     let mut sets = Vec::new();
-    loop {
-        let columns: Vec<String> = result
-            .columns_ref()
+    while let Some(columns) = result.columns() {
+        let columns: Vec<String> = columns
             .iter()
             .map(|column| column.name_str().into_owned())
             .collect();
@@ -414,10 +416,10 @@ async fn read_all(
             rows,
             affected,
         });
-        if result.is_empty() {
-            return Ok(sets);
-        }
     }
+    // Where the next statement was refused, the driver keeps that error for whoever asks on.
+    result.drop_result().await?;
+    Ok(sets)
 }
 
 fn text_row(columns: &[String], row: mysql_async::Row) -> Row {

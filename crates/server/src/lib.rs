@@ -5,6 +5,7 @@
 pub mod certs;
 pub mod conn;
 pub mod dialect;
+pub mod docker;
 pub mod facts;
 pub mod files;
 pub mod gtid;

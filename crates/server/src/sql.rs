@@ -38,11 +38,6 @@ impl Sql {
         self
     }
 
-    /// Whether the statement carries a secret, and so must not reach a binary log or a general log in the clear.
-    pub fn has_secret(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Secret(_)))
-    }
-
     /// The statement as the server needs it.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! How many servers live at once is bounded by the test runner's threads; a governor of our own would only wait twice.
 
 mod dir;
+mod docker;
 mod port;
 mod process;
 mod server;
@@ -18,6 +19,7 @@ mod twinlog;
 mod wait;
 
 pub use dir::TestDir;
+pub use docker::DockerEngine;
 pub use port::{Port, free_port};
 pub use server::{Server, ServerOptions};
 pub use servers::{ServerKind, servers_dir};

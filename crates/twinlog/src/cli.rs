@@ -15,6 +15,7 @@ Examples:
   twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
   twinlog status                  is the pair healthy?
+  twinlog sql a -e 'SELECT 1'     a statement on one of them
 
 Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
 )]
@@ -37,9 +38,31 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(crate::commands::init::InitArgs),
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Down(crate::commands::down::DownArgs),
+    Doctor(crate::commands::doctor::DoctorArgs),
+    Status(crate::commands::status::StatusArgs),
+    Sql(crate::commands::sql::SqlArgs),
+    Dsn(crate::commands::dsn::DsnArgs),
+    Demo(crate::commands::demo::DemoArgs),
+    Completions(crate::commands::completions::CompletionsArgs),
+    Man(crate::commands::man::ManArgs),
+}
+
+impl Command {
+    /// What to say at Ctrl-C before the program ends; `None` for a command that has something to do then.
+    pub(crate) fn when_interrupted(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(_) => {
+                Some("interrupted: the next `twinlog up` goes on where this one stopped")
+            }
+            // The demo clears up behind itself.
+            Self::Sql(_) | Self::Demo(_) => None,
+            _ => Some("interrupted"),
+        }
+    }
 }
 
 /// For commands whose data can be read by programs.
@@ -49,3 +72,6 @@ pub(crate) struct Format {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use twinlog_pair::{
     plan::{Blame, Refusal},
     prove, site, up,
 };
-use twinlog_server::conn;
+use twinlog_server::{conn, secrets::SecretError};
+
+use crate::output::tell;
 
 /// The honest answer is "no".
 pub(crate) const NO: u8 = 1;
@@ -14,6 +16,8 @@ pub(crate) const NO: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The world failed.
 pub(crate) const WORLD: u8 = 3;
+/// Ctrl-C, as shells count it: 128 and the signal's number.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failure: the exit code, and one or more messages with their hints.
 #[derive(Debug)]
@@ -30,12 +34,23 @@ impl Failure {
         }
     }
 
+    /// Several failures of one kind, each with its hint.
+    pub(crate) fn several(
+        code: u8,
+        messages: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Self {
+        Self {
+            code,
+            messages: messages.into_iter().collect(),
+        }
+    }
+
     /// Writes the failure to standard error.
     pub(crate) fn print(&self) {
         for (message, hint) in &self.messages {
-            anstream::eprintln!("\x1b[1;31merror:\x1b[0m {}", indent(message));
+            tell(&format!("\x1b[1;31merror:\x1b[0m {}", indent(message)));
             if let Some(hint) = hint {
-                anstream::eprintln!("\x1b[1;36mhint:\x1b[0m {}", indent(hint));
+                tell(&format!("\x1b[1;36mhint:\x1b[0m {}", indent(hint)));
             }
         }
     }
@@ -107,6 +122,12 @@ impl From<prove::Error> for Failure {
 
 impl From<conn::Error> for Failure {
     fn from(error: conn::Error) -> Self {
+        Self::new(WORLD, error.to_string(), error.hint())
+    }
+}
+
+impl From<SecretError> for Failure {
+    fn from(error: SecretError) -> Self {
         Self::new(WORLD, error.to_string(), error.hint())
     }
 }

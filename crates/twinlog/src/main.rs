@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod demo;
 mod failure;
 mod output;
 
@@ -19,15 +20,27 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            anstream::eprintln!("error: cannot start: {error}");
-            return ExitCode::from(3);
+            output::tell(&format!("error: cannot start: {error}"));
+            return ExitCode::from(failure::WORLD);
         }
     };
+    if let Some(note) = cli.command.when_interrupted() {
+        runtime.spawn(interrupted(note));
+    }
     match runtime.block_on(commands::run(cli)) {
         Ok(code) => code,
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Ends the program at Ctrl-C, also while the command waits for an answer at the terminal. Every command may be cut
+/// off anywhere; what it had done stays done.
+async fn interrupted(note: &'static str) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        output::tell(note);
+        std::process::exit(i32::from(failure::INTERRUPTED));
     }
 }

@@ -29,20 +29,37 @@ pub(crate) fn log_to_stderr(verbose: u8) {
         .init();
 }
 
-/// Prints data. A reader that has gone away ends the program quietly, as it does every other tool.
+/// Prints data; ends the program as [`written`] does when nobody takes it.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    if writeln!(out, "{}", text.trim_end_matches('\n'))
-        .and_then(|()| out.flush())
-        .is_err()
-    {
-        std::process::exit(0);
+    written(writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()));
+}
+
+/// Prints one JSON document.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    let mut out = std::io::stdout().lock();
+    let text = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    written(text.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
+}
+
+/// What comes of writing data. A reader that has gone away ends the program quietly, as it does every other tool; a
+/// full disk must not look like success.
+pub(crate) fn written<T>(result: std::io::Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            tell(&format!(
+                "\x1b[1;31merror:\x1b[0m cannot write to standard output: {error}"
+            ));
+            std::process::exit(i32::from(crate::failure::WORLD));
+        }
     }
 }
 
-/// Prints a message for the person at the terminal.
+/// Prints a message for the person at the terminal. Nobody listening is no reason to stop.
 pub(crate) fn tell(text: &str) {
-    anstream::eprintln!("{text}");
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Progress as lines on standard error, one when a step begins; plans and questions.
@@ -65,6 +82,13 @@ impl Progress for Terminal {
     fn begin(&self, step: &Step) {
         let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         tell(&format!("\x1b[2m[{number}]\x1b[0m {}", step.title));
+    }
+
+    fn waiting(&self, what: &str, so_far: Duration) {
+        tell(&format!(
+            "\x1b[2m    {what}: {} s so far\x1b[0m",
+            so_far.as_secs()
+        ));
     }
 
     fn end(&self, step: &Step, took: Duration) {

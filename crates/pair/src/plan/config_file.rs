@@ -7,7 +7,8 @@ use twinlog_server::{
 };
 
 use crate::{
-    config::Options,
+    config::{LinkTls, Options},
+    container,
     settings::{self, ConfigLine},
     site::Site,
 };
@@ -22,10 +23,41 @@ pub fn render_config(
     binary: &Binary,
     dialect: &Dialect,
 ) -> String {
+    let files = site.certificates(site.nodes()[index]);
+    let tls = [files.ca, files.cert, files.key].map(|path| path.display().to_string());
+    let lines = place_lines(site, index, binary, dialect);
+    render_lines(site, index, server_id, dialect, lines, tls)
+}
+
+/// The option file of a docker node, which is read after the image's own.
+pub(super) fn render_container_config(
+    site: &Site,
+    index: usize,
+    server_id: u32,
+    dialect: &Dialect,
+) -> String {
+    let mut lines = vec![skip_name_resolve()];
+    lines.extend(mysqlx_off(dialect));
+    let tls = [
+        container::CA_FILE,
+        container::CERT_FILE,
+        container::KEY_FILE,
+    ]
+    .map(str::to_owned);
+    render_lines(site, index, server_id, dialect, lines, tls)
+}
+
+fn render_lines(
+    site: &Site,
+    index: usize,
+    server_id: u32,
+    dialect: &Dialect,
+    mut lines: Vec<ConfigLine>,
+    tls: [String; 3],
+) -> String {
     let node = site.nodes()[index];
     let options = site.config.options_of(node);
-    let mut lines = place_lines(site, index, binary, dialect);
-    lines.extend(link_lines(site, index, dialect));
+    lines.extend(link_lines(site, dialect, tls));
     let settings = settings::desired(&site.config, index, server_id, dialect);
     lines.extend(settings.iter().map(|setting| {
         // A plugin's variable is unknown while data directories are made, when no plugin is loaded.
@@ -115,11 +147,7 @@ fn place_lines(site: &Site, index: usize, binary: &Binary, dialect: &Dialect) ->
             text(paths.tmp()),
             "its own: a starting server deletes the temporary tables it finds, another running one's too",
         ),
-        line(
-            "skip_name_resolve",
-            "ON",
-            "no DNS look-up at each connection; accounts name addresses, not hosts",
-        ),
+        skip_name_resolve(),
     ];
     for (name, path) in binary.relocation() {
         lines.push(line(
@@ -128,38 +156,39 @@ fn place_lines(site: &Site, index: usize, binary: &Binary, dialect: &Dialect) ->
             "this server is unpacked elsewhere than it was built for",
         ));
     }
-    if dialect.row().mysqlx {
-        lines.push(line(
-            "mysqlx",
-            "OFF",
-            "the X protocol would listen on a second port, the same for both nodes",
-        ));
-    }
+    lines.extend(mysqlx_off(dialect));
     lines
 }
 
+fn skip_name_resolve() -> ConfigLine {
+    line(
+        "skip_name_resolve",
+        "ON",
+        "no DNS look-up at each connection; accounts name addresses, not hosts",
+    )
+}
+
+fn mysqlx_off(dialect: &Dialect) -> Option<ConfigLine> {
+    let reason = "the X protocol would listen on a second port, the same for both nodes";
+    dialect.row().mysqlx.then(|| line("mysqlx", "OFF", reason))
+}
+
 /// TLS, the relay log, and what is an option but no variable.
-fn link_lines(site: &Site, index: usize, dialect: &Dialect) -> Vec<ConfigLine> {
-    let node = site.nodes()[index];
-    let files = site.certificates(node);
-    let mut lines = vec![
-        line(
-            "ssl_ca",
-            files.ca.display().to_string(),
-            "the pair's certificate authority",
-        ),
-        line(
-            "ssl_cert",
-            files.cert.display().to_string(),
-            "this node's certificate",
-        ),
-        line("ssl_key", files.key.display().to_string(), "its key"),
-        line(
-            "relay_log",
-            "relay",
-            "a name of its own: the default holds the host's name and breaks when that changes",
-        ),
-    ];
+fn link_lines(site: &Site, dialect: &Dialect, [ca, cert, key]: [String; 3]) -> Vec<ConfigLine> {
+    let mut lines = Vec::new();
+    // TLS 1.0 only: a client that tries it fails, so it is there for encrypted links alone.
+    if dialect.row().modern_tls || site.config.replication.tls != LinkTls::Off {
+        lines.extend([
+            line("ssl_ca", ca, "the pair's certificate authority"),
+            line("ssl_cert", cert, "this node's certificate"),
+            line("ssl_key", key, "its key"),
+        ]);
+    }
+    lines.push(line(
+        "relay_log",
+        "relay",
+        "a name of its own: the default holds the host's name and breaks when that changes",
+    ));
     if dialect.is_mariadb() {
         lines.push(line(
             "master_retry_count",

@@ -48,7 +48,7 @@ pub(super) fn tls(
         }
         let (name, version) = (&facts.nodes[source].name, servers[source].facts.version());
         let host = site.host_for_peer(site.nodes()[source]);
-        if site.config.replication.tls == LinkTls::Preferred || is_loopback(host) {
+        if site.config.replication.tls == LinkTls::Preferred || is_loopback(&host) {
             plan.notes.push(format!(
                 "the link from {name} ({version}) is not encrypted: the server offers no TLS"
             ));
@@ -132,7 +132,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn host(&self) -> &str {
+    fn host(&self) -> String {
         self.site.host_for_peer(self.site.nodes()[self.source])
     }
 
@@ -142,7 +142,7 @@ impl Wanted<'_> {
 
     fn source(&self, start: LinkStart) -> LinkSource {
         LinkSource {
-            host: self.host().to_owned(),
+            host: self.host(),
             port: self.port(),
             user: Account::Replication.user().into(),
             password: Account::Replication.secret().into(),
@@ -233,6 +233,9 @@ fn fresh(
         None => prepare::origin(servers[source], Sameness::Empty, String::new()),
     };
     if site.config.replication.mode == Mode::Position {
+        if origin.sameness == Sameness::Settled {
+            return Err(Box::new(lost_link(facts, replica)));
+        }
         return Ok((Vec::new(), LinkStart::Position(origin.end)));
     }
     let before = if servers[replica].facts.dialect.is_mariadb() {
@@ -248,6 +251,43 @@ fn fresh(
         ))
     })?;
     Ok((before, LinkStart::Gtid))
+}
+
+/// A link of a finished pair is gone, and with it the only note of how far it had come.
+fn lost_link(facts: &PairFacts, replica: usize) -> Refusal {
+    let [source, name] = [1 - replica, replica].map(|index| &facts.nodes[index].name);
+    Refusal::new(
+        Blame::State,
+        format!(
+            "the link {source}→{name} was removed, and where it stood in {source}'s log is not known"
+        ),
+        format!(
+            "if you know the place, make the link by hand (CHANGE … LOG_FILE, LOG_POS on {name}) and run `twinlog up` again; \
+             otherwise {name} must be made again from {source}"
+        ),
+    )
+}
+
+/// Notes on both nodes that both links are made, once they run.
+pub(super) fn settle(facts: &PairFacts, servers: [&Server; 2], plan: &mut Plan) {
+    let linked = servers
+        .iter()
+        .all(|server| matches!(server.facts.links.as_slice(), [link] if !link.is_stopped()));
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let unsettled = node
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.sameness != Sameness::Settled);
+        if linked && unsettled {
+            plan.steps.push(Step {
+                phase: Phase::Link,
+                node: Some(index),
+                title: format!("{}: note that both links are made", node.name),
+                undo: "none needed: it only keeps a lost link from being made again from the beginning".into(),
+                action: Action::Sql(vec!["SET sql_log_bin = 0".into(), crate::origin::settle()]),
+            });
+        }
+    }
 }
 
 /// Tells a MySQL replica that it need not fetch what its source had executed at the origin: both hold the same data.

@@ -5,12 +5,17 @@
 
 mod adopt;
 mod config_file;
+mod containers;
 mod links;
 mod nodes;
 mod prepare;
 mod refuse;
 mod show;
 mod variables;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -25,6 +30,7 @@ use crate::{
 
 pub use config_file::render_config;
 pub use refuse::{Blame, Refusal};
+pub use view::{Kind, PhaseView, PlanView, StepView};
 
 /// The order of things: files and processes first, then each server by itself, then the links between them.
 ///
@@ -87,6 +93,25 @@ pub enum Action {
         /// Its text.
         text: String,
     },
+    /// Fetches a docker image.
+    PullImage {
+        /// Its name.
+        image: String,
+    },
+    /// Makes the network on which the pair's containers find each other.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Makes a node's volume and container.
+    CreateContainer {
+        /// What is made, for people.
+        command: String,
+        /// The option file in it.
+        config: String,
+    },
+    /// Removes a container and a volume in which no server was ever ready.
+    DiscardContainer,
     /// Makes the data directories of one or both nodes, alike.
     Initialise {
         /// Their indices.
@@ -179,6 +204,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     }
     let mut plan = Plan::default();
     nodes::plan(site, facts, &mut plan);
+    nodes::note_old_tls(site, facts, &mut plan);
     let servers: Vec<Option<Server>> = (0..2).map(|index| server(site, facts, index)).collect();
     let [Some(a), Some(b)] = servers.as_slice() else {
         // A stopped server has to run before it can be asked what it lacks.
@@ -206,6 +232,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     for replica in 0..2 {
         links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
     }
+    links::settle(facts, [a, b], &mut plan);
     refusals.extend(refuse::operators(site, &plan, [a, b]));
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {
@@ -232,16 +259,16 @@ pub fn server_id(site: &Site, facts: &NodeFacts, index: usize) -> u32 {
 
 fn server(site: &Site, facts: &PairFacts, index: usize) -> Option<Server> {
     let node = &facts.nodes[index];
-    match (&node.server, node.process()) {
-        (Ok(facts), _) => Some(Server {
+    match &node.server {
+        Ok(facts) => Some(Server {
             facts: facts.clone(),
             real: true,
         }),
-        (Err(_), Some(process)) if !process.initialised => Some(Server {
+        Err(_) if !node.is_initialised() => Some(Server {
             facts: foreseen(site, facts, index, node.dialect()?),
             real: false,
         }),
-        _ => None,
+        Err(_) => None,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use twinlog_server::{process::Owner, sql::Sql};
 
-use super::{Action, Phase, Plan, Step, render_config};
+use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
-    config::Runtime,
-    observe::{PairFacts, ProcessFacts, Silence},
+    config::LinkTls,
+    observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
     origin::{Origin, TABLES},
     site::{ROOT_SECRET, Site},
 };
@@ -26,6 +26,12 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             new.push(index);
         }
     }
+    containers::network(site, facts, plan);
+    for (index, node) in facts.nodes.iter().enumerate() {
+        if let Some(docker) = node.docker() {
+            containers::plan(site, facts, index, docker, plan);
+        }
+    }
     initialise(site, facts, &new, plan);
     for (index, node) in facts.nodes.iter().enumerate() {
         let (Some(process), Some(text)) = (node.process(), &texts[index]) else {
@@ -35,6 +41,48 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             wait_for_start(site, index, process, plan);
         } else {
             start_or_restart(site, index, process, text, plan);
+        }
+    }
+}
+
+/// Tells of a TLS that only the links can use.
+pub(super) fn note_old_tls(site: &Site, facts: &PairFacts, plan: &mut Plan) {
+    let old = |node: &&NodeFacts| {
+        node.process().is_some()
+            && node
+                .dialect()
+                .is_some_and(|dialect| !dialect.row().modern_tls)
+    };
+    if let Some(node) = facts.nodes.iter().find(old)
+        && site.config.replication.tls != LinkTls::Off
+    {
+        plan.notes.push(format!(
+            "{}: this version speaks TLS 1.0 only; the links use it, but a client that tries TLS on its own accord fails: \
+             switch that off in the client, or set `tls = \"off\"` in [replication]",
+            node.name
+        ));
+    }
+}
+
+/// Renewed certificates are loaded by a running server that can, and by the others at their next start.
+fn reload_certificates(facts: &PairFacts, plan: &mut Plan) {
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let (Some(_), Ok(server)) = (node.process(), &node.server) else {
+            continue;
+        };
+        match server.dialect.row().reload_tls {
+            // Among the machine's steps, for once they are made nobody can tell that they have yet to be loaded.
+            Some(statement) => plan.steps.push(Step {
+                phase: Phase::Machine,
+                node: Some(index),
+                title: format!("{}: load its renewed certificate", node.name),
+                action: Action::Sql(vec![statement.into()]),
+                undo: "none: the old certificate is about to expire".into(),
+            }),
+            None => plan.notes.push(format!(
+                "{}: it loads its renewed certificate at its next restart",
+                node.name
+            )),
         }
     }
 }
@@ -73,6 +121,7 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
                 dir: site.tls_dir(),
             },
         });
+        reload_certificates(facts, plan);
     }
 }
 
@@ -176,11 +225,19 @@ fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
 
 /// What makes root of a fresh data directory usable by whoever has the secret, and by nobody else, over the socket.
 fn root_statements(facts: &PairFacts, index: usize) -> Vec<Sql> {
-    let modern = facts.nodes[index]
-        .dialect()
-        .is_none_or(|dialect| dialect.row().user_if_not_exists);
-    if modern {
-        return vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+    let dialect = facts.nodes[index].dialect();
+    if dialect.is_none_or(|dialect| dialect.row().user_if_not_exists) {
+        let mut statements =
+            vec![Sql::new("ALTER USER 'root'@'localhost' IDENTIFIED BY ").secret(ROOT_SECRET)];
+        // MariaDB's scripts make a root without a password for 127.0.0.1, ::1 and the host's name, too.
+        if dialect.is_some_and(|dialect| dialect.is_mariadb()) {
+            statements.push(
+                "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost')"
+                    .into(),
+            );
+            statements.push("FLUSH PRIVILEGES".into());
+        }
+        return statements;
     }
     // 5.6 makes anonymous accounts and a root for several hosts, all without a password.
     vec![
@@ -213,7 +270,6 @@ fn start_or_restart(
     plan: &mut Plan,
 ) {
     let node = site.nodes()[index];
-    debug_assert_eq!(site.config.runtime_of(node), Runtime::Process);
     let binary = process
         .binary
         .as_ref()

@@ -23,7 +23,7 @@ pub(super) fn plan(
     plan: &mut Plan,
 ) {
     let node = &facts.nodes[index];
-    let secrets_id = site.secrets_id();
+    let secrets_id = facts.secrets_id.clone();
     let known = node
         .origin
         .as_ref()

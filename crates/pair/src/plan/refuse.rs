@@ -3,6 +3,7 @@
 use twinlog_server::{
     conn::Error as ConnError,
     dialect::Dialect,
+    docker::Seen,
     facts::ServerFacts,
     process::{NodeMark, Owner},
 };
@@ -10,6 +11,7 @@ use twinlog_server::{
 use super::{Action, Plan, Server};
 use crate::{
     config::{Policy, Runtime},
+    container::DockerFacts,
     observe::{NodeFacts, PairFacts, ProcessFacts, Silence, mark},
     site::Site,
 };
@@ -59,7 +61,12 @@ pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
         if let Some(process) = node.process() {
             refusals.extend(process_refusals(site, index, node, process));
         }
-        if let Err(Silence::Failed(error)) = &node.server {
+        if let Some(docker) = node.docker() {
+            refusals.extend(docker_refusals(site, index, node, docker));
+        }
+        if let Err(Silence::Failed(error)) = &node.server
+            && !node.is_starting()
+        {
             refusals.push(Refusal {
                 blame: match error {
                     ConnError::Secret { .. } => Blame::Config,
@@ -71,6 +78,89 @@ pub(super) fn machine(site: &Site, facts: &PairFacts) -> Vec<Refusal> {
         }
     }
     refusals
+}
+
+fn docker_refusals(
+    site: &Site,
+    index: usize,
+    node: &NodeFacts,
+    docker: &DockerFacts,
+) -> Vec<Refusal> {
+    let name = &node.name;
+    let mut refusals = Vec::new();
+    if site.config.runtime_of(site.peer(index)) != Runtime::Docker {
+        refusals.push(Refusal::new(
+            Blame::Config,
+            format!(
+                "node {name}: a container finds its peer on a docker network, and {} is not on it",
+                site.peer(index).name
+            ),
+            "give both nodes `runtime = \"docker\"`, or make the container an external node",
+        ));
+    }
+    match &docker.seen {
+        Err(error) => refusals.push(Refusal {
+            blame: Blame::World,
+            message: format!("node {name}: {error}"),
+            hint: error.hint(),
+        }),
+        Ok(seen) => {
+            let strangers = [
+                ("network", stranger(&seen.network)),
+                ("volume", stranger(&seen.volume)),
+                ("container", stranger(&seen.container)),
+            ];
+            for (what, why) in strangers
+                .into_iter()
+                .filter_map(|(what, why)| Some((what, why?)))
+            {
+                refusals.push(Refusal::new(
+                    Blame::State,
+                    format!("node {name}: there is a {what} of that name which is not this pair's: {why}"),
+                    format!("rename the pair or the node, or remove that {what} yourself; twinlog touches nothing that it did not make"),
+                ));
+            }
+        }
+    }
+    match &docker.version {
+        Some(Err(error)) => refusals.push(Refusal::new(
+            Blame::Config,
+            format!(
+                "node {name}: image {}: {error}",
+                site.config.image_of(site.nodes()[index])
+            ),
+            "set `image` in [server] to a mysql or mariadb image",
+        )),
+        Some(Ok(version)) => {
+            refusals.extend(Dialect::of(version).err().map(|unsupported| Refusal {
+                blame: Blame::Config,
+                message: format!("node {name}: {unsupported}"),
+                hint: unsupported.hint(),
+            }))
+        }
+        None => {}
+    }
+    if docker.port_taken {
+        refusals.push(port_taken(name, site.nodes()[index].port));
+    }
+    refusals
+}
+
+fn stranger<T>(seen: &Seen<T>) -> Option<&String> {
+    match seen {
+        Seen::Stranger(why) => Some(why),
+        Seen::Absent | Seen::Ours(_) => None,
+    }
+}
+
+fn port_taken(name: &str, port: u16) -> Refusal {
+    Refusal::new(
+        Blame::Config,
+        format!("node {name}: port {port} is taken by another program"),
+        format!(
+            "choose another `port` in [nodes.{name}], or end that program (`ss -ltnp 'sport = :{port}'` names it)"
+        ),
+    )
 }
 
 fn process_refusals(
@@ -130,12 +220,7 @@ fn process_refusals(
         _ => {}
     }
     if process.port_taken {
-        let port = site.nodes()[index].port;
-        refusals.push(Refusal::new(
-            Blame::Config,
-            format!("node {name}: port {port} is taken by another program"),
-            format!("choose another `port` in [nodes.{name}], or end that program (`ss -ltnp 'sport = :{port}'` names it)"),
-        ));
+        refusals.push(port_taken(name, site.nodes()[index].port));
     }
     if !process.initialised && process.disk_free_bytes < NEW_NODE_BYTES {
         refusals.push(Refusal::new(

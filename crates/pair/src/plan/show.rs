@@ -37,6 +37,14 @@ impl fmt::Display for Action {
                 writeln!(f, "write {}:", path.display())?;
                 text.lines().try_for_each(|line| writeln!(f, "  {line}"))
             }
+            Self::PullImage { image } => write!(f, "docker pull {image}"),
+            Self::CreateNetwork { name } => write!(f, "docker network create {name}"),
+            Self::CreateContainer { command, config } => {
+                writeln!(f, "{command}")?;
+                writeln!(f, "with /etc/mysql/conf.d/twinlog.cnf:")?;
+                config.lines().try_for_each(|line| writeln!(f, "  {line}"))
+            }
+            Self::DiscardContainer => write!(f, "docker rm, docker volume rm"),
             Self::Initialise {
                 command,
                 statements,

@@ -44,7 +44,7 @@ pub struct Row {
     pub retry_count: bool,
     /// `GET_…_PUBLIC_KEY` exists: a replica without TLS can log in with `caching_sha2_password`.
     pub get_public_key: bool,
-    /// TLS 1.2 or newer, which twinlog's own connections need.
+    /// TLS 1.2 or newer, which twinlog's own connections and modern clients need.
     pub modern_tls: bool,
     /// Replication filters can be changed while the server runs.
     pub filter_online: bool,
@@ -52,8 +52,8 @@ pub struct Row {
     pub link_tls_needs_ca: bool,
     /// The X plugin listens on a port of its own unless `mysqlx=OFF`.
     pub mysqlx: bool,
-    /// The commit time of a transaction is logged in microseconds rather than seconds.
-    pub commit_time_us: bool,
+    /// The statement that loads renewed certificates into a running server.
+    pub reload_tls: Option<&'static str>,
 }
 
 /// What 5.6 says; the base that later rows of MySQL start from.
@@ -90,7 +90,7 @@ const MYSQL_56: Row = Row {
     filter_online: false,
     link_tls_needs_ca: true,
     mysqlx: false,
-    commit_time_us: false,
+    reload_tls: None,
 };
 
 const MYSQL_57: Row = Row {
@@ -123,12 +123,12 @@ const MYSQL_80: Row = Row {
     gtid_purged_adds: true,
     get_public_key: true,
     mysqlx: true,
-    commit_time_us: true,
     ..MYSQL_57
 };
 
 const MYSQL_8022: Row = Row {
     from: (8, 0, 22),
+    reload_tls: Some("ALTER INSTANCE RELOAD TLS"),
     replica: "REPLICA",
     ..MYSQL_80
 };
@@ -184,7 +184,7 @@ const MARIADB_105: Row = Row {
     filter_online: true,
     link_tls_needs_ca: false,
     mysqlx: false,
-    commit_time_us: false,
+    reload_tls: Some("FLUSH SSL"),
 };
 
 /// The rows, oldest first within a flavour.

@@ -1,6 +1,8 @@
 //! What one server says about itself: read, never guessed, and without changing anything.
 
 mod link;
+pub mod logins;
+pub mod schema;
 
 use std::{
     collections::BTreeMap,
@@ -96,6 +98,8 @@ pub struct ServerFacts {
     pub binlog_end: Option<Coordinates>,
     /// The databases its log is restricted to (`binlog_do_db`), separated by commas; `None` or empty for all.
     pub binlog_do_db: Option<String>,
+    /// The databases its log leaves out (`binlog_ignore_db`), in the same way.
+    pub binlog_ignore_db: Option<String>,
     /// The binary log files it still has, oldest first.
     pub binlogs: Vec<String>,
     /// The links it has as a replica.
@@ -128,10 +132,11 @@ impl ServerFacts {
         );
         let (clock_offset_us, clock_error_us) = read_clock(conn).await?;
         let log = conn.row(row.binlog_status).await?;
-        let binlog_do_db = log
-            .as_ref()
-            .and_then(|row| row.get("Binlog_Do_DB"))
-            .map(str::to_owned);
+        let filter = |column: &str| {
+            let list = log.as_ref().and_then(|row| row.get(column));
+            list.map(str::to_owned)
+        };
+        let (binlog_do_db, binlog_ignore_db) = (filter("Binlog_Do_DB"), filter("Binlog_Ignore_DB"));
         let binlog_end = log.as_ref().and_then(Coordinates::of_log_end);
         let binlogs = match &binlog_end {
             Some(_) => conn
@@ -169,6 +174,7 @@ impl ServerFacts {
             clock_error_us,
             binlog_end,
             binlog_do_db,
+            binlog_ignore_db,
             binlogs,
             links,
             log_readers,
@@ -197,6 +203,7 @@ impl ServerFacts {
                 position: 4,
             }),
             binlog_do_db: None,
+            binlog_ignore_db: None,
             binlogs: Vec::new(),
             links: Vec::new(),
             log_readers: Vec::new(),
@@ -272,13 +279,6 @@ impl ServerFacts {
             mysql
         })
         .unwrap_or_default()
-    }
-
-    /// The link from the server with this id, on whatever channel.
-    pub fn link_from(&self, server_id: u32) -> Option<&LinkFacts> {
-        self.links
-            .iter()
-            .find(|link| link.source_server_id == Some(server_id))
     }
 
     /// Whether clients could have put data here.

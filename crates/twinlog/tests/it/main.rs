@@ -3,15 +3,27 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 #![expect(
     clippy::print_stdout,
-    reason = "shown for a test that fails, or with --nocapture"
+    reason = "what was skipped or reached is told with the test's output"
 )]
 
 mod bad_external;
 mod bad_input;
+mod cli;
+mod demo;
+mod docker;
+mod doctor;
+mod dsn;
 mod external;
 mod hand;
+mod init;
 mod kill;
+mod pages;
 mod plan;
+mod plan_json;
+mod schema;
+mod sql;
+mod status;
 mod support;
+mod terminal;
 mod unprivileged;
 mod walk;

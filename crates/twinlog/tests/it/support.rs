@@ -63,6 +63,35 @@ impl Pair {
         output
     }
 
+    /// A proven pair of `kind`, with nothing configured beyond that.
+    pub(crate) fn proven(kind: ServerKind) -> Self {
+        let pair = Self::new(kind, "");
+        pair.up();
+        pair
+    }
+
+    /// The process id of a node's server.
+    pub(crate) fn pid(&self, node: &str) -> String {
+        let pid = fs::read_to_string(self.node_dir(node).join("mysqld.pid")).unwrap();
+        pid.trim().to_owned()
+    }
+
+    /// Sends a node's server a signal (`KILL`, `STOP`, `CONT`).
+    pub(crate) fn signal(&self, node: &str, signal: &str) {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &self.pid(node)])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "{node}: no {signal}"
+        );
+    }
+
+    /// Runs statements on a node as root, in one session.
+    pub(crate) async fn exec(&self, node: &str, statements: &[&str]) {
+        self.db(node).run(statements).await;
+    }
+
     /// The directory of a node.
     pub(crate) fn node_dir(&self, node: &str) -> PathBuf {
         self.dir.join("data").join(node)
@@ -325,4 +354,11 @@ pub(crate) fn listing(dir: &Path) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+/// A path from the repository's root.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }

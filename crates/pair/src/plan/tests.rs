@@ -1,0 +1,551 @@
+//! The planner against situations, without a server: facts in, plan out.
+
+use std::{collections::BTreeMap, path::Path};
+
+use twinlog_server::{
+    dialect::{Account, Dialect},
+    facts::{AccountFacts, Coordinates, LinkFacts, Membership, Schema, ServerFacts},
+    version::{Flavour, Version},
+};
+
+use super::*;
+use crate::{
+    compare::Comparison,
+    config::{Config, Mode, Password, Writes},
+    observe::{NodeFacts, PairFacts, RuntimeFacts},
+    origin::{Origin, Sameness},
+};
+
+const UUID_A: &str = "aaaaaaaa-0000-0000-0000-00000000000a";
+const UUID_B: &str = "bbbbbbbb-0000-0000-0000-00000000000b";
+const MYSQL_97: (Flavour, [u16; 3]) = (Flavour::MySql, [9, 7, 4]);
+const MARIADB: (Flavour, [u16; 3]) = (Flavour::MariaDb, [10, 11, 6]);
+
+/// Two external servers with every setting right, empty, unlinked; a test changes what it is about.
+struct Situation {
+    site: Site,
+    facts: PairFacts,
+}
+
+impl Situation {
+    fn new((flavour, [major, minor, patch]): (Flavour, [u16; 3])) -> Self {
+        let mut config = Config::local(Path::new("/site"), "shop");
+        config.server.runtime = Runtime::External;
+        for node in &mut config.nodes {
+            node.user = Some("dba".into());
+            node.password = Some(Password::Empty);
+        }
+        let mut site = Site::open(config).expect("nothing to read");
+        site.pair_id = "11111111-2222-3333-4444-555555555555".into();
+        let dialect = Dialect::of(&Version {
+            flavour,
+            major,
+            minor,
+            patch,
+        })
+        .expect("supported");
+        let nodes = (0..2).map(|index| healthy(&site, index, dialect)).collect();
+        let facts = PairFacts {
+            nodes,
+            founded: true,
+            missing_secrets: Vec::new(),
+            secrets_id: "set-1".into(),
+            certificates_due: false,
+            comparison: None,
+        };
+        Self { site, facts }
+    }
+
+    fn server(&mut self, index: usize) -> &mut ServerFacts {
+        self.facts.nodes[index].server.as_mut().expect("it answers")
+    }
+
+    fn give_data(&mut self, index: usize) {
+        self.server(index).schemas.push(Schema {
+            name: "test".into(),
+            tables: 1,
+        });
+    }
+
+    fn give_origin(&mut self, index: usize, sameness: Sameness) {
+        let end = at("binlog.000001", 1000 + index as u64);
+        let origin = Origin {
+            end,
+            gtids: String::new(),
+            sameness,
+            secrets_id: self.facts.secrets_id.clone(),
+        };
+        let node = &mut self.facts.nodes[index];
+        node.origin = Some(origin);
+        let membership = Membership {
+            pair_id: self.site.pair_id.clone(),
+            node: node.name.clone(),
+        };
+        self.server(index).membership = Some(membership);
+    }
+
+    /// A link into `replica` as `up` makes it.
+    fn link(&mut self, replica: usize) -> &mut LinkFacts {
+        let source = self.site.nodes()[1 - replica];
+        let (host, port) = (
+            self.site.host_for_peer(source),
+            self.site.port_for_peer(source),
+        );
+        let source_uuid = self.facts.nodes[1 - replica]
+            .facts()
+            .and_then(ServerFacts::server_uuid)
+            .map(str::to_owned);
+        let links = &mut self.server(replica).links;
+        links.push(LinkFacts {
+            source_host: host,
+            source_port: port,
+            source_user: Account::Replication.user().into(),
+            source_server_id: Some(2 - replica as u32),
+            source_uuid,
+            receiver: "Yes".into(),
+            applier: true,
+            by_gtid: true,
+            tls: true,
+            executed: at("binlog.000007", 777),
+            ..LinkFacts::default()
+        });
+        links.last_mut().expect("just pushed")
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&self.site, &self.facts).unwrap_or_else(|refusals| panic!("refused: {refusals:#?}"))
+    }
+
+    fn statements(&self) -> String {
+        let actions = self
+            .plan()
+            .steps
+            .into_iter()
+            .map(|step| format!("-- {}\n{}", step.title, step.action));
+        actions.collect::<Vec<_>>().join("\n")
+    }
+
+    fn refusal(&self) -> String {
+        match plan(&self.site, &self.facts) {
+            Ok(plan) => panic!("not refused:\n{plan}"),
+            Err(refusals) => refusals
+                .into_iter()
+                .map(|refusal| refusal.message)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    }
+}
+
+fn at(file: &str, position: u64) -> Coordinates {
+    Coordinates {
+        file: file.into(),
+        position,
+    }
+}
+
+fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
+    let name = site.nodes()[index].name.clone();
+    let mut variables: BTreeMap<String, String> =
+        settings::desired(&site.config, index, index as u32 + 1, &dialect)
+            .into_iter()
+            .map(|setting| (setting.name, setting.value))
+            .collect();
+    let own: &[(&str, &str)] = if dialect.is_mariadb() {
+        &[("log_bin", "ON"), ("have_ssl", "YES"), ("read_only", "OFF")]
+    } else {
+        &[
+            ("log_bin", "ON"),
+            ("ssl_cert", "server-cert.pem"),
+            ("read_only", "OFF"),
+        ]
+    };
+    variables.extend(
+        own.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    if !dialect.is_mariadb() {
+        variables.insert("server_uuid".into(), [UUID_A, UUID_B][index].into());
+    }
+    let mut server = ServerFacts::foreseen(dialect, variables);
+    server.binlog_end = Some(at("binlog.000003", 154));
+    let accounts = Account::ALL
+        .map(|account| AccountFacts {
+            user: account.user().into(),
+            grants: vec![format!(
+                "GRANT {} ON *.* TO x",
+                dialect.privileges(account).join(", ")
+            )],
+        })
+        .to_vec();
+    NodeFacts {
+        name,
+        runtime: RuntimeFacts::External,
+        server: Ok(server),
+        accounts,
+        agent_login: true,
+        origin: None,
+    }
+}
+
+#[test]
+fn two_empty_servers_are_prepared_and_linked() {
+    for (name, version) in [("mysql", MYSQL_97), ("mariadb", MARIADB)] {
+        insta::assert_snapshot!(
+            format!("empty_{name}"),
+            Situation::new(version).statements()
+        );
+    }
+}
+
+#[test]
+fn the_same_facts_give_the_same_plan() {
+    let situation = Situation::new(MYSQL_97);
+    assert_eq!(situation.plan(), situation.plan());
+}
+
+#[test]
+fn a_finished_pair_lacks_nothing() {
+    for version in [MYSQL_97, MARIADB] {
+        let mut situation = linked(version);
+        situation.give_data(0);
+        situation.give_data(1);
+        assert_eq!(situation.plan(), Plan::default());
+    }
+}
+
+fn linked(version: (Flavour, [u16; 3])) -> Situation {
+    let mut situation = Situation::new(version);
+    for index in 0..2 {
+        situation.give_origin(index, Sameness::Settled);
+        situation.link(index);
+    }
+    situation
+}
+
+#[test]
+fn a_run_killed_between_the_links_goes_on_from_the_noted_place() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.give_origin(0, Sameness::Empty);
+    situation.give_origin(1, Sameness::Empty);
+    situation.link(1).by_gtid = false;
+    // Clients wrote on both meanwhile; the logs stand elsewhere by now.
+    situation.give_data(0);
+    situation.give_data(1);
+    let statements = situation.statements();
+    assert!(
+        statements.contains("SOURCE_LOG_FILE='binlog.000001', SOURCE_LOG_POS=1001"),
+        "{statements}"
+    );
+    assert!(!statements.contains("LOG_POS=154"), "{statements}");
+}
+
+#[test]
+fn a_lost_link_is_not_made_again_from_the_beginning() {
+    let mut situation = linked(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.server(0).links.clear();
+    situation.server(1).links[0].by_gtid = false;
+    assert!(situation.refusal().contains("the link b→a was removed"));
+    // By GTID the replica itself knows what it has.
+    let mut situation = linked(MYSQL_97);
+    situation.server(0).links.clear();
+    assert!(situation.statements().contains("SOURCE_AUTO_POSITION=1"));
+}
+
+#[test]
+fn links_that_run_are_noted_once() {
+    let mut situation = Situation::new(MARIADB);
+    for index in 0..2 {
+        situation.give_origin(index, Sameness::Equal);
+        situation.link(index);
+    }
+    assert_eq!(
+        situation
+            .statements()
+            .matches("`sameness` = 'settled'")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_run_killed_after_one_node_was_prepared_does_not_ask_for_a_copy() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.give_origin(0, Sameness::Empty);
+    situation.give_data(0);
+    let statements = situation.statements();
+    // b follows a from where a stood when both were empty; a follows b from now.
+    assert!(statements.contains("SOURCE_LOG_POS=1000"), "{statements}");
+    assert!(statements.contains("SOURCE_LOG_POS=154"), "{statements}");
+}
+
+#[test]
+fn what_clients_wrote_after_the_origin_is_never_skipped() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.give_origin(0, Sameness::Empty);
+    situation.give_origin(1, Sameness::Empty);
+    for index in 0..2 {
+        let origin = situation.facts.nodes[index].origin.as_mut().expect("given");
+        origin.gtids = format!("{}:1-5", [UUID_A, UUID_B][index]);
+    }
+    situation
+        .server(0)
+        .variables
+        .insert("gtid_executed".into(), format!("{UUID_A}:1-9"));
+    situation
+        .server(1)
+        .variables
+        .insert("gtid_executed".into(), format!("{UUID_B}:1-5"));
+    let statements = situation.statements();
+    assert!(
+        statements.contains(&format!("SET GLOBAL gtid_purged = '+{UUID_A}:1-5'")),
+        "{statements}"
+    );
+    assert!(!statements.contains("1-9"), "{statements}");
+}
+
+#[test]
+fn data_on_one_node_only_needs_a_copy() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.give_data(1);
+    assert_eq!(
+        situation.refusal(),
+        "b has data and a has none: linking them as they are would leave them different"
+    );
+}
+
+#[test]
+fn data_on_both_nodes_must_be_equal_and_at_rest() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.give_data(0);
+    situation.give_data(1);
+    let ends = vec![Some(at("binlog.000003", 154)); 2];
+    situation.facts.comparison = Some(Comparison::Equal(ends.clone()));
+    assert!(situation.statements().contains("'equal'"));
+    situation.facts.comparison = Some(Comparison::Equal(vec![
+        ends[0].clone(),
+        Some(at("binlog.000003", 100)),
+    ]));
+    assert!(situation.refusal().contains("somebody wrote"));
+    situation.facts.comparison = Some(Comparison::Different(vec![
+        "test.t: 1 rows against 2 rows".into(),
+    ]));
+    assert!(situation.refusal().contains("test.t"));
+}
+
+#[test]
+fn a_strangers_link_is_left_alone() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.link(0).source_uuid = Some("cccccccc-0000-0000-0000-00000000000c".into());
+    assert!(
+        situation
+            .refusal()
+            .contains("replicates already, and not from its peer alone")
+    );
+    let mut situation = linked(MYSQL_97);
+    situation.link(0).channel = "other".into();
+    assert!(situation.refusal().contains("(channel 'other')"));
+}
+
+#[test]
+fn identities_must_differ() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation
+        .server(1)
+        .variables
+        .insert("server_uuid".into(), UUID_A.into());
+    assert!(situation.refusal().contains("same server UUID"));
+    let mut situation = Situation::new(MARIADB);
+    situation
+        .server(1)
+        .variables
+        .insert("server_id".into(), "1".into());
+    assert_eq!(situation.refusal(), "a and b have the same server id, 1");
+}
+
+#[test]
+fn flavours_do_not_mix() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.facts.nodes[1] = Situation::new(MARIADB).facts.nodes.remove(1);
+    assert!(
+        situation
+            .refusal()
+            .contains("their logs and GTIDs do not mix")
+    );
+}
+
+#[test]
+fn clocks_matter_only_where_time_decides() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.server(1).clock_offset_us = 60_000_000;
+    assert!(situation.refusal().contains("60.0 s apart"));
+    situation.site.config.conflicts.policy = crate::config::Policy::Manual;
+    assert!(!situation.plan().steps.is_empty());
+}
+
+#[test]
+fn another_pairs_server_is_refused() {
+    let mut situation = linked(MYSQL_97);
+    situation.server(0).membership = Some(Membership {
+        pair_id: "other".into(),
+        node: "a".into(),
+    });
+    assert!(
+        situation
+            .refusal()
+            .contains("node 'a' of another pair (other)")
+    );
+}
+
+#[test]
+fn folded_names_on_one_side_only_are_refused() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation
+        .server(0)
+        .variables
+        .insert("lower_case_table_names".into(), "1".into());
+    assert!(
+        situation
+            .refusal()
+            .contains("lower_case_table_names is 1 on a and 0 on b")
+    );
+}
+
+#[test]
+fn a_handmade_link_is_stopped_first_and_changed_where_it_then_stands() {
+    let mut situation = linked(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    for index in 0..2 {
+        situation.server(index).links[0].by_gtid = false;
+    }
+    situation.server(1).links[0].source_user = "root".into();
+    let plan = situation.plan();
+    let last = plan.steps.last().expect("a step");
+    assert_eq!(
+        (last.action.to_string(), plan.open),
+        ("STOP REPLICA;\n".to_owned(), true)
+    );
+
+    let link = &mut situation.server(1).links[0];
+    (link.receiver, link.applier) = ("No".into(), false);
+    let statements = situation.statements();
+    assert!(
+        statements.contains("SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=777"),
+        "{statements}"
+    );
+    assert!(
+        statements.contains("SOURCE_USER='twinlog_repl'"),
+        "{statements}"
+    );
+}
+
+#[test]
+fn a_receiver_that_still_tries_is_not_restarted() {
+    let mut situation = linked(MYSQL_97);
+    situation.server(0).links[0].receiver = "Connecting".into();
+    assert!(
+        !situation.statements().contains("START"),
+        "{}",
+        situation.statements()
+    );
+    situation.server(0).links[0].applier = false;
+    assert!(situation.statements().contains("START REPLICA"));
+}
+
+#[test]
+fn run_time_settings_are_set_and_the_others_named() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation
+        .server(0)
+        .variables
+        .insert("auto_increment_increment".into(), "1".into());
+    situation
+        .server(0)
+        .variables
+        .insert("relay_log_recovery".into(), "OFF".into());
+    assert!(
+        situation
+            .statements()
+            .contains("SET PERSIST auto_increment_increment = 2")
+    );
+    assert!(
+        situation
+            .plan()
+            .notes
+            .iter()
+            .any(|note| note.contains("relay_log_recovery = ON"))
+    );
+    situation
+        .server(0)
+        .variables
+        .insert("log_replica_updates".into(), "OFF".into());
+    assert!(situation.refusal().contains("take a restart"));
+}
+
+#[test]
+fn gtids_are_switched_on_one_rung_at_a_time() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation
+        .server(0)
+        .variables
+        .insert("gtid_mode".into(), "OFF_PERMISSIVE".into());
+    let statements = situation.statements();
+    assert!(
+        statements.contains("SET PERSIST gtid_mode = ON_PERMISSIVE;"),
+        "{statements}"
+    );
+    assert!(
+        !statements.contains("SET PERSIST gtid_mode = OFF_PERMISSIVE"),
+        "{statements}"
+    );
+    let mut old = Situation::new((Flavour::MySql, [5, 6, 24]));
+    old.server(0)
+        .variables
+        .insert("gtid_mode".into(), "OFF".into());
+    assert!(
+        old.refusal()
+            .contains("GTIDs are off, and MySQL 5.6.24 switches them on only at a restart")
+    );
+}
+
+#[test]
+fn with_one_writer_the_open_node_stays_the_writer() {
+    let mut situation = linked(MYSQL_97);
+    situation.site.config.writes = Writes::One;
+    assert!(
+        situation
+            .statements()
+            .contains("-- b: refuse clients' writes")
+    );
+    situation
+        .server(0)
+        .variables
+        .insert("read_only".into(), "ON".into());
+    assert!(
+        !situation.statements().contains("clients' writes"),
+        "{}",
+        situation.statements()
+    );
+}
+
+#[test]
+fn links_in_the_clear_need_leave_beyond_this_machine() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.server(0).variables.remove("ssl_cert");
+    assert!(
+        situation
+            .plan()
+            .notes
+            .iter()
+            .any(|note| note.contains("not encrypted"))
+    );
+    situation.site.config.nodes[0].host = "db1.example".into();
+    assert!(
+        situation
+            .refusal()
+            .contains("cross the network in the clear")
+    );
+}

@@ -1,0 +1,439 @@
+//! Judging, without a server: facts in, sentences out.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use twinlog_server::{
+    conn::{Address, Error as ConnError},
+    dialect::Dialect,
+    facts::{Coordinates, LinkFacts, Membership, ServerFacts},
+    version::{Flavour, Version},
+};
+
+use super::*;
+use crate::{
+    config::{self, Config},
+    origin::{Origin, Sameness},
+};
+
+const UUIDS: [&str; 2] = [
+    "aaaaaaaa-0000-0000-0000-000000000001",
+    "bbbbbbbb-0000-0000-0000-000000000002",
+];
+const STRANGER: &str = "cccccccc-0000-0000-0000-000000000003";
+
+fn config() -> Config {
+    Config::local(Path::new("/pair"), "shop")
+}
+
+fn server(flavour: Flavour, index: usize, variables: &[(&str, &str)]) -> Answers {
+    let (major, minor, patch) = match flavour {
+        Flavour::MySql => (9, 7, 4),
+        Flavour::MariaDb => (10, 11, 6),
+    };
+    let dialect = Dialect::of(&Version {
+        flavour,
+        major,
+        minor,
+        patch,
+    })
+    .expect("supported");
+    let id = (index + 1).to_string();
+    let mut all = BTreeMap::from([
+        ("server_id".to_owned(), id.clone()),
+        ("max_connections".to_owned(), "151".to_owned()),
+    ]);
+    match flavour {
+        Flavour::MySql => {
+            all.insert("server_uuid".into(), UUIDS[index].into());
+            all.insert("gtid_mode".into(), "ON".into());
+            let executed = format!("{}:1-7,\n{}:1-9", UUIDS[0], UUIDS[1]);
+            all.insert("gtid_executed".into(), executed);
+        }
+        Flavour::MariaDb => {
+            all.insert("gtid_domain_id".into(), id);
+            for name in [
+                "gtid_binlog_pos",
+                "gtid_current_pos",
+                "gtid_slave_pos",
+                "gtid_binlog_state",
+            ] {
+                all.insert(name.into(), "1-1-7,2-2-9".into());
+            }
+        }
+    }
+    for (name, value) in variables {
+        all.insert((*name).to_owned(), (*value).to_owned());
+    }
+    let mut facts = ServerFacts::foreseen(dialect, all);
+    facts.counters = BTreeMap::from([
+        ("uptime".to_owned(), "90".to_owned()),
+        ("threads_connected".to_owned(), "3".to_owned()),
+    ]);
+    facts.membership = Some(Membership {
+        pair_id: "id".into(),
+        node: ["a", "b"][index].into(),
+    });
+    facts.links = vec![link(1 - index)];
+    Answers {
+        facts,
+        origin: None,
+    }
+}
+
+fn link(source: usize) -> LinkFacts {
+    let place = Coordinates {
+        file: "binlog.000002".into(),
+        position: 400,
+    };
+    LinkFacts {
+        source_host: "127.0.0.1".into(),
+        source_port: [3307, 3308][source],
+        source_server_id: Some([1, 2][source]),
+        receiver: "Yes".into(),
+        applier: true,
+        by_gtid: true,
+        read: place.clone(),
+        executed: place,
+        seconds_behind: Some(0),
+        tls: true,
+        ..LinkFacts::default()
+    }
+}
+
+fn report(servers: [Answers; 2]) -> Report {
+    Report {
+        asked_at: jiff::Timestamp::UNIX_EPOCH,
+        pair_id: Some("id".into()),
+        nodes: servers.map(|answers| NodeReport {
+            server: Ok(Box::new(answers)),
+            pid: Some(7),
+            disk: None,
+        }),
+        crossings: [0, 0].map(|_| Crossing::Arrived(Duration::from_micros(3_125), MeasuredBy::Row)),
+    }
+}
+
+fn pair(flavour: Flavour) -> Report {
+    report([server(flavour, 0, &[]), server(flavour, 1, &[])])
+}
+
+fn answers(report: &mut Report, index: usize) -> &mut Answers {
+    report.nodes[index].server.as_mut().expect("it answers")
+}
+
+fn link_into(report: &mut Report, index: usize) -> &mut LinkFacts {
+    &mut answers(report, index).facts.links[0]
+}
+
+fn not_sent(report: &mut Report, source: usize) {
+    report.crossings[source] = Crossing::NotSent("the link is stopped".into());
+}
+
+fn problems(report: &Report) -> Vec<(String, String, String)> {
+    let status = assemble(&config(), report);
+    assert_eq!(status.healthy, status.problems.is_empty());
+    let problems = status.problems.into_iter();
+    problems
+        .map(|problem| {
+            (
+                problem.at,
+                problem.message,
+                problem.hint.unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_pair_without_problems_is_healthy() {
+    for flavour in [Flavour::MySql, Flavour::MariaDb] {
+        let status = assemble(&config(), &pair(flavour));
+        assert!(status.healthy && status.is_known(), "{status:#?}");
+        assert_eq!(status.notes, [""; 0]);
+        let [a, _] = status.nodes.as_slice() else {
+            panic!("two nodes")
+        };
+        let server = a.server.as_ref().expect("it answers");
+        assert_eq!(
+            (server.role, server.uptime_s, server.connections),
+            (Role::Both, 90, 3)
+        );
+        assert!(!server.executed.as_deref().expect("GTIDs").contains('\n'));
+        assert_eq!(server.errant.as_ref().map(|errant| errant.count), Some(0));
+        for link in &status.links {
+            assert_eq!((link.state, link.lag_ms), (LinkState::Running, Some(3.125)));
+            let report = link.report.as_ref().expect("there is one");
+            assert_eq!(report.missing, Some(Transactions::default()));
+        }
+    }
+}
+
+#[test]
+fn what_the_replica_lacks_is_counted() {
+    let behind = format!("{}:1-4,{}:1-9", UUIDS[0], UUIDS[1]);
+    let mysql = report([
+        server(Flavour::MySql, 0, &[]),
+        server(Flavour::MySql, 1, &[("gtid_executed", &behind)]),
+    ]);
+    // Domain 0 is left of the time when both wrote in it: it differs for ever.
+    let mariadb = report([
+        server(
+            Flavour::MariaDb,
+            0,
+            &[("gtid_binlog_pos", "0-1-11,1-1-7,2-2-9")],
+        ),
+        server(
+            Flavour::MariaDb,
+            1,
+            &[("gtid_current_pos", "0-2-10,1-1-4,2-2-9")],
+        ),
+    ]);
+    for (report, gtids) in [
+        (mysql, format!("{}:5-7", UUIDS[0])),
+        (mariadb, "1-1-5..7".into()),
+    ] {
+        let status = assemble(&config(), &report);
+        let missing = |link: usize| {
+            status.links[link]
+                .report
+                .as_ref()
+                .and_then(|report| report.missing.clone())
+        };
+        assert_eq!(missing(0), Some(Transactions { count: 3, gtids }));
+        assert_eq!(missing(1), Some(Transactions::default()));
+    }
+}
+
+#[test]
+fn a_link_by_position_has_no_missing_gtids() {
+    let mut report = pair(Flavour::MySql);
+    link_into(&mut report, 1).by_gtid = false;
+    let status = assemble(&config(), &report);
+    assert_eq!(
+        status.links[0]
+            .report
+            .as_ref()
+            .and_then(|report| report.missing.clone()),
+        None
+    );
+}
+
+#[test]
+fn a_strangers_transaction_is_errant_where_the_peer_lacks_it() {
+    let mysql = format!("{}:1-7,{}:1-9,{STRANGER}:3-4", UUIDS[0], UUIDS[1]);
+    let cases = [
+        (
+            Flavour::MySql,
+            "gtid_executed",
+            mysql,
+            format!("{STRANGER}:3-4"),
+            2,
+        ),
+        (
+            Flavour::MariaDb,
+            "gtid_binlog_state",
+            "1-9-8,1-1-9,2-2-9".into(),
+            "1-9-8".into(),
+            1,
+        ),
+    ];
+    for (flavour, variable, value, gtids, count) in cases {
+        let mut report = report([
+            server(flavour, 0, &[(variable, &value)]),
+            server(flavour, 1, &[]),
+        ]);
+        let found = problems(&report);
+        assert!(
+            matches!(&found[..], [(at, message, _)] if at == "a" && message.contains(&gtids)),
+            "{found:?}"
+        );
+
+        answers(&mut report, 1)
+            .facts
+            .variables
+            .insert(variable.into(), value.clone());
+        let status = assemble(&config(), &report);
+        let errant = status.nodes[0]
+            .server
+            .as_ref()
+            .and_then(|server| server.errant.clone());
+        assert_eq!(
+            errant,
+            Some(Errant {
+                count,
+                gtids: gtids.clone(),
+                missing_on_peer: Some(0)
+            })
+        );
+        assert!(
+            status.healthy && status.notes[0].contains(&gtids),
+            "{status:#?}"
+        );
+
+        // What was there when the pair was made is nobody's fault.
+        answers(&mut report, 0).origin = Some(Origin {
+            end: Coordinates::default(),
+            gtids: gtids.clone(),
+            sameness: Sameness::Equal,
+            secrets_id: String::new(),
+        });
+        let status = assemble(&config(), &report);
+        let errant = status.nodes[0]
+            .server
+            .as_ref()
+            .and_then(|server| server.errant.clone());
+        assert_eq!(errant.map(|errant| errant.count), Some(0));
+    }
+}
+
+#[test]
+fn an_appliers_error_is_said_with_what_to_do() {
+    let mut report = pair(Flavour::MySql);
+    let link = link_into(&mut report, 1);
+    link.applier = false;
+    link.applier_errno = 1062;
+    link.applier_error = "Duplicate entry '1' for key 'x.PRIMARY'".into();
+    not_sent(&mut report, 0);
+    let found = problems(&report);
+    let [(at, message, hint)] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(at, "a→b");
+    assert!(
+        message.contains("applier of a→b") && message.contains("ERROR 1062: Duplicate entry"),
+        "{message}"
+    );
+    assert!(hint.contains("same key"), "{hint}");
+}
+
+#[test]
+fn a_link_that_was_stopped_is_no_error_and_still_a_problem() {
+    let mut report = pair(Flavour::MariaDb);
+    link_into(&mut report, 0).receiver = "No".into();
+    not_sent(&mut report, 1);
+    let found = problems(&report);
+    assert!(
+        matches!(&found[..], [(at, message, _)] if at == "b→a" && message.contains("the receiver of b→a stopped")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_silent_node_is_one_problem_and_the_other_node_is_shown() {
+    let mut report = pair(Flavour::MySql);
+    report.nodes[1].server = Err(Silence::Failed(ConnError::Unreachable {
+        address: Address::Tcp("db2".into(), 3306),
+        user: "twinlog".into(),
+        reason: "no answer within 1.5 s".into(),
+    }));
+    let link = link_into(&mut report, 0);
+    link.receiver = "Connecting".into();
+    link.receiver_errno = 2003;
+    report.crossings = [0, 0].map(|_| Crossing::NotSent("b does not answer".into()));
+    let status = assemble(&config(), &report);
+    let [problem] = status.problems.as_slice() else {
+        panic!("{:?}", status.problems)
+    };
+    assert_eq!(problem.at, "b");
+    assert!(
+        problem
+            .hint
+            .as_deref()
+            .is_some_and(|hint| hint.contains("error.log")),
+        "{problem:?}"
+    );
+    assert!(status.nodes[0].server.is_some() && status.is_known());
+    let states: Vec<LinkState> = status.links.iter().map(|link| link.state).collect();
+    assert_eq!(states, [LinkState::Unknown, LinkState::Connecting]);
+
+    report.nodes[0].server = Err(Silence::NotRunning);
+    report.nodes[0].pid = None;
+    assert!(!assemble(&config(), &report).is_known());
+    report.nodes[1].pid = None;
+    assert!(assemble(&config(), &report).is_known());
+}
+
+#[test]
+fn a_late_canary_is_explained() {
+    let late = |change: fn(&mut LinkFacts)| {
+        let mut report = pair(Flavour::MariaDb);
+        change(link_into(&mut report, 1));
+        report.crossings[0] = Crossing::Late(Duration::from_millis(1500), MeasuredBy::Row);
+        problems(&report).remove(0).2
+    };
+    assert!(late(|link| link.delay_s = 60).contains("on purpose, by 60 s"));
+    let filter = ("Replicate_Do_DB".to_owned(), "test".to_owned());
+    assert!(
+        late(|link| link.filters = vec![("Replicate_Do_DB".into(), "test".into())])
+            .contains(&filter.1)
+    );
+    assert!(late(|link| link.receiver = "Connecting".into()).contains("not connected"));
+}
+
+#[test]
+fn a_server_that_is_not_the_pairs_is_named() {
+    let mut report = pair(Flavour::MySql);
+    answers(&mut report, 0).facts.membership = None;
+    answers(&mut report, 1).facts.membership = Some(Membership {
+        pair_id: "another".into(),
+        node: "b".into(),
+    });
+    let found: Vec<String> = problems(&report)
+        .into_iter()
+        .map(|(_, message, _)| message)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "a is not a node of this pair yet",
+            "the server at 127.0.0.1:3308 is a node of another pair"
+        ]
+    );
+}
+
+#[test]
+fn a_link_from_a_stranger_is_named() {
+    let mut report = pair(Flavour::MySql);
+    let link = link_into(&mut report, 1);
+    link.source_uuid = Some(STRANGER.into());
+    link.source_server_id = Some(77);
+    let found = problems(&report);
+    assert!(
+        matches!(&found[..], [(_, message, _)] if message.contains(STRANGER)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn roles_follow_from_who_refuses_writes() {
+    let roles = |writes, closed: [&str; 2]| {
+        let config = Config { writes, ..config() };
+        let servers =
+            [0, 1].map(|index| server(Flavour::MySql, index, &[("read_only", closed[index])]));
+        let status = assemble(&config, &report(servers));
+        let roles: Vec<Role> = status
+            .nodes
+            .iter()
+            .filter_map(|node| node.server.as_ref())
+            .map(|server| server.role)
+            .collect();
+        (roles, status.notes.len())
+    };
+    use config::Writes::{Both, One};
+    assert_eq!(
+        roles(One, ["OFF", "ON"]),
+        (vec![Role::Writer, Role::Standby], 0)
+    );
+    assert_eq!(
+        roles(One, ["OFF", "OFF"]),
+        (vec![Role::Writer, Role::Writer], 1)
+    );
+    assert_eq!(
+        roles(One, ["ON", "ON"]),
+        (vec![Role::Standby, Role::Standby], 1)
+    );
+    assert_eq!(
+        roles(Both, ["OFF", "ON"]),
+        (vec![Role::Both, Role::Both], 1)
+    );
+}

@@ -1,0 +1,181 @@
+//! The screen, as it is drawn 80 columns wide and without colours.
+
+use twinlog_pair::status::{Canary, Disk, Errant, Failure, Filter, Place, Problem, Transactions};
+use twinlog_server::version::Flavour;
+
+use super::*;
+
+const UUIDS: [&str; 2] = [
+    "aaaaaaaa-0000-0000-0000-000000000001",
+    "bbbbbbbb-0000-0000-0000-000000000002",
+];
+
+fn drawn(status: &Status) -> String {
+    let text = anstream::adapter::strip_str(&render(status, 80)).to_string();
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}\n{text}");
+    text
+}
+
+fn node(index: usize) -> NodeStatus {
+    NodeStatus {
+        name: ["a", "b"][index].into(),
+        runtime: Runtime::Process,
+        address: format!("127.0.0.1:{}", 3307 + index),
+        answers: true,
+        error: None,
+        pid: Some(4711),
+        disk: Some(Disk {
+            free_bytes: 20_100_000_000,
+            total_bytes: 40_000_000_000,
+        }),
+        server: Some(ServerStatus {
+            flavour: Flavour::MySql,
+            version: "9.7.4".into(),
+            role: Role::Both,
+            read_only: false,
+            server_id: 1 + index as u32,
+            server_uuid: Some(UUIDS[index].into()),
+            uptime_s: 11_520,
+            connections: 5,
+            connections_max: 151,
+            clock_offset_ms: 0.214,
+            clock_error_ms: 0.1,
+            log_end: Some(place()),
+            executed: Some(format!("{}:1-42,{}:1-7:9", UUIDS[0], UUIDS[1])),
+            errant: Some(Errant {
+                count: 0,
+                gtids: String::new(),
+                missing_on_peer: Some(0),
+            }),
+        }),
+    }
+}
+
+fn place() -> Place {
+    Place {
+        file: "binlog.000002".into(),
+        position: 1234,
+    }
+}
+
+fn link(source: usize) -> LinkStatus {
+    LinkStatus {
+        source: ["a", "b"][source].into(),
+        replica: ["b", "a"][source].into(),
+        state: LinkState::Running,
+        lag_ms: Some(3.125),
+        canary: Canary {
+            outcome: CanaryOutcome::Arrived,
+            measured_by: Some(MeasuredBy::Row),
+            detail: None,
+        },
+        error: None,
+        report: Some(LinkReport {
+            source_address: format!("127.0.0.1:{}", 3307 + source),
+            channel: String::new(),
+            mode: Mode::Gtid,
+            receiver: "Yes".into(),
+            receiver_state: "Waiting for source to send event".into(),
+            applier: true,
+            read: place(),
+            executed: place(),
+            missing: Some(Transactions::default()),
+            seconds_behind: Some(0),
+            delay_s: 0,
+            tls: true,
+            tls_verified: true,
+            filters: Vec::new(),
+        }),
+    }
+}
+
+fn healthy() -> Status {
+    Status {
+        name: "shop".into(),
+        asked_at: "2026-01-01T00:00:00Z".into(),
+        healthy: true,
+        mode: Mode::Gtid,
+        writes: Writes::Both,
+        problems: Vec::new(),
+        notes: Vec::new(),
+        nodes: vec![node(0), node(1)],
+        links: vec![link(0), link(1)],
+    }
+}
+
+#[test]
+fn a_healthy_pair() {
+    insta::assert_snapshot!("healthy", drawn(&healthy()));
+}
+
+#[test]
+fn a_broken_link() {
+    let mut status = healthy();
+    let message = "Could not execute Write_rows event on table test.x; Duplicate entry '1' for key 'x.PRIMARY'";
+    let hint =
+        "both nodes inserted the same key, and the applier stopped: compare the row on both nodes";
+    status.healthy = false;
+    status.problems = vec![Problem {
+        at: "a→b".into(),
+        message: format!("the applier of a→b is in trouble: ERROR 1062: {message}"),
+        hint: Some(hint.into()),
+    }];
+    status.notes = vec![
+        "both nodes accept clients' writes, although writes = \"one\": `twinlog up` closes one"
+            .into(),
+    ];
+    let link = &mut status.links[0];
+    link.state = LinkState::Stopped;
+    link.lag_ms = None;
+    link.canary = Canary {
+        outcome: CanaryOutcome::NotSent,
+        measured_by: None,
+        detail: Some("the link is stopped".into()),
+    };
+    link.error = Some(Failure {
+        code: Some(1062),
+        message: message.into(),
+        hint: Some(hint.into()),
+    });
+    if let Some(report) = &mut link.report {
+        report.applier = false;
+        report.seconds_behind = None;
+        report.delay_s = 60;
+        report.missing = Some(Transactions {
+            count: 3,
+            gtids: format!("{}:40-42", UUIDS[0]),
+        });
+        report.filters = vec![Filter {
+            rule: "Replicate_Wild_Do_Table".into(),
+            value: "test.%,twinlog.%".into(),
+        }];
+    }
+    insta::assert_snapshot!("broken_link", drawn(&status));
+}
+
+#[test]
+fn a_dead_node() {
+    let mut status = healthy();
+    status.healthy = false;
+    status.problems = vec![Problem {
+        at: "b".into(),
+        message: "b does not answer: its server is not running".into(),
+        hint: Some("`twinlog up` starts it".into()),
+    }];
+    let dead = &mut status.nodes[1];
+    (dead.answers, dead.pid, dead.server) = (false, None, None);
+    for link in &mut status.links {
+        link.lag_ms = None;
+        link.canary.outcome = CanaryOutcome::NotSent;
+    }
+    (status.links[0].state, status.links[0].report) = (LinkState::Unknown, None);
+    status.links[1].state = LinkState::Connecting;
+    insta::assert_snapshot!("dead_node", drawn(&status));
+}
+
+#[test]
+fn colours_are_there_to_be_taken_out() {
+    let text = render(&healthy(), 80);
+    assert!(text.contains("\x1b[1;32mhealthy\x1b[0m"), "{text:?}");
+}
