@@ -105,12 +105,12 @@ impl Dialect {
             .collect()
     }
 
-    /// What the account that makes an external server a node lacks of what that takes; empty where `SHOW GRANTS`
-    /// cannot tell, because it names roles.
+    /// What the account that makes an external server a node lacks of what that takes; empty where that
+    /// cannot be told: nothing was read, or `SHOW GRANTS` names roles.
     ///
     /// The lists were tried on MySQL 5.6 and 9.7, MariaDB 10.11 and 11.8.
     pub fn missing_of_operator(&self, shown: &[String]) -> Vec<&'static str> {
-        if shown.iter().any(|line| !line.contains(" ON ")) {
+        if shown.is_empty() || shown.iter().any(|line| !line.contains(" ON ")) {
             return Vec::new();
         }
         let administers: &[&str] = if self.is_mariadb() {
