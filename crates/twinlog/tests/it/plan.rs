@@ -60,7 +60,7 @@ fn a_new_pair_by_position() {
 
 /// The passwords of a pair, as far as they are made.
 fn passwords(data: &Path) -> Vec<String> {
-    ["root", "bootstrap", "replication", "agent"]
+    ["root", "replication", "agent"]
         .iter()
         .filter_map(|name| fs::read_to_string(data.join("secrets").join(name)).ok())
         .map(|text| text.trim().to_owned())
@@ -137,7 +137,7 @@ fn no_password_is_seen(kind: ServerKind) {
             .any(|(name, _)| name.ends_with("binlog.000001"))
     );
     let passwords = passwords(&data);
-    assert_eq!(passwords.len(), 4);
+    assert_eq!(passwords.len(), 3);
     for password in &passwords {
         assert!(password.len() >= 20, "a short password");
         let seen: Vec<&String> = texts
