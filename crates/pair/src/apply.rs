@@ -38,7 +38,7 @@ pub struct Error {
     /// The step's title.
     pub step: String,
     /// What happened.
-    pub cause: Cause,
+    pub cause: Box<Cause>,
 }
 
 /// What can go wrong in a step.
@@ -129,33 +129,71 @@ pub async fn patiently<T>(progress: &dyn Progress, what: &str, work: impl Future
 /// # Errors
 /// The first step that fails; a step running beside it is finished first.
 pub async fn apply(site: &mut Site, steps: &[Step], progress: &dyn Progress) -> Result<(), Error> {
+    // By itself in its round, and the one step that changes what is known of the pair: its id.
+    if let [step] = steps
+        && matches!(step.action, Action::Found { .. })
+    {
+        return found(site, step, progress);
+    }
+    let site = &*site;
+    let is_minting = |step: &Step| matches!(step.action, Action::MintCertificates { .. });
+    let Some(minting) = steps.iter().position(is_minting) else {
+        return in_order(site, steps, progress).await;
+    };
+    // Making keys takes a good part of a second of one core; data directories are made meanwhile, without them.
+    let (before, rest) = steps.split_at(minting);
+    let beside = rest[1..]
+        .iter()
+        .take_while(|step| !needs_certificates(step))
+        .count();
+    in_order(site, before, progress).await?;
+    let (minted, others) = futures_util::future::join(
+        run(site, &rest[0], progress),
+        in_order(site, &rest[1..=beside], progress),
+    )
+    .await;
+    minted.and(others)?;
+    in_order(site, &rest[beside + 1..], progress).await
+}
+
+/// Whether a step starts or tells a server to load what is minted.
+fn needs_certificates(step: &Step) -> bool {
+    !matches!(
+        step.action,
+        Action::Claim { .. }
+            | Action::WriteConfig { .. }
+            | Action::Initialise { .. }
+            | Action::CreateNetwork { .. }
+            | Action::PullImage { .. }
+    )
+}
+
+fn found(site: &mut Site, step: &Step, progress: &dyn Progress) -> Result<(), Error> {
+    progress.begin(step);
+    let started = Instant::now();
+    site.found().map_err(|cause| Error {
+        step: step.title.clone(),
+        cause: Box::new(cause.into()),
+    })?;
+    progress.end(step, started.elapsed());
+    Ok(())
+}
+
+async fn in_order(site: &Site, steps: &[Step], progress: &dyn Progress) -> Result<(), Error> {
     let mut rest = steps;
     while let Some(first) = rest.first() {
         let together = rest.iter().take_while(|step| step.node.is_some()).count();
         if together == 0 {
-            if matches!(first.action, Action::Found { .. }) {
-                progress.begin(first);
-                let started = Instant::now();
-                site.found().map_err(|cause| Error {
-                    step: first.title.clone(),
-                    cause: cause.into(),
-                })?;
-                progress.end(first, started.elapsed());
-            } else {
-                run(site, first, progress).await?;
-            }
+            run(site, first, progress).await?;
             rest = &rest[1..];
             continue;
         }
         let (now, later) = rest.split_at(together);
-        let lane = |index: usize| {
-            let site = &*site;
-            async move {
-                for step in now.iter().filter(|step| step.node == Some(index)) {
-                    run(site, step, progress).await?;
-                }
-                Ok(())
+        let lane = |index: usize| async move {
+            for step in now.iter().filter(|step| step.node == Some(index)) {
+                run(site, step, progress).await?;
             }
+            Ok(())
         };
         let (a, b) = futures_util::future::join(lane(0), lane(1)).await;
         a.and(b)?;
@@ -169,7 +207,7 @@ async fn run(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Er
     let started = Instant::now();
     act(site, step).await.map_err(|cause| Error {
         step: step.title.clone(),
-        cause,
+        cause: Box::new(cause),
     })?;
     progress.end(step, started.elapsed());
     Ok(())
