@@ -230,7 +230,16 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);
     }
     for replica in 0..2 {
-        links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
+        links::plan(
+            site,
+            facts,
+            replica,
+            [a, b],
+            sameness,
+            &tls,
+            &mut plan,
+            &mut refusals,
+        );
     }
     links::settle(facts, [a, b], &mut plan);
     refusals.extend(refuse::operators(site, &plan, [a, b]));

@@ -308,6 +308,25 @@ fn what_clients_wrote_after_the_origin_is_never_skipped() {
 }
 
 #[test]
+fn a_settled_node_starts_anew_from_where_it_was_compared() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.give_origin(0, Sameness::Settled);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.facts.comparison = Some(Comparison::Equal(vec![Some(at("binlog.000003", 154)); 2]));
+    let statements = situation.statements();
+    assert_eq!(
+        statements
+            .matches("SOURCE_LOG_FILE='binlog.000003', SOURCE_LOG_POS=154")
+            .count(),
+        2,
+        "{statements}"
+    );
+    assert_eq!(statements.matches("'equal'").count(), 2, "{statements}");
+}
+
+#[test]
 fn data_on_one_node_only_needs_a_copy() {
     let mut situation = Situation::new(MYSQL_97);
     situation.give_data(1);
