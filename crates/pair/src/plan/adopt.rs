@@ -13,6 +13,10 @@ pub(super) fn sameness(
     refusals: &mut Vec<Refusal>,
 ) -> Option<Sameness> {
     let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
+    if let Some(lost) = (0..2).find(|&index| made_anew(facts, servers, index)) {
+        refusals.push(remade(facts, lost));
+        return None;
+    }
     if let [Some(left), Some(_)] = origins {
         return Some(left.sameness);
     }
@@ -47,6 +51,30 @@ pub(super) fn sameness(
         }
         ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals),
     }
+}
+
+/// Whether a node of a finished pair lost its data directory, so that twinlog makes (or made) a new one for it.
+///
+/// Linked to its peer it would stay without what the old one had written: a replica skips changes that bear its own
+/// server id, in its peer's log, too.
+fn made_anew(facts: &PairFacts, servers: [&Server; 2], index: usize) -> bool {
+    let [own, peer] = [index, 1 - index].map(|index| facts.nodes[index].origin.as_ref());
+    let born = own.is_some_and(|origin| origin.sameness == Sameness::Empty);
+    peer.is_some_and(|origin| origin.sameness == Sameness::Settled)
+        && servers[index].facts.links.is_empty()
+        && (born || !servers[index].real)
+}
+
+fn remade(facts: &PairFacts, lost: usize) -> Refusal {
+    let (lost, peer) = (&facts.nodes[lost].name, &facts.nodes[1 - lost].name);
+    Refusal::new(
+        Blame::State,
+        format!("{lost} was a node of this pair and has lost its data; {peer} still has its own"),
+        format!(
+            "put {lost}'s data directory back if you can. What only {lost} had is gone; `twinlog copy` will make {lost} again \
+             from {peer}, and this version cannot yet. {peer} is the only copy of the data: delete nothing there"
+        ),
+    )
 }
 
 /// Whether users have tables here, in the databases that are to be replicated.

@@ -308,6 +308,24 @@ fn what_clients_wrote_after_the_origin_is_never_skipped() {
 }
 
 #[test]
+fn a_node_whose_data_was_deleted_is_not_linked_empty() {
+    for mode in [Mode::Gtid, Mode::Position] {
+        let mut situation = Situation::new(MARIADB);
+        situation.site.config.replication.mode = mode;
+        situation.give_origin(0, Sameness::Settled);
+        situation.give_data(0);
+        situation.link(0).by_gtid = mode == Mode::Gtid;
+        // Both had been stopped, so that twinlog had made b anew before a could be asked.
+        situation.give_origin(1, Sameness::Empty);
+        assert!(
+            situation.refusal().contains("b was a node of this pair"),
+            "{}",
+            situation.refusal()
+        );
+    }
+}
+
+#[test]
 fn a_settled_node_starts_anew_from_where_it_was_compared() {
     let mut situation = Situation::new(MYSQL_97);
     situation.site.config.replication.mode = Mode::Position;
