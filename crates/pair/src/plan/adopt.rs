@@ -1,6 +1,9 @@
 //! May these two servers become a pair as they are? Only if both hold the same data, and that can be known.
 
-use twinlog_server::facts::ServerFacts;
+use twinlog_server::{
+    facts::ServerFacts,
+    gtid::{self, MariaDbGtid},
+};
 
 use super::{Blame, Refusal, Server};
 use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
@@ -182,7 +185,11 @@ fn one_link(
     if site.config.replication.mode == Mode::Position {
         return compared(facts, servers, refusals);
     }
-    let alone = super::links::missing_on(&servers[1 - replica].facts, &servers[replica].facts);
+    let alone = super::links::missing_on(&servers[1 - replica].facts, &servers[replica].facts)
+        .and_then(|gtids| {
+            let below = below_the_mark(&servers[1 - replica].facts, &servers[replica].facts)?;
+            Ok(if gtids.is_empty() { below } else { gtids })
+        });
     match alone {
         Ok(gtids) if gtids.is_empty() => Some(Sameness::Linked),
         Ok(gtids) => {
@@ -203,4 +210,27 @@ fn one_link(
             None
         }
     }
+}
+
+/// What `other` has logged and `server` has not, though a later number of the same domain covers it: in MariaDB a
+/// position names the last transaction of each domain alone, whichever server wrote those before it.
+fn below_the_mark(server: &ServerFacts, other: &ServerFacts) -> Result<String, String> {
+    let read = |facts: &ServerFacts| -> Result<Vec<MariaDbGtid>, String> {
+        let state = facts.named("gtid_binlog_state").unwrap_or_default();
+        let items = state.split(',').filter(|item| !item.trim().is_empty());
+        items
+            .map(|item| item.parse().map_err(|error: gtid::Error| error.to_string()))
+            .collect()
+    };
+    let known = read(server)?;
+    let unknown = read(other)?.into_iter().filter(|theirs| {
+        !known.iter().any(|mine| {
+            (mine.domain, mine.server) == (theirs.domain, theirs.server)
+                && mine.sequence >= theirs.sequence
+        })
+    });
+    Ok(unknown
+        .map(|gtid| gtid.to_string())
+        .collect::<Vec<_>>()
+        .join(","))
 }

@@ -345,6 +345,30 @@ fn a_settled_node_starts_anew_from_where_it_was_compared() {
 }
 
 #[test]
+fn a_replicas_own_writes_below_its_sources_mark_are_seen() {
+    let mut situation = Situation::new(MARIADB);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.link(0);
+    let logs = [("0-2-100", "0-1-95,0-2-100"), ("0-2-120", "0-2-120")];
+    for (index, (position, state)) in logs.into_iter().enumerate() {
+        let variables = &mut situation.server(index).variables;
+        variables.insert("gtid_current_pos".into(), position.into());
+        variables.insert("gtid_binlog_state".into(), state.into());
+    }
+    assert!(
+        situation
+            .refusal()
+            .contains("has executed what b has not: 0-1-95"),
+        "{}",
+        situation.refusal()
+    );
+    let variables = &mut situation.server(0).variables;
+    variables.insert("gtid_binlog_state".into(), "0-2-100".into());
+    assert!(situation.statements().contains("MASTER_USE_GTID=slave_pos"));
+}
+
+#[test]
 fn data_on_one_node_only_needs_a_copy() {
     let mut situation = Situation::new(MYSQL_97);
     situation.give_data(1);
