@@ -369,6 +369,21 @@ fn a_replicas_own_writes_below_its_sources_mark_are_seen() {
 }
 
 #[test]
+fn strict_mode_is_left_to_a_restart_of_an_external_server() {
+    let mut situation = linked(MARIADB);
+    for index in 0..2 {
+        let variables = &mut situation.server(index).variables;
+        variables.insert("gtid_domain_id".into(), "0".into());
+        variables.insert("gtid_strict_mode".into(), "OFF".into());
+    }
+    let statements = situation.statements();
+    assert!(statements.contains("gtid_domain_id = 2"), "{statements}");
+    assert!(!statements.contains("gtid_strict_mode"), "{statements}");
+    let notes = situation.plan().notes.join("\n");
+    assert_eq!(notes.matches("gtid_strict_mode = ON").count(), 2, "{notes}");
+}
+
+#[test]
 fn data_on_one_node_only_needs_a_copy() {
     let mut situation = Situation::new(MYSQL_97);
     situation.give_data(1);

@@ -41,6 +41,12 @@ pub(super) fn plan(
     let mut statements = Vec::new();
     let mut restart = Vec::new();
     for setting in missing.iter().filter(|setting| !is_gtid(setting)) {
+        // Clients that are connected already go on writing in the old domain, on both nodes the same: both appliers
+        // would stop at once.
+        if setting.key == "gtid_strict_mode" && super::refuse::is_external(site, index) {
+            restart.push(setting);
+            continue;
+        }
         match facts
             .dialect
             .variable(&setting.key)
