@@ -404,6 +404,13 @@ fn existing(
         } else {
             // Where it stands can only be read once it does.
             push(plan, replica, names, vec![dialect.stop_link().into()]);
+            // Another title than the change itself has, which is yet to be shown.
+            if let Some(step) = plan.steps.last_mut() {
+                step.title = format!(
+                    "{}: stop following {}, to change the link",
+                    names[1], names[0]
+                );
+            }
             plan.open = true;
         }
     } else if link.is_stopped() {

@@ -504,10 +504,13 @@ fn a_handmade_link_is_stopped_first_and_changed_where_it_then_stands() {
         (last.action.to_string(), plan.open),
         ("STOP REPLICA;\n".to_owned(), true)
     );
+    let stop = last.title.clone();
 
     let link = &mut situation.server(1).links[0];
     (link.receiver, link.applier) = ("No".into(), false);
     let statements = situation.statements();
+    // `up` asks again for what it has not shown, by title.
+    assert!(!statements.contains(&stop), "{statements}");
     assert!(
         statements.contains("SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=777"),
         "{statements}"
