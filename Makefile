@@ -22,6 +22,8 @@ demo: compiler
 	scripts/install-server
 	$(CARGO) run --quiet --locked --package twinlog -- demo
 
+# Tests wait for servers most of the time, so twice as many run as there are cores on a small machine.
+test: export RUST_TEST_THREADS ?= 4
 test: compiler fetch images
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
 
@@ -64,11 +66,13 @@ install: compiler
 fetch:
 	@scripts/fetch-servers
 
-# Only root can start an engine of its own: without one the docker tests say that they were skipped.
+# Only root can start an engine of its own: without one the docker tests say that they were skipped. faketime sets the
+# clock of one server apart from the other's.
 images:
 	@if [ "$$(id -u)" = 0 ]; then \
 		{ command -v dockerd && command -v iptables && command -v ip; } >/dev/null || \
 			scripts/apt-install docker.io iproute2 iptables; \
+		command -v faketime >/dev/null || scripts/apt-install faketime; \
 		scripts/docker-images --build; \
 	fi
 

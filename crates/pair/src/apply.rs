@@ -15,7 +15,7 @@ use twinlog_server::{
 use crate::{
     config::{Node, Runtime},
     container,
-    observe::mark,
+    observe::{listens, mark},
     plan::{Action, Step},
     site::{Login, Site},
 };
@@ -26,6 +26,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How often a starting server is tried.
 const POLL: Duration = Duration::from_millis(25);
+/// How long a server that is still starting is let start before it is told to stop all the same.
+const START_BEFORE_STOP: Duration = Duration::from_secs(60);
 /// How long a condition inside a server may take.
 const CONDITION_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -337,6 +339,14 @@ pub async fn stop(site: &Site, node: &Node) -> Result<bool, Cause> {
         return container::stop(site, node).await;
     }
     let paths = site.paths(node);
+    let found = Instant::now();
+    // A MariaDB told to stop while it starts may hang for good (seen on 10.11.19, in `init_slave`): let it start first.
+    while process::find(&paths).is_some()
+        && !listens(site, node)
+        && found.elapsed() < START_BEFORE_STOP
+    {
+        tokio::time::sleep(POLL).await;
+    }
     match process::stop(&paths)? {
         Some(running) => {
             process::wait_until_gone(&paths, running, STOP_TIMEOUT).await?;

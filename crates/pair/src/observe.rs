@@ -232,7 +232,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
 }
 
 /// Whether anything accepts connections on a process node's socket.
-fn listens(site: &Site, node: &Node) -> bool {
+pub(crate) fn listens(site: &Site, node: &Node) -> bool {
     std::os::unix::net::UnixStream::connect(site.paths(node).socket()).is_ok()
 }
 

@@ -16,23 +16,34 @@ use crate::{
     output::print,
 };
 
-/// Print the manual page, or write the pages of all commands into a directory.
+/// Print a manual page, or write the pages of all commands into a directory.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twinlog man | man -l -                      read the manual
+  twinlog man up | man -l -                   read about one command
   twinlog man /usr/local/share/man/man1       install the pages of all commands")]
 pub(crate) struct ManArgs {
-    /// Write twinlog.1, twinlog-up.1 and so on there; it is made if need be.
-    dir: Option<PathBuf>,
+    /// A command, to print its page; or a directory, made if need be, for twinlog.1, twinlog-up.1 and so on.
+    #[arg(value_name = "COMMAND|DIR")]
+    what: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &ManArgs) -> Result<ExitCode, Failure> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
-    match &args.dir {
-        None => print(&page(&root).map_err(|error| failed(Path::new("the manual"), &error))?),
-        Some(dir) => {
+    let show = |command| -> Result<(), Failure> {
+        print(&page(command).map_err(|error| failed(Path::new("the manual"), &error))?);
+        Ok(())
+    };
+    let named = |path: &PathBuf| {
+        root.get_subcommands()
+            .find(|command| path.to_str() == Some(command.get_name()))
+    };
+    match args.what.as_ref().map(|what| (what, named(what))) {
+        None => show(&root)?,
+        Some((_, Some(command))) => show(command)?,
+        Some((dir, None)) => {
             fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
             write_pages(&root, dir)?;
         }
