@@ -67,6 +67,11 @@ pub(super) fn plan(
     read_only(site, index, server, writer, plan);
 }
 
+/// Whether GTIDs have yet to be switched on.
+pub(super) fn lacks_gtids(site: &Site, server: &Server) -> bool {
+    site.config.replication.mode == Mode::Gtid && server.real && !server.facts.has_gtids()
+}
+
 fn is_gtid(setting: &Setting) -> bool {
     matches!(
         setting.key.as_str(),
