@@ -1,6 +1,9 @@
 //! May these two servers become a pair as they are? Only if both hold the same data, and that can be known.
 
-use twinlog_server::facts::ServerFacts;
+use twinlog_server::{
+    facts::ServerFacts,
+    gtid::{self, MariaDbGtid},
+};
 
 use super::{Blame, Refusal, Server};
 use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
@@ -13,6 +16,10 @@ pub(super) fn sameness(
     refusals: &mut Vec<Refusal>,
 ) -> Option<Sameness> {
     let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
+    if let Some(lost) = (0..2).find(|&index| made_anew(facts, servers, index)) {
+        refusals.push(remade(facts, lost));
+        return None;
+    }
     if let [Some(left), Some(_)] = origins {
         return Some(left.sameness);
     }
@@ -47,6 +54,30 @@ pub(super) fn sameness(
         }
         ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals),
     }
+}
+
+/// Whether a node of a finished pair lost its data directory, so that twinlog makes (or made) a new one for it.
+///
+/// Linked to its peer it would stay without what the old one had written: a replica skips changes that bear its own
+/// server id, in its peer's log, too.
+fn made_anew(facts: &PairFacts, servers: [&Server; 2], index: usize) -> bool {
+    let [own, peer] = [index, 1 - index].map(|index| facts.nodes[index].origin.as_ref());
+    let born = own.is_some_and(|origin| origin.sameness == Sameness::Empty);
+    peer.is_some_and(|origin| origin.sameness == Sameness::Settled)
+        && servers[index].facts.links.is_empty()
+        && (born || !servers[index].real)
+}
+
+fn remade(facts: &PairFacts, lost: usize) -> Refusal {
+    let (lost, peer) = (&facts.nodes[lost].name, &facts.nodes[1 - lost].name);
+    Refusal::new(
+        Blame::State,
+        format!("{lost} was a node of this pair and has lost its data; {peer} still has its own"),
+        format!(
+            "put {lost}'s data directory back if you can. What only {lost} had is gone; `twinlog copy` will make {lost} again \
+             from {peer}, and this version cannot yet. {peer} is the only copy of the data: delete nothing there"
+        ),
+    )
 }
 
 /// Whether users have tables here, in the databases that are to be replicated.
@@ -154,7 +185,11 @@ fn one_link(
     if site.config.replication.mode == Mode::Position {
         return compared(facts, servers, refusals);
     }
-    let alone = super::links::missing_on(&servers[1 - replica].facts, &servers[replica].facts);
+    let alone = super::links::missing_on(&servers[1 - replica].facts, &servers[replica].facts)
+        .and_then(|gtids| {
+            let below = below_the_mark(&servers[1 - replica].facts, &servers[replica].facts)?;
+            Ok(if gtids.is_empty() { below } else { gtids })
+        });
     match alone {
         Ok(gtids) if gtids.is_empty() => Some(Sameness::Linked),
         Ok(gtids) => {
@@ -175,4 +210,27 @@ fn one_link(
             None
         }
     }
+}
+
+/// What `other` has logged and `server` has not, though a later number of the same domain covers it: in MariaDB a
+/// position names the last transaction of each domain alone, whichever server wrote those before it.
+fn below_the_mark(server: &ServerFacts, other: &ServerFacts) -> Result<String, String> {
+    let read = |facts: &ServerFacts| -> Result<Vec<MariaDbGtid>, String> {
+        let state = facts.named("gtid_binlog_state").unwrap_or_default();
+        let items = state.split(',').filter(|item| !item.trim().is_empty());
+        items
+            .map(|item| item.parse().map_err(|error: gtid::Error| error.to_string()))
+            .collect()
+    };
+    let known = read(server)?;
+    let unknown = read(other)?.into_iter().filter(|theirs| {
+        !known.iter().any(|mine| {
+            (mine.domain, mine.server) == (theirs.domain, theirs.server)
+                && mine.sequence >= theirs.sequence
+        })
+    });
+    Ok(unknown
+        .map(|gtid| gtid.to_string())
+        .collect::<Vec<_>>()
+        .join(","))
 }

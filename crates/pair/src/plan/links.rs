@@ -89,6 +89,7 @@ pub(super) fn plan(
     facts: &PairFacts,
     replica: usize,
     servers: [&Server; 2],
+    sameness: Sameness,
     tls: &Tls,
     plan: &mut Plan,
     refusals: &mut Vec<Refusal>,
@@ -102,7 +103,7 @@ pub(super) fn plan(
         tls: tls.from[source].clone(),
     };
     match links.first() {
-        None => match fresh(site, facts, replica, servers) {
+        None => match fresh(site, facts, replica, servers, sameness) {
             Ok((before, start)) => push(
                 plan,
                 replica,
@@ -226,9 +227,10 @@ fn fresh(
     facts: &PairFacts,
     replica: usize,
     servers: [&Server; 2],
+    sameness: Sameness,
 ) -> Result<(Vec<Sql>, LinkStart), Box<Refusal>> {
     let source = 1 - replica;
-    let origin = match &facts.nodes[source].origin {
+    let origin = match prepare::recorded(facts, source, sameness) {
         Some(origin) => origin.clone(),
         None => prepare::origin(servers[source], Sameness::Empty, String::new()),
     };
@@ -402,6 +404,13 @@ fn existing(
         } else {
             // Where it stands can only be read once it does.
             push(plan, replica, names, vec![dialect.stop_link().into()]);
+            // Another title than the change itself has, which is yet to be shown.
+            if let Some(step) = plan.steps.last_mut() {
+                step.title = format!(
+                    "{}: stop following {}, to change the link",
+                    names[1], names[0]
+                );
+            }
             plan.open = true;
         }
     } else if link.is_stopped() {

@@ -226,13 +226,30 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     let (Some(sameness), true) = (sameness, refusals.is_empty()) else {
         return Err(refusals);
     };
-    for index in 0..2 {
-        prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);
+    // First alone, and then look again: what is written until GTIDs are on has none, and a link by GTID would skip it.
+    if [a, b]
+        .iter()
+        .any(|server| variables::lacks_gtids(site, server))
+    {
+        plan.open = true;
+    } else {
+        for index in 0..2 {
+            prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);
+        }
+        for replica in 0..2 {
+            links::plan(
+                site,
+                facts,
+                replica,
+                [a, b],
+                sameness,
+                &tls,
+                &mut plan,
+                &mut refusals,
+            );
+        }
+        links::settle(facts, [a, b], &mut plan);
     }
-    for replica in 0..2 {
-        links::plan(site, facts, replica, [a, b], &tls, &mut plan, &mut refusals);
-    }
-    links::settle(facts, [a, b], &mut plan);
     refusals.extend(refuse::operators(site, &plan, [a, b]));
     plan.steps.sort_by_key(|step| step.phase);
     if refusals.is_empty() {

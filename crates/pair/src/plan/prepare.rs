@@ -24,14 +24,13 @@ pub(super) fn plan(
 ) {
     let node = &facts.nodes[index];
     let secrets_id = facts.secrets_id.clone();
-    let known = node
-        .origin
-        .as_ref()
-        .is_some_and(|origin| origin.secrets_id == secrets_id && !secrets_id.is_empty());
+    let recorded = recorded(facts, index, sameness);
+    let known =
+        recorded.is_some_and(|origin| origin.secrets_id == secrets_id && !secrets_id.is_empty());
     if known && node.agent_login && accounts_are_right(facts, index, servers[index]) {
         return;
     }
-    let origin = match &node.origin {
+    let origin = match recorded {
         Some(origin) => Origin {
             secrets_id,
             ..origin.clone()
@@ -56,6 +55,15 @@ pub(super) fn plan(
         undo: "SET sql_log_bin = 0; DROP DATABASE twinlog; DROP USER twinlog, twinlog_repl".into(),
         action: Action::Sql(statements),
     });
+}
+
+/// A node's origin, if it still is one: where the two were seen to be the same only now, an older one of a single node
+/// is from before, and a link from there would apply everything since for the second time.
+pub(super) fn recorded(facts: &PairFacts, index: usize, sameness: Sameness) -> Option<&Origin> {
+    let both = facts.nodes.iter().all(|node| node.origin.is_some());
+    facts.nodes[index].origin.as_ref().filter(|origin| {
+        both || sameness != Sameness::Equal && origin.sameness != Sameness::Settled
+    })
 }
 
 fn accounts_are_right(facts: &PairFacts, index: usize, server: &Server) -> bool {

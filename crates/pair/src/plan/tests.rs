@@ -308,6 +308,82 @@ fn what_clients_wrote_after_the_origin_is_never_skipped() {
 }
 
 #[test]
+fn a_node_whose_data_was_deleted_is_not_linked_empty() {
+    for mode in [Mode::Gtid, Mode::Position] {
+        let mut situation = Situation::new(MARIADB);
+        situation.site.config.replication.mode = mode;
+        situation.give_origin(0, Sameness::Settled);
+        situation.give_data(0);
+        situation.link(0).by_gtid = mode == Mode::Gtid;
+        // Both had been stopped, so that twinlog had made b anew before a could be asked.
+        situation.give_origin(1, Sameness::Empty);
+        assert!(
+            situation.refusal().contains("b was a node of this pair"),
+            "{}",
+            situation.refusal()
+        );
+    }
+}
+
+#[test]
+fn a_settled_node_starts_anew_from_where_it_was_compared() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    situation.give_origin(0, Sameness::Settled);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.facts.comparison = Some(Comparison::Equal(vec![Some(at("binlog.000003", 154)); 2]));
+    let statements = situation.statements();
+    assert_eq!(
+        statements
+            .matches("SOURCE_LOG_FILE='binlog.000003', SOURCE_LOG_POS=154")
+            .count(),
+        2,
+        "{statements}"
+    );
+    assert_eq!(statements.matches("'equal'").count(), 2, "{statements}");
+}
+
+#[test]
+fn a_replicas_own_writes_below_its_sources_mark_are_seen() {
+    let mut situation = Situation::new(MARIADB);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.link(0);
+    let logs = [("0-2-100", "0-1-95,0-2-100"), ("0-2-120", "0-2-120")];
+    for (index, (position, state)) in logs.into_iter().enumerate() {
+        let variables = &mut situation.server(index).variables;
+        variables.insert("gtid_current_pos".into(), position.into());
+        variables.insert("gtid_binlog_state".into(), state.into());
+    }
+    assert!(
+        situation
+            .refusal()
+            .contains("has executed what b has not: 0-1-95"),
+        "{}",
+        situation.refusal()
+    );
+    let variables = &mut situation.server(0).variables;
+    variables.insert("gtid_binlog_state".into(), "0-2-100".into());
+    assert!(situation.statements().contains("MASTER_USE_GTID=slave_pos"));
+}
+
+#[test]
+fn strict_mode_is_left_to_a_restart_of_an_external_server() {
+    let mut situation = linked(MARIADB);
+    for index in 0..2 {
+        let variables = &mut situation.server(index).variables;
+        variables.insert("gtid_domain_id".into(), "0".into());
+        variables.insert("gtid_strict_mode".into(), "OFF".into());
+    }
+    let statements = situation.statements();
+    assert!(statements.contains("gtid_domain_id = 2"), "{statements}");
+    assert!(!statements.contains("gtid_strict_mode"), "{statements}");
+    let notes = situation.plan().notes.join("\n");
+    assert_eq!(notes.matches("gtid_strict_mode = ON").count(), 2, "{notes}");
+}
+
+#[test]
 fn data_on_one_node_only_needs_a_copy() {
     let mut situation = Situation::new(MYSQL_97);
     situation.give_data(1);
@@ -428,10 +504,13 @@ fn a_handmade_link_is_stopped_first_and_changed_where_it_then_stands() {
         (last.action.to_string(), plan.open),
         ("STOP REPLICA;\n".to_owned(), true)
     );
+    let stop = last.title.clone();
 
     let link = &mut situation.server(1).links[0];
     (link.receiver, link.applier) = ("No".into(), false);
     let statements = situation.statements();
+    // `up` asks again for what it has not shown, by title.
+    assert!(!statements.contains(&stop), "{statements}");
     assert!(
         statements.contains("SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=777"),
         "{statements}"
@@ -501,6 +580,12 @@ fn gtids_are_switched_on_one_rung_at_a_time() {
         !statements.contains("SET PERSIST gtid_mode = OFF_PERMISSIVE"),
         "{statements}"
     );
+    // Where both are the same is looked at again once nothing can be written without a GTID.
+    assert!(
+        !statements.contains("twinlog") && !statements.contains("CHANGE"),
+        "{statements}"
+    );
+    assert!(situation.plan().open);
     let mut old = Situation::new((Flavour::MySql, [5, 6, 24]));
     old.server(0)
         .variables

@@ -41,6 +41,12 @@ pub(super) fn plan(
     let mut statements = Vec::new();
     let mut restart = Vec::new();
     for setting in missing.iter().filter(|setting| !is_gtid(setting)) {
+        // Clients that are connected already go on writing in the old domain, on both nodes the same: both appliers
+        // would stop at once.
+        if setting.key == "gtid_strict_mode" && super::refuse::is_external(site, index) {
+            restart.push(setting);
+            continue;
+        }
         match facts
             .dialect
             .variable(&setting.key)
@@ -59,6 +65,11 @@ pub(super) fn plan(
     push_sql(&node.name, index, around_link(server, statements), plan);
     advise(site, index, &restart, plan, refusals);
     read_only(site, index, server, writer, plan);
+}
+
+/// Whether GTIDs have yet to be switched on.
+pub(super) fn lacks_gtids(site: &Site, server: &Server) -> bool {
+    site.config.replication.mode == Mode::Gtid && server.real && !server.facts.has_gtids()
 }
 
 fn is_gtid(setting: &Setting) -> bool {
