@@ -96,6 +96,8 @@ struct Digest {
 }
 
 async fn digest(conn: &mut Conn, databases: Option<&[String]>) -> Result<Digest, Error> {
+    // TIMESTAMP is shown in the session's time zone, and two servers may have two.
+    conn.execute("SET time_zone = '+00:00'").await?;
     let before = log_end(conn).await?;
     let mut tables = BTreeMap::new();
     for (schema, table, is_view) in list_tables(conn, databases).await? {
@@ -160,7 +162,9 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 async fn columns(conn: &mut Conn, schema: &str, table: &str) -> Result<Vec<String>, Error> {
     let sql = format!(
-        "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
+        "SELECT COLUMN_NAME, CONCAT_WS('/', DATA_TYPE, IF(COLUMN_TYPE LIKE '%unsigned%', 'unsigned', 'signed'), \
+         CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, COLLATION_NAME, IS_NULLABLE, COLUMN_KEY) \
+         FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
          ORDER BY ORDINAL_POSITION",
         literal(schema),
         literal(table)
@@ -186,12 +190,12 @@ async fn rows_digest(
         .filter_map(|column| column.rsplit_once(' '))
         .map(|(name, _)| name)
         .collect();
-    let nulls: Vec<String> = names.iter().map(|name| format!("ISNULL({name})")).collect();
-    let row = format!(
-        "CONCAT_WS('#', {}, CONCAT({}))",
-        names.join(", "),
-        nulls.join(", ")
-    );
+    // Each column by itself: joined as they are, ('a#', 'b') would equal ('a', '#b'), and a long row would be cut.
+    let each: Vec<String> = names
+        .iter()
+        .map(|name| format!("COALESCE(SHA2({name}, 256), '-')"))
+        .collect();
+    let row = format!("CONCAT_WS('#', {})", each.join(", "));
     let sql = format!(
         "SELECT COUNT(*), COALESCE(BIT_XOR(CRC32({row})), 0), COALESCE(BIT_XOR(CRC32(SHA2({row}, 256))), 0) FROM {}.{}",
         identifier(schema),

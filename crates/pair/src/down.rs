@@ -79,7 +79,7 @@ fn delete(site: &Site) -> Result<String, Cause> {
         let paths = site.paths(node);
         match process::owner(&paths)? {
             Owner::Marked(found) if found == mark(site, node) => {
-                fs::remove_dir_all(&paths.dir).map_err(io(&paths.dir))?;
+                process::delete(&paths)?;
             }
             Owner::Nobody => {}
             Owner::Marked(_) | Owner::Stranger => {

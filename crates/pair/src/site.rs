@@ -360,6 +360,17 @@ impl Site {
     /// # Errors
     /// [`Error::Secret`].
     pub fn make_secrets(&self) -> Result<(), Error> {
+        // A new password makes another generation, which the accounts have yet to be given. The old one's name goes
+        // first: killed in between, the next run finds it missing.
+        let missing = self.missing_secrets();
+        if !missing.is_empty() && !missing.contains(&SET_ID) {
+            let path = self.secrets.path(SET_ID)?;
+            fs::remove_file(&path).map_err(|source| Error::Io {
+                action: "delete",
+                path,
+                source,
+            })?;
+        }
         self.secret_names()
             .iter()
             .try_for_each(|name| Ok(self.secrets.get_or_create(name).map(drop)?))

@@ -15,7 +15,7 @@ use crate::{
 
 /// A pair is up after three rounds (processes, servers, links) and a link that must stand still takes two more; what
 /// is still missing after this many is something that does not stay done.
-const ROUNDS_MAX: usize = 8;
+const ROUNDS_MAX: usize = 10;
 /// The server-side lock that keeps twinlogs on different machines apart.
 const LOCK_NAME: &str = "twinlog.up";
 
@@ -134,6 +134,9 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         let round = plan.next_round();
         if server_locks.is_empty() && round.iter().any(|step| step.phase > Phase::Machine) {
             server_locks = lock_servers(site).await?;
+            // The plan is from before the lock, and whoever held it may have changed what it stands on.
+            approved = Some(plan);
+            continue;
         }
         apply::apply(site, round, ui).await?;
         steps += round.len();

@@ -15,6 +15,9 @@ use crate::{
     site::Site,
 };
 
+/// `ER_ACCESS_DENIED_ERROR`: the link has another password than the account.
+const ACCESS_DENIED: u32 = 1045;
+
 /// How the link *from* each node is protected: `None` for not at all, otherwise the authority's file as the replica's
 /// server sees it, empty where the source's certificate cannot be checked.
 pub(super) struct Tls {
@@ -89,8 +92,7 @@ pub(super) fn plan(
     facts: &PairFacts,
     replica: usize,
     servers: [&Server; 2],
-    sameness: Sameness,
-    tls: &Tls,
+    (sameness, tls): (Sameness, &Tls),
     plan: &mut Plan,
     refusals: &mut Vec<Refusal>,
 ) {
@@ -101,6 +103,10 @@ pub(super) fn plan(
         site,
         source,
         tls: tls.from[source].clone(),
+        renewed: facts.nodes[source]
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.secrets_id != facts.secrets_id),
     };
     match links.first() {
         None => match fresh(site, facts, replica, servers, sameness) {
@@ -130,6 +136,8 @@ struct Wanted<'a> {
     site: &'a Site,
     source: usize,
     tls: Option<String>,
+    /// The account gets a new password in this plan.
+    renewed: bool,
 }
 
 impl Wanted<'_> {
@@ -413,6 +421,19 @@ fn existing(
             }
             plan.open = true;
         }
+    } else if wanted.renewed || link.receiver_errno == ACCESS_DENIED {
+        // A password alone leaves the link's place as it is.
+        let password = dialect.change_password(Account::Replication.secret());
+        push(
+            plan,
+            replica,
+            names,
+            vec![
+                dialect.stop_link().into(),
+                password,
+                dialect.start_link().into(),
+            ],
+        );
     } else if link.is_stopped() {
         push(plan, replica, names, vec![dialect.start_link().into()]);
     }

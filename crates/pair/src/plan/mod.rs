@@ -242,8 +242,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
                 facts,
                 replica,
                 [a, b],
-                sameness,
-                &tls,
+                (sameness, &tls),
                 &mut plan,
                 &mut refusals,
             );

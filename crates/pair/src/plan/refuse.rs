@@ -276,6 +276,7 @@ pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> 
     }
     for (index, server) in servers.into_iter().enumerate() {
         refusals.extend(other_pair(site, names[index], &server.facts));
+        refusals.extend(strangers_account(&facts.nodes[index], &server.facts));
     }
     refusals
 }
@@ -301,6 +302,20 @@ fn identities(
                 names[1]
             ),
         ));
+    }
+    for index in 0..2 {
+        let now = servers[index].server_id();
+        if !servers[index].links.is_empty() && now != 0 && now != ids[index] {
+            refusals.push(Refusal::new(
+                Blame::Config,
+                format!("node {} is linked under server id {now}, and twinlog.toml makes it {}", names[index], ids[index]),
+                format!(
+                    "keep it: `server_id = {now}` in [nodes.{}]; changes that still come back under the old id would be applied \
+                     again",
+                    names[index]
+                ),
+            ));
+        }
     }
     if let (Some(left), Some(right)) = (servers[0].server_uuid(), servers[1].server_uuid())
         && left == right
@@ -362,6 +377,19 @@ pub(super) fn operators(site: &Site, plan: &Plan, servers: [&Server; 2]) -> Vec<
         })
     };
     (0..2).filter_map(lacking).collect()
+}
+
+/// twinlog's schema is made before its accounts: an account without the schema is somebody else's.
+fn strangers_account(node: &NodeFacts, server: &ServerFacts) -> Option<Refusal> {
+    let account = node.accounts.first().filter(|_| !server.has_own_schema)?;
+    let (name, user) = (&node.name, &account.user);
+    Some(Refusal::new(
+        Blame::State,
+        format!("node {name}: there is an account '{user}'@'%' that twinlog did not make"),
+        format!(
+            "twinlog would change its password: rename or drop it (`RENAME USER '{user}'@'%' TO …`) if it is not in use"
+        ),
+    ))
 }
 
 fn other_pair(site: &Site, name: &str, server: &ServerFacts) -> Option<Refusal> {

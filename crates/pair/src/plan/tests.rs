@@ -169,6 +169,7 @@ fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
     }
     let mut server = ServerFacts::foreseen(dialect, variables);
     server.binlog_end = Some(at("binlog.000003", 154));
+    server.has_own_schema = true;
     let accounts = Account::ALL
         .map(|account| AccountFacts {
             user: account.user().into(),
@@ -460,6 +461,72 @@ fn clocks_matter_only_where_time_decides() {
     assert!(situation.refusal().contains("60.0 s apart"));
     situation.site.config.conflicts.policy = crate::config::Policy::Manual;
     assert!(!situation.plan().steps.is_empty());
+}
+
+#[test]
+fn a_strangers_account_of_our_name_is_left_alone() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.server(1).has_own_schema = false;
+    assert!(
+        situation
+            .refusal()
+            .contains("node b: there is an account 'twinlog_repl'@'%' that twinlog did not make")
+    );
+}
+
+#[test]
+fn new_passwords_reach_the_links_without_moving_them() {
+    let mut situation = linked(MYSQL_97);
+    situation.site.config.replication.mode = Mode::Position;
+    for index in 0..2 {
+        situation.server(index).links[0].by_gtid = false;
+    }
+    situation.facts.secrets_id = "set-2".into();
+    let statements = situation.statements();
+    assert_eq!(
+        statements
+            .matches("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD='***';")
+            .count(),
+        2,
+        "{statements}"
+    );
+    // Killed before that, the next run sees what the link says.
+    let mut situation = linked(MARIADB);
+    situation.server(0).links[0].receiver_errno = 1045;
+    assert!(
+        situation
+            .statements()
+            .contains("CHANGE MASTER TO MASTER_PASSWORD='***'")
+    );
+}
+
+#[test]
+fn a_linked_server_keeps_its_id() {
+    let mut situation = linked(MARIADB);
+    situation
+        .server(1)
+        .variables
+        .insert("server_id".into(), "7".into());
+    situation.site.config.nodes[1].server_id = Some(2);
+    assert!(
+        situation
+            .refusal()
+            .contains("node b is linked under server id 7")
+    );
+}
+
+#[test]
+fn what_a_restart_undoes_is_said() {
+    let mut situation = Situation::new(MARIADB);
+    situation
+        .server(0)
+        .variables
+        .insert("auto_increment_increment".into(), "1".into());
+    let notes = situation.plan().notes.join("\n");
+    assert!(
+        notes.contains("lasts until it restarts") && notes.contains("auto_increment_increment = 2"),
+        "{notes}"
+    );
 }
 
 #[test]

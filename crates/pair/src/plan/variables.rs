@@ -61,6 +61,7 @@ pub(super) fn plan(
     if site.config.replication.mode == Mode::Gtid && missing.iter().any(is_gtid) {
         switch_gtids_on(site, index, server, &missing, plan, refusals);
     }
+    note_what_a_restart_undoes(site, index, server, &missing, plan);
     statements.extend(filters(site, index, server, plan));
     push_sql(&node.name, index, around_link(server, statements), plan);
     advise(site, index, &restart, plan, refusals);
@@ -70,6 +71,38 @@ pub(super) fn plan(
 /// Whether GTIDs have yet to be switched on.
 pub(super) fn lacks_gtids(site: &Site, server: &Server) -> bool {
     site.config.replication.mode == Mode::Gtid && server.real && !server.facts.has_gtids()
+}
+
+/// Says which lines make last what is only set until an external server restarts.
+fn note_what_a_restart_undoes(
+    site: &Site,
+    index: usize,
+    server: &Server,
+    missing: &[Setting],
+    plan: &mut Plan,
+) {
+    let dialect = server.facts.dialect;
+    if !super::refuse::is_external(site, index) || dialect.row().persist {
+        return;
+    }
+    let live = |setting: &&Setting| {
+        let variable = dialect.variable(&setting.key);
+        variable.is_some_and(|variable| variable.changes != Changes::Restart)
+            && setting.key != "gtid_strict_mode"
+    };
+    let lines: Vec<String> = missing
+        .iter()
+        .filter(live)
+        .map(|setting| format!("{} = {}", setting.name, setting.value))
+        .collect();
+    if !lines.is_empty() {
+        plan.notes.push(format!(
+            "{}: what is set now lasts until it restarts; these lines in [mysqld] make it last (until then run `twinlog up` \
+             after a restart):\n    {}",
+            site.nodes()[index].name,
+            lines.join("\n    ")
+        ));
+    }
 }
 
 fn is_gtid(setting: &Setting) -> bool {
@@ -364,10 +397,17 @@ fn read_only(site: &Site, index: usize, server: &Server, writer: usize, plan: &m
     if !should && server.facts.is_on("super_read_only") {
         statements.push("SET GLOBAL super_read_only = OFF".into());
     }
-    statements.push(Sql::new(format!(
-        "SET GLOBAL read_only = {}",
-        if should { "ON" } else { "OFF" }
-    )));
+    let value = if should { "ON" } else { "OFF" };
+    if super::refuse::is_external(site, index) {
+        statements.push(server.facts.dialect.set_global("read_only", value).into());
+        if should && !server.facts.dialect.row().persist {
+            plan.notes.push(format!(
+                "{name}: `read_only = ON` in [mysqld] keeps it closed after its next restart"
+            ));
+        }
+    } else {
+        statements.push(format!("SET GLOBAL read_only = {value}").into());
+    }
     plan.steps.push(Step {
         phase: Phase::Server,
         node: Some(index),

@@ -18,8 +18,6 @@ pub const HEARTBEAT_S: u32 = 2;
 /// From where a link starts to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkStart {
-    /// Where it stands: only its connection changes.
-    Keep,
     /// By GTID, from what the replica has executed (`gtid_slave_pos` on MariaDB).
     Gtid,
     /// From this place of the source's log.
@@ -95,7 +93,6 @@ impl Dialect {
             }
         }
         match (&source.start, self.is_mariadb()) {
-            (LinkStart::Keep, _) => {}
             (LinkStart::Gtid, true) => add("MASTER_USE_GTID=slave_pos".into()),
             (LinkStart::Gtid, false) => add(format!("{prefix}AUTO_POSITION=1")),
             (LinkStart::Position(at), mariadb) => {
@@ -112,6 +109,16 @@ impl Dialect {
             }
         }
         sql
+    }
+
+    /// The statement that gives a (stopped) link another password and leaves its place as it is.
+    pub fn change_password(&self, password: &str) -> Sql {
+        let row = self.row();
+        Sql::new(format!(
+            "{} {}PASSWORD=",
+            row.change_source, row.source_prefix
+        ))
+        .secret(password)
     }
 
     /// Starts the link.
@@ -176,7 +183,7 @@ mod tests {
             (Flavour::MySql, (8, 0, 22), LinkStart::Gtid, LinkTls::Off),
             (Flavour::MySql, (9, 7, 4), at, ca.clone()),
             (Flavour::MariaDb, (10, 11, 6), LinkStart::Gtid, ca.clone()),
-            (Flavour::MariaDb, (11, 8, 6), LinkStart::Keep, ca),
+            (Flavour::MariaDb, (11, 8, 6), LinkStart::Gtid, ca),
         ]
         .into_iter()
         .map(|(flavour, version, start, tls)| {

@@ -108,6 +108,8 @@ pub struct ServerFacts {
     pub log_readers: Vec<String>,
     /// Schemas made by users, twinlog's own not among them.
     pub schemas: Vec<Schema>,
+    /// Whether the schema for twinlog's own tables is there.
+    pub has_own_schema: bool,
     /// Which node of which pair it is, if it was ever made one.
     pub membership: Option<Membership>,
     /// The grants of the account that asked.
@@ -179,6 +181,10 @@ impl ServerFacts {
             links,
             log_readers,
             schemas: read_schemas(conn).await?,
+            has_own_schema: !conn
+                .rows(&format!("SHOW DATABASES LIKE {}", literal(OWN_SCHEMA)))
+                .await?
+                .is_empty(),
             membership: read_membership(conn).await?,
             own_grants: conn
                 .rows("SHOW GRANTS")
@@ -208,6 +214,7 @@ impl ServerFacts {
             links: Vec::new(),
             log_readers: Vec::new(),
             schemas: Vec::new(),
+            has_own_schema: false,
             membership: None,
             own_grants: Vec::new(),
         }

@@ -124,6 +124,28 @@ pub(super) fn make_directories(paths: &Paths, run_as: Option<&RunAs>) -> Result<
     Ok(())
 }
 
+/// Deletes a node's directory, its mark last: killed in between, what is left still says whose it is.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn delete(paths: &Paths) -> Result<(), Error> {
+    for entry in fs::read_dir(&paths.dir).map_err(io("read", &paths.dir))? {
+        let entry = entry.map_err(io("read", &paths.dir))?;
+        let path = entry.path();
+        if entry.file_name() == MARK {
+            continue;
+        }
+        let is_dir = entry.file_type().map_err(io("read", &path))?.is_dir();
+        if is_dir {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        }
+        .map_err(io("delete", &path))?;
+    }
+    fs::remove_dir_all(&paths.dir).map_err(io("delete", &paths.dir))
+}
+
 /// Hands a path to the user that the server runs as.
 pub(super) fn give(path: &Path, run_as: Option<&RunAs>) -> Result<(), Error> {
     run_as.map_or(Ok(()), |run_as| {

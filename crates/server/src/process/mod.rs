@@ -22,7 +22,7 @@ mod run;
 use std::path::{Path, PathBuf};
 
 pub use binary::Binary;
-pub use identity::{NodeMark, Owner, RunAs, claim, give_files, owner};
+pub use identity::{NodeMark, Owner, RunAs, claim, delete, give_files, owner};
 pub use initialise::initialise;
 pub use run::{Running, find, start, start_failure, stop, wait_until_gone};
 
