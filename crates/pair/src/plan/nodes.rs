@@ -103,7 +103,7 @@ fn pair_files(site: &Site, facts: &PairFacts, plan: &mut Plan) {
             phase: Phase::Machine,
             node: None,
             title: "generate passwords".into(),
-            undo: "delete the files; the next `up` makes new ones and gives them to the accounts"
+            undo: "delete the files before a server is made; later only `replication` and `agent` can be made anew"
                 .into(),
             action: Action::MakeSecrets {
                 dir: site.config.secrets_dir(),
