@@ -140,6 +140,10 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         }
         apply::apply(site, round, ui).await?;
         steps += round.len();
+        if round.iter().any(|step| step.phase == Phase::Machine) {
+            // A server that was restarted has forgotten the lock.
+            server_locks.clear();
+        }
         approved = Some(plan);
     }
     Err(Error::Unsettled(approved.unwrap_or_default()))

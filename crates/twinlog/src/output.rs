@@ -57,6 +57,14 @@ pub(crate) fn written<T>(result: std::io::Result<T>) -> T {
     }
 }
 
+/// How wide the screen is, in characters: what `COLUMNS` says, or the terminal; `None` where there is neither.
+pub(crate) fn screen_width() -> Option<u16> {
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    asked.or_else(|| comfy_table::Table::new().width())
+}
+
 /// Prints a message for the person at the terminal. Nobody listening is no reason to stop.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");

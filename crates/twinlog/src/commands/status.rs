@@ -14,7 +14,7 @@ use twinlog_pair::{
 use crate::{
     cli::Format,
     failure::{Failure, NO, WORLD},
-    output::print,
+    output::{print, screen_width},
 };
 
 /// The narrowest screen that is laid out for; on a narrower one lines break where they must.
@@ -129,11 +129,7 @@ fn show(status: &Status, args: &StatusArgs) -> Result<(), Failure> {
 }
 
 fn width() -> u16 {
-    let asked = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok());
-    asked
-        .or_else(|| comfy_table::Table::new().width())
+    screen_width()
         .unwrap_or(WIDTH_DEFAULT)
         .clamp(WIDTH_MIN, WIDTH_MAX)
 }

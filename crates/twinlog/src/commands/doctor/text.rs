@@ -4,6 +4,8 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use twinlog_pair::doctor::{Finding, Rule, Severity, report::Report};
 
+use crate::output::screen_width;
+
 /// The narrowest screen that is laid out for.
 const WIDTH_MIN: u16 = 60;
 /// On wider screens lines get no longer: they would be hard to read.
@@ -17,11 +19,7 @@ const CODE_CHARS_MAX: usize = 50;
 
 /// How wide a line may be, in characters.
 pub(super) fn width() -> usize {
-    let asked = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok());
-    asked
-        .or_else(|| comfy_table::Table::new().width())
+    screen_width()
         .unwrap_or(WIDTH_DEFAULT)
         .clamp(WIDTH_MIN, WIDTH_MAX)
         .into()
