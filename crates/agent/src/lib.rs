@@ -1,0 +1,1 @@
+//! The long-running part: watches both logs, and ends what makes the two nodes differ.

@@ -1,0 +1,1 @@
+//! Follows both logs until what they did to a row is settled.

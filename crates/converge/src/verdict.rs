@@ -1,0 +1,121 @@
+//! What the tracker says.
+
+use twinlog_binlog::{CommitTime, Gtid, OwnedImage};
+
+use crate::{Side, TableName};
+
+/// Something seen in both logs.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Rows that both nodes wrote without having seen each other, or of which the nodes hold different versions.
+    Episode(Episode),
+    /// Both nodes changed the definition of the same table (or database) without having seen each other.
+    ConcurrentDdl {
+        /// What: a table, or a database with an empty table name.
+        table: TableName,
+        /// Each side's transaction.
+        gtids: [Gtid; 2],
+        /// Each side's statement.
+        statements: [String; 2],
+    },
+    /// The tracker could not follow a table: only a comparison of both nodes can tell whether it is equal.
+    ToVerify {
+        /// Which table.
+        table: TableName,
+        /// Why, in words that follow "because".
+        reason: String,
+    },
+}
+
+/// Rows that are tied to each other by their keys, judged together once every transaction that touched one of them was
+/// executed by both nodes.
+#[derive(Debug, Clone)]
+pub struct Episode {
+    /// The rows, each by the key that names it.
+    pub rows: Vec<EpisodeRow>,
+    /// Pairs of transactions that had not seen each other and touched a common key. Empty for a divergence whose cause
+    /// is in no log. Of many, those whose values were overwritten unseen.
+    pub conflicts: Vec<Conflict>,
+    /// The clients' changes, in an order in which each comes after all that it had seen: what [`crate::decide`] chooses
+    /// from.
+    pub writes: Vec<Write>,
+}
+
+/// Two transactions that had not seen each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conflict {
+    /// That of side A and that of side B.
+    pub gtids: [Gtid; 2],
+}
+
+/// One row of an episode.
+#[derive(Debug, Clone)]
+pub struct EpisodeRow {
+    /// Its table.
+    pub table: TableName,
+    /// An image that has the columns of the row's own key as this row has them: to name it, also where it is gone.
+    pub key: OwnedImage,
+    /// What it was before the episode; `None` where no log says.
+    pub base: Option<Version>,
+    /// What each node holds now, as its log tells.
+    pub held: [Held; 2],
+}
+
+/// A row's content at some moment.
+#[derive(Debug, Clone)]
+pub enum Version {
+    /// It exists.
+    Row(OwnedImage),
+    /// It does not.
+    Gone,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone)]
+pub enum Held {
+    /// This.
+    Known(Version),
+    /// The log does not tell: the applier skipped a change, or the definition changed. The node must be asked.
+    Unknown,
+}
+
+/// One client's change of one row.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Where it was committed. For a repair: where the version came from that it carries.
+    pub origin: Side,
+    /// Its transaction.
+    pub gtid: Gtid,
+    /// When it was committed there.
+    pub committed: CommitTime,
+    /// Which of the episode's rows it found, and what was there; `None` for an insert.
+    pub before: Option<(usize, OwnedImage)>,
+    /// Which of the episode's rows it left, and what is there; `None` for a delete.
+    pub after: Option<(usize, OwnedImage)>,
+    /// Whether twinlog made it: a repair yields to whatever a client wrote meanwhile.
+    pub repair: bool,
+    /// The writes of the other side (indices into [`Episode::writes`]) that it had not seen, that had not seen it, and
+    /// that touch a common key.
+    pub against: Vec<usize>,
+    /// The earlier writes of its own side (indices) that it builds on: they touch a common key.
+    pub after_writes: Vec<usize>,
+}
+
+/// A text for logs and names: `database.table` of the first row.
+impl Episode {
+    /// The tables of its rows, each once.
+    #[must_use]
+    pub fn tables(&self) -> Vec<TableName> {
+        let mut tables: Vec<_> = self.rows.iter().map(|row| row.table.clone()).collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// Whether both sides wrote a common key unseen.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        !self.conflicts.is_empty()
+    }
+}
+
