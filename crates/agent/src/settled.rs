@@ -152,9 +152,6 @@ mod tests {
                 sequence,
             });
         }
-        assert_eq!(
-            settled.set().to_string(),
-            format!("{uuid}:1-3:5:app:1")
-        );
+        assert_eq!(settled.set().to_string(), format!("{uuid}:1-3:5:app:1"));
     }
 }

@@ -118,4 +118,3 @@ impl Episode {
         !self.conflicts.is_empty()
     }
 }
-

@@ -3,6 +3,7 @@
 mod link;
 pub mod logins;
 pub mod schema;
+mod standing;
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,7 @@ use std::{
 };
 
 pub use link::LinkFacts;
+pub use standing::Standing;
 
 use crate::{
     conn::{Conn, Error, Row},
