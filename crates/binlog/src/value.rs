@@ -38,3 +38,34 @@ pub enum Value {
     /// The server's own bytes: four of the SRID, then WKB.
     Geometry(Vec<u8>),
 }
+
+/// What `information_schema` knows of a column and a log may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColumnHint {
+    /// What the log says is all.
+    #[default]
+    None,
+    /// The integer is signed. Of no effect where the log says it.
+    Signed,
+    /// The integer is unsigned. Of no effect where the log says it.
+    Unsigned,
+    /// MariaDB's INET4, in the log a BINARY(4).
+    Inet4,
+    /// MariaDB's INET6, in the log a BINARY(16).
+    Inet6,
+    /// MariaDB's UUID, in the log a BINARY(16).
+    Uuid,
+}
+
+/// Bytes that are no value of their column's type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// There are too few or too many bytes.
+    #[error("{got} bytes for a value of {expected}")]
+    Length {
+        /// What its type takes.
+        expected: usize,
+        /// What is there.
+        got: usize,
+    },
+}

@@ -116,6 +116,11 @@ impl Scene {
         Some((config, config.nodes.get(index)?))
     }
 
+    /// The databases that are replicated; `None` for all.
+    pub(super) fn databases(&self) -> Option<&[String]> {
+        self.config.as_ref()?.databases.as_deref()
+    }
+
     /// The link of node `index` from its peer.
     pub(super) fn link(&self, index: usize) -> Option<&LinkFacts> {
         let live = self.subjects.get(index)?.live.as_ref()?;

@@ -6,7 +6,8 @@ use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
     config::LinkTls,
     observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
-    origin::{Origin, TABLES},
+    origin::Origin,
+    own_tables,
     site::{ROOT_SECRET, Site},
 };
 
@@ -218,7 +219,7 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
 /// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
 fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
     let mut statements = root_statements(facts, index);
-    statements.extend(TABLES.map(Sql::new));
+    statements.extend(own_tables::create());
     statements.push(Origin::of_birth().record(&site.pair_id, ""));
     statements
 }

@@ -89,10 +89,7 @@ fn subject(config: &Config, index: usize, dialect: Dialect) -> Subject {
                 .into_iter()
                 .map(|account| AccountFacts {
                     user: account.user().to_owned(),
-                    grants: vec![format!(
-                        "GRANT {} ON *.* TO `x`@`%`",
-                        dialect.privileges(account).join(", ")
-                    )],
+                    grants: dialect.grant_statements(account, None),
                 })
                 .collect(),
             facts,
