@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use twinlog_binlog::Gtid;
 use twinlog_server::gtid::{GtidSet, MariaDbGtid};
-use uuid::Uuid;
+
+use crate::gtids;
 
 /// The transactions that are done with: executed by both nodes, judged, and what was found is written down.
 ///
@@ -35,7 +36,7 @@ impl Settled {
 
     /// Takes note of a transaction that a log has.
     pub fn seen(&mut self, gtid: &Gtid) {
-        let (Some(gtid), GtidSet::MariaDb(position)) = (mariadb(gtid), &self.set) else {
+        let (Some(gtid), GtidSet::MariaDb(position)) = (gtids::mariadb(gtid), &self.set) else {
             return;
         };
         let beyond = position
@@ -52,58 +53,31 @@ impl Settled {
 
     /// Takes note that a transaction is done with.
     pub fn retired(&mut self, gtid: &Gtid) {
-        match (&mut self.set, gtid) {
-            (
-                GtidSet::MySql(set),
-                Gtid::MySql {
-                    uuid,
-                    tag,
-                    sequence,
-                },
-            ) => set.insert(
-                Uuid::from_bytes(*uuid),
-                tag.as_deref().unwrap_or_default(),
-                *sequence,
-            ),
-            (GtidSet::MariaDb(position), gtid) => {
-                let Some(gtid) = mariadb(gtid) else { return };
-                let waiting = self.waiting.entry(gtid.domain).or_default();
-                if let Some((_, done)) = waiting.get_mut(&gtid.sequence) {
-                    *done = true;
-                }
-                while let Some(first) = waiting.first_entry() {
-                    let (mark, done) = *first.get();
-                    if !done {
-                        break;
-                    }
-                    position.advance(mark);
-                    first.remove();
-                }
-            }
-            // A pair is of one flavour: the configuration's check says so before any log is read.
-            (GtidSet::MySql(_), Gtid::MariaDb { .. }) => {}
+        let GtidSet::MariaDb(position) = &mut self.set else {
+            return gtids::add(&mut self.set, gtid);
+        };
+        let Some(gtid) = gtids::mariadb(gtid) else {
+            return;
+        };
+        let waiting = self.waiting.entry(gtid.domain).or_default();
+        if let Some((_, done)) = waiting.get_mut(&gtid.sequence) {
+            *done = true;
         }
-    }
-}
-
-fn mariadb(gtid: &Gtid) -> Option<MariaDbGtid> {
-    match gtid {
-        Gtid::MariaDb {
-            domain,
-            server_id,
-            sequence,
-        } => Some(MariaDbGtid {
-            domain: *domain,
-            server: *server_id,
-            sequence: *sequence,
-        }),
-        Gtid::MySql { .. } => None,
+        while let Some(first) = waiting.first_entry() {
+            let (mark, done) = *first.get();
+            if !done {
+                break;
+            }
+            position.advance(mark);
+            first.remove();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use twinlog_server::version::Flavour;
+    use uuid::Uuid;
 
     use super::*;
 
