@@ -7,7 +7,7 @@ use crate::{
     config::LinkTls,
     observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
     origin::Origin,
-    own_tables,
+    own_tables, settings,
     site::{ROOT_SECRET, Site},
 };
 
@@ -41,7 +41,7 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
         if matches!(node.server, Err(Silence::Starting)) {
             wait_for_start(site, index, process, plan);
         } else {
-            start_or_restart(site, index, process, text, plan);
+            start_or_restart(site, node, index, process, text, plan);
         }
     }
 }
@@ -265,6 +265,7 @@ fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut 
 
 fn start_or_restart(
     site: &Site,
+    facts: &NodeFacts,
     index: usize,
     process: &ProcessFacts,
     text: &str,
@@ -289,7 +290,7 @@ fn start_or_restart(
                 ),
             },
         });
-    } else if process.started_config.as_deref() != Some(text) {
+    } else if takes_restart(site, facts, index, process, text) {
         plan.steps.push(Step {
             phase: Phase::Machine,
             // Of the pair, so that the two nodes never restart at the same time.
@@ -299,4 +300,22 @@ fn start_or_restart(
             action: Action::Restart { node: index },
         });
     }
+}
+
+/// Whether a running server has to be started again for its option file to hold. What can be set at run time is, when
+/// it answers.
+fn takes_restart(
+    site: &Site,
+    facts: &NodeFacts,
+    index: usize,
+    process: &ProcessFacts,
+    text: &str,
+) -> bool {
+    let (Some(started), Some(dialect)) = (process.started_config.as_deref(), facts.dialect())
+    else {
+        return true;
+    };
+    let id = super::server_id(site, facts, index);
+    let settings = settings::desired(&site.config, index, id, &dialect);
+    !settings::without_restart(started, text, &settings, facts.facts())
 }

@@ -277,8 +277,7 @@ async fn equal_data_is_linked_once_nobody_writes() {
 
 #[tokio::test]
 async fn an_account_with_just_enough_privileges() {
-    let looks =
-        "SELECT, INSERT, UPDATE, DELETE, RELOAD, CREATE USER, PROCESS, REFERENCES, EVENT, TRIGGER, REPLICATION SLAVE, INSERT, UPDATE, DELETE";
+    let looks = "SELECT, INSERT, UPDATE, DELETE, RELOAD, CREATE USER, PROCESS, REFERENCES, EVENT, TRIGGER, REPLICATION SLAVE";
     for (kind, more) in [
         (
             KIND,

@@ -14,6 +14,7 @@ mod demo;
 mod docker;
 mod doctor;
 mod dsn;
+mod exec_mode;
 mod external;
 mod hand;
 mod init;

@@ -122,7 +122,6 @@ fn server(config: &Config, index: usize, dialect: Dialect) -> ServerFacts {
         ("read_only", "OFF"),
         ("skip_networking", "OFF"),
         ("relay_log_purge", "ON"),
-        ("replica_exec_mode", "STRICT"),
         ("innodb_native_foreign_keys", "OFF"),
     ] {
         variables.insert(name.into(), value.into());
