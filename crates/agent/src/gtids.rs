@@ -17,14 +17,14 @@ pub fn add(set: &mut GtidSet, gtid: &Gtid) {
                 tag,
                 sequence,
             },
-        ) => set.insert(
+        ) => set.add(
             Uuid::from_bytes(*uuid),
             tag.as_deref().unwrap_or_default(),
             *sequence,
         ),
         (GtidSet::MariaDb(position), gtid) => {
             if let Some(gtid) = mariadb(gtid) {
-                position.advance(gtid);
+                position.set(gtid);
             }
         }
         (GtidSet::MySql(_), Gtid::MariaDb { .. }) => {}

@@ -68,7 +68,7 @@ impl Settled {
             if !done {
                 break;
             }
-            position.advance(mark);
+            position.set(mark);
             first.remove();
         }
     }

@@ -80,11 +80,6 @@ impl FromStr for MariaDbPosition {
 }
 
 impl MariaDbPosition {
-    /// Moves the mark of a transaction's domain there: all before it in its domain is done as well.
-    pub fn advance(&mut self, to: MariaDbGtid) {
-        self.0.insert(to.domain, to);
-    }
-
     /// Whether it says that nothing is done.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -64,14 +64,6 @@ impl MySqlSet {
         Ok(())
     }
 
-    /// Adds one transaction; `tag` is empty where it has none.
-    pub fn insert(&mut self, server: Uuid, tag: &str, number: u64) {
-        self.0
-            .entry((server, tag.to_ascii_lowercase()))
-            .or_default()
-            .insert(number, number);
-    }
-
     /// Whether no transaction is in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
