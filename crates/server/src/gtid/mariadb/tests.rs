@@ -146,3 +146,12 @@ proptest! {
         let _ = (near.parse::<MariaDbPosition>(), near.parse::<MariaDbState>());
     }
 }
+
+#[test]
+fn a_mark_is_moved() {
+    let mut position: MariaDbPosition = "0-1-5,2-2-9".parse().unwrap();
+    position.set("0-3-6".parse().unwrap());
+    position.set("1-1-1".parse().unwrap());
+    position.set("2-2-0".parse().unwrap());
+    assert_eq!(position.to_string(), "0-3-6,1-1-1");
+}
