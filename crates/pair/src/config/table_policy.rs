@@ -14,15 +14,6 @@ impl Conflicts {
             (&entry.policy, &entry.counters)
         })
     }
-
-    /// Whether any table's conflicts are ended without a person.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        let tables = self.tables.iter().map(|entry| &entry.policy);
-        std::iter::once(&self.policy)
-            .chain(tables)
-            .any(|policy| *policy != Policy::Manual)
-    }
 }
 
 impl TablePolicy {

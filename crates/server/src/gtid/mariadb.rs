@@ -90,6 +90,15 @@ impl MariaDbPosition {
         self.0.get(&domain).copied()
     }
 
+    /// Puts the mark of its domain at this transaction, wherever it was; sequence 0 removes it.
+    pub fn set(&mut self, mark: MariaDbGtid) {
+        if mark.sequence > 0 {
+            self.0.insert(mark.domain, mark);
+        } else {
+            self.0.remove(&mark.domain);
+        }
+    }
+
     /// The marks, by ascending domain.
     pub fn marks(&self) -> impl Iterator<Item = MariaDbGtid> + '_ {
         self.0.values().copied()
