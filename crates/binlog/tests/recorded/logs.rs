@@ -10,10 +10,10 @@ const MAGIC: &[u8] = b"\xfebin";
 
 /// A recorded log.
 pub(crate) struct Log {
-    pub name: String,
-    pub flavour: Flavour,
+    pub(crate) name: String,
+    pub(crate) flavour: Flavour,
     /// Whole events, the format description first.
-    pub events: Vec<Bytes>,
+    pub(crate) events: Vec<Bytes>,
 }
 
 /// All of them, by name.
