@@ -55,8 +55,7 @@ pub(super) fn old_time(bytes: &[u8]) -> Result<String, ValueError> {
     let [a, b, c] = exact(bytes)?;
     let value = i32::from_le_bytes([0, a, b, c]) >> 8;
     let number = u64::from(value.unsigned_abs());
-    let packed = (number / 10_000) << 12 | (number / 100 % 100) << 6 | number % 100;
-    let text = time_text(packed, Fraction::NONE)?;
+    let text = time_text(clock_bits(number), Fraction::NONE)?;
     Ok(if value < 0 { format!("-{text}") } else { text })
 }
 
@@ -64,21 +63,26 @@ pub(super) fn old_time(bytes: &[u8]) -> Result<String, ValueError> {
 pub(super) fn old_datetime(bytes: &[u8]) -> Result<String, ValueError> {
     let number = u64::from_le_bytes(exact(bytes)?);
     let (day, time) = (number / 1_000_000, number % 1_000_000);
-    if day > 9999_12_31 {
+    if day > 99_991_231 {
         return Err(ValueError::Range {
             part: "datetime",
             value: number,
         });
     }
     let date = date_text(day / 10_000, day / 100 % 100, day % 100)?;
-    let packed = (time / 10_000) << 12 | (time / 100 % 100) << 6 | time % 100;
-    Ok(format!("{date} {}", clock_text(packed, Fraction::NONE)?))
+    let clock = clock_text(clock_bits(time), Fraction::NONE)?;
+    Ok(format!("{date} {clock}"))
 }
 
 /// A TIMESTAMP of before 5.6.4: the seconds since 1970, the low byte first.
 pub(super) fn old_timestamp(bytes: &[u8]) -> Result<String, ValueError> {
     let seconds = u64::from(u32::from_le_bytes(exact(bytes)?));
     timestamp_text(seconds, Fraction::NONE)
+}
+
+/// `HHMMSS` as a number, in the bits that newer forms have.
+fn clock_bits(number: u64) -> u64 {
+    ((number / 10_000) << 12) | ((number / 100 % 100) << 6) | (number % 100)
 }
 
 /// What JSON holds of a TIME: 40 bits of the time and 24 of microseconds, negated as a whole.
