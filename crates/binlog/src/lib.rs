@@ -5,13 +5,18 @@
 //! [`Value`] is made only when someone asks for it.
 
 mod gtid;
+mod image;
+mod row_error;
 mod rows;
 mod table;
 mod transaction;
 mod value;
+mod width;
 
 pub use gtid::Gtid;
-pub use rows::{Image, OwnedImage, RowChange, Rows, RowsKind};
+pub use image::{Image, OwnedImage, Raw, Spans};
+pub use row_error::RowError;
+pub use rows::{Changes, RowChange, Rows, RowsKind};
 pub use table::{Column, ColumnType, Table};
 pub use transaction::{Change, CommitTime, Statement, Transaction, Xa};
-pub use value::Value;
+pub use value::{ColumnHint, Value, ValueError};
