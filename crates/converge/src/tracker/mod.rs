@@ -37,7 +37,13 @@ impl Tracker {
     pub fn set_keys(&mut self, _table: TableName, _keys: Option<TableKeys>) {}
 
     /// The next transaction of a log. `origin` is the side where a client (or twinlog, then with `repair`) committed it.
-    pub fn push(&mut self, _log: Side, _origin: Side, _tx: Transaction, _repair: Option<RepairMark>) {
+    pub fn push(
+        &mut self,
+        _log: Side,
+        _origin: Side,
+        _tx: Transaction,
+        _repair: Option<RepairMark>,
+    ) {
     }
 
     /// A node has executed these transactions of its peer, although its log has nothing of them and will have nothing.
