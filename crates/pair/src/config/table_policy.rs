@@ -14,6 +14,14 @@ impl Conflicts {
             (&entry.policy, &entry.counters)
         })
     }
+
+    /// Whether twinlog is to repair what conflicts leave behind, in any table: a policy other than [`Policy::Manual`] is
+    /// set.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        let mut policies = self.tables.iter().map(|table| &table.policy);
+        self.policy != Policy::Manual || policies.any(|policy| *policy != Policy::Manual)
+    }
 }
 
 impl TablePolicy {

@@ -149,7 +149,11 @@ impl MariaDbPosition {
     pub fn common(&self, other: &MariaDbPosition) -> MariaDbPosition {
         let lower = |(domain, mine): (&u32, &MariaDbGtid)| {
             let theirs = other.mark(*domain)?;
-            let mark = if theirs.sequence < mine.sequence { theirs } else { *mine };
+            let mark = if theirs.sequence < mine.sequence {
+                theirs
+            } else {
+                *mine
+            };
             Some((*domain, mark))
         };
         MariaDbPosition(self.0.iter().filter_map(lower).collect())
