@@ -125,7 +125,14 @@ impl Decoder {
         }
         let body = match &self.format {
             Some(format) => format.body(event)?,
-            None => body_before_format(event),
+            None if matches!(
+                header.event,
+                EventType::ROTATE_EVENT | EventType::HEARTBEAT_LOG_EVENT
+            ) =>
+            {
+                body_before_format(event)
+            }
+            None => return Err(Fault::NoFormat),
         };
         if header.event == EventType::ROTATE_EVENT {
             return self.rotate(&header, &body);

@@ -11,7 +11,7 @@ pub(crate) fn story(log: &Log) -> String {
     let mut decoder = Decoder::new(log.flavour);
     let mut text = String::new();
     let mut described = HashSet::new();
-    for event in std::iter::once(log.rotate()).chain(log.events.iter().cloned()) {
+    for event in log.events.iter().cloned() {
         let output = match decoder.push(event) {
             Ok(output) => output,
             Err(error) => {
