@@ -17,3 +17,4 @@ pub mod settings;
 pub mod site;
 pub mod status;
 pub mod up;
+pub mod watch_state;
