@@ -3,7 +3,7 @@
 //! Fields of type, length and value, each about the columns of one kind in their order: the signs are those of the numeric
 //! columns only, the character sets those of the character columns, and so on.
 
-use crate::{Column, ColumnType, Fault, cursor::Cursor};
+use crate::{Column, ColumnType, Fault, Flavour, cursor::Cursor};
 
 const SIGNEDNESS: u8 = 1;
 const DEFAULT_CHARSET: u8 = 2;
@@ -18,7 +18,15 @@ const ENUM_AND_SET_COLUMN_CHARSET: u8 = 11;
 
 /// Fills in what the log says of the columns; the positions of the primary key's columns. Fields of other types are about
 /// what we do not need (GEOMETRY_TYPE, COLUMN_VISIBILITY, VECTOR_DIMENSIONALITY), and more may come.
-pub(crate) fn apply(it: &mut Cursor<'_>, columns: &mut [Column]) -> Result<Vec<usize>, Fault> {
+pub(crate) fn apply(
+    it: &mut Cursor<'_>,
+    columns: &mut [Column],
+    flavour: Flavour,
+) -> Result<Vec<usize>, Fault> {
+    let is_text = match flavour {
+        Flavour::MySql => is_mysql_text,
+        Flavour::MariaDb => is_mariadb_text,
+    };
     let mut primary_key = Vec::new();
     while it.left() > 0 {
         let kind = it.u8("optional metadata")?;
@@ -42,7 +50,7 @@ pub(crate) fn apply(it: &mut Cursor<'_>, columns: &mut [Column]) -> Result<Vec<u
     Ok(primary_key)
 }
 
-/// The types that have a sign. YEAR has none in the log, and BIT neither.
+/// The types that have a sign. YEAR is one of them; BIT is not.
 fn is_numeric(column: &Column) -> bool {
     matches!(
         column.kind,
@@ -54,10 +62,11 @@ fn is_numeric(column: &Column) -> bool {
             | ColumnType::Float
             | ColumnType::Double
             | ColumnType::Decimal
+            | ColumnType::Year
     )
 }
 
-/// The types that have a character set; the binary ones have the number 63.
+/// The types that have a character set, in a table map; the binary ones have the number 63.
 fn is_text(column: &Column) -> bool {
     matches!(
         column.kind,
@@ -67,6 +76,16 @@ fn is_text(column: &Column) -> bool {
             | ColumnType::Blob
             | ColumnType::BlobCompressed
     )
+}
+
+/// With VECTOR, but not GEOMETRY and JSON (seen on 9.7).
+fn is_mysql_text(column: &Column) -> bool {
+    is_text(column) || column.kind == ColumnType::Vector
+}
+
+/// With GEOMETRY (seen on 10.11 and 11.8).
+fn is_mariadb_text(column: &Column) -> bool {
+    is_text(column) || column.kind == ColumnType::Geometry
 }
 
 fn is_enum_or_set(column: &Column) -> bool {

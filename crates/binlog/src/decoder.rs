@@ -226,7 +226,7 @@ impl Decoder {
             T::QUERY_COMPRESSED_EVENT => self.statement(header, body, true),
             T::TABLE_MAP_EVENT => {
                 let len = self.post_header_len(event)?;
-                self.tables.describe(body, len)?;
+                self.tables.describe(body, len, self.flavour)?;
                 Ok(Output::Nothing)
             }
             T::XID_EVENT => self.finish(),
@@ -276,12 +276,12 @@ impl Decoder {
         body: &Bytes,
         compressed: bool,
     ) -> Result<Output, Fault> {
-        let statement = query::parse(body, self.post_header_len(header.event)?, compressed)?;
+        let query = query::parse(body, self.post_header_len(header.event)?, compressed)?;
         let (file, start) = (&self.file, self.start);
         let group = self
             .group
             .get_or_insert_with(|| Group::without_gtid(header, Arc::clone(file), start));
-        match group.statement(statement)? {
+        match group.statement(query)? {
             Ends::Yes => self.finish(),
             Ends::No => Ok(Output::Nothing),
         }

@@ -5,10 +5,10 @@ use std::{mem::size_of, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    Change, CommitTime, Fault, Gtid, Rows, Statement, Transaction, Xa,
+    Change, CommitTime, Fault, Gtid, Rows, Transaction, Xa,
     gtid_event::{Alter, Begin, Form},
     header::Header,
-    query::{self, Control},
+    query::{self, Control, Query},
 };
 
 /// The events of one transaction so far.
@@ -106,9 +106,8 @@ impl Group {
     }
 
     /// A statement, which may be one that the server wrote to steer the transaction.
-    pub(crate) fn statement(&mut self, statement: Statement) -> Result<Ends, Fault> {
-        let text = statement.text.clone();
-        match (query::control(&text), self.form) {
+    pub(crate) fn statement(&mut self, query: Query<'_>) -> Result<Ends, Fault> {
+        match (query::control(&query.text), self.form) {
             (Control::Begin | Control::XaStart, Form::Undecided) => {
                 self.form = Form::Transaction;
                 Ok(Ends::No)
@@ -142,10 +141,10 @@ impl Group {
                 Ok(Ends::Yes)
             }
             (_, form) => {
-                let kept = statement.text.len();
                 // Of an ALTER TABLE in two parts, the second one is what changes the table.
                 if !matches!(self.alter, Some(Alter::Start | Alter::Rollback)) {
-                    self.push(Change::Statement(statement), kept);
+                    let kept = query.text.len();
+                    self.push(Change::Statement(query.into_statement()), kept);
                 }
                 Ok(match form {
                     Form::Transaction => Ends::No,

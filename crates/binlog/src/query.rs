@@ -1,7 +1,5 @@
 //! QUERY_EVENT and its kin: statements as text, and those that the servers write to say where transactions begin and end.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::{Fault, Statement, cursor::Cursor, inflate};
@@ -9,12 +7,31 @@ use crate::{Fault, Statement, cursor::Cursor, inflate};
 /// The fixed part since MySQL 5.0.
 const POST_HEADER_LEN: usize = 13;
 
-/// A statement and its place.
+/// A statement, before it is known whether it changes anything.
+#[derive(Debug)]
+pub(crate) struct Query<'a> {
+    database: &'a [u8],
+    pub(crate) text: Bytes,
+    error_code: u16,
+}
+
+impl Query<'_> {
+    /// As it is kept.
+    pub(crate) fn into_statement(self) -> Statement {
+        Statement {
+            database: String::from_utf8_lossy(self.database).into(),
+            text: self.text,
+            error_code: self.error_code,
+        }
+    }
+}
+
+/// From a whole body.
 pub(crate) fn parse(
     body: &Bytes,
     post_header_len: usize,
     compressed: bool,
-) -> Result<Statement, Fault> {
+) -> Result<Query<'_>, Fault> {
     let mut it = Cursor::new(body);
     it.u32("thread")?;
     it.u32("duration")?;
@@ -30,8 +47,8 @@ pub(crate) fn parse(
     let database = it.take(database_len, "database")?;
     it.u8("database")?;
     let text = it.rest();
-    Ok(Statement {
-        database: database_name(database),
+    Ok(Query {
+        database,
         text: if compressed {
             inflate::mariadb(&text)?
         } else {
@@ -39,10 +56,6 @@ pub(crate) fn parse(
         },
         error_code,
     })
-}
-
-fn database_name(name: &[u8]) -> Arc<str> {
-    String::from_utf8_lossy(name).into()
 }
 
 /// What a statement means for the transaction that it is in.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Column, ColumnType, Fault, Table, column_metadata, cursor::Cursor};
+use crate::{Column, ColumnType, Fault, Flavour, Table, column_metadata, cursor::Cursor};
 
 /// The most columns of a table: MAX_FIELDS of both servers.
 const MAX_COLUMNS: usize = 4096;
@@ -30,7 +30,11 @@ pub(crate) fn id(body: &Bytes, post_header_len: usize) -> Result<u64, Fault> {
 }
 
 /// The table that a whole body describes.
-pub(crate) fn parse(body: &Bytes, post_header_len: usize) -> Result<Table, Fault> {
+pub(crate) fn parse(
+    body: &Bytes,
+    post_header_len: usize,
+    flavour: Flavour,
+) -> Result<Table, Fault> {
     if body.len() > MAX_TABLE_MAP_BYTES {
         return Err(Fault::Limit {
             what: "bytes of a table map",
@@ -70,7 +74,7 @@ pub(crate) fn parse(body: &Bytes, post_header_len: usize) -> Result<Table, Fault
             members: Vec::new(),
         });
     }
-    let primary_key = column_metadata::apply(&mut it, &mut columns)?;
+    let primary_key = column_metadata::apply(&mut it, &mut columns, flavour)?;
     Ok(Table::new(id, database, table, columns, primary_key))
 }
 
@@ -87,7 +91,7 @@ fn column(number: u8, metadata: &mut Cursor<'_>) -> Result<(ColumnType, u16), Fa
     use ColumnType as Type;
     let none = |kind| Ok((kind, 0));
     match number {
-        0 => two(Type::OldDecimal, metadata),
+        0 => none(Type::OldDecimal),
         1 => none(Type::Tiny),
         2 => none(Type::Short),
         3 => none(Type::Long),

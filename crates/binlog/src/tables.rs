@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Fault, Table, table_map};
+use crate::{Fault, Flavour, Table, table_map};
 
 /// How many descriptions are kept. A statement needs one per table that it or its triggers touch: some hundred at most.
 const MAX_TABLE_MAPS: usize = 4096;
@@ -27,7 +27,12 @@ struct Map {
 
 impl Tables {
     /// A TABLE_MAP_EVENT.
-    pub(crate) fn describe(&mut self, body: &Bytes, post_header_len: usize) -> Result<(), Fault> {
+    pub(crate) fn describe(
+        &mut self,
+        body: &Bytes,
+        post_header_len: usize,
+        flavour: Flavour,
+    ) -> Result<(), Fault> {
         let id = table_map::id(body, post_header_len)?;
         if let Some(map) = self.maps.get_mut(&id)
             && *map.body == **body
@@ -45,7 +50,7 @@ impl Tables {
                 });
             }
         }
-        let table = Arc::new(table_map::parse(body, post_header_len)?);
+        let table = Arc::new(table_map::parse(body, post_header_len, flavour)?);
         let map = Map {
             body: Box::from(&body[..]),
             table,

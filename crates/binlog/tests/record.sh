@@ -46,7 +46,8 @@ mariadb-*)
     share=$(ls -d "$server/usr/share/mariadb" "$server/usr/share/mysql" 2>/dev/null | head -n 1)
     common="$common --basedir=$server/usr --lc-messages-dir=$share --plugin-dir=$server/usr/lib/mysql/plugin"
     mkdir -p "$data/mysql"
-    { echo 'use mysql;'; cat "$share/mysql_system_tables.sql" "$share/mysql_performance_tables.sql" "$share/mysql_system_tables_data.sql"; } |
+    sql=$(ls "$share"/m*_system_tables.sql | head -n 1)
+    { echo 'use mysql;'; cat "$sql" "${sql%.sql}_data.sql"; } |
         "$mysqld" $common --bootstrap --skip-grant-tables >"$work/init.log" 2>&1
     run="$run --skip-grant-tables --gtid-domain-id=3 --binlog-row-metadata=FULL --binlog-checksum=CRC32"
     client="${3:-$server/usr/bin/mariadb} --no-defaults"
@@ -180,10 +181,15 @@ CREATE TABLE m3 (a POINT, b GEOMETRY, c INT NOT NULL, UNIQUE KEY (c));
 INSERT INTO m1 VALUES (1, 'b', 'c', 'd', 'q', 'r', 1);
 INSERT INTO m2 VALUES ('a', 'b', 'c', 'd', 4000000000);
 INSERT INTO m3 VALUES (NULL, NULL, 1);
+CREATE TABLE m6 (bi BIT(3), p POINT NOT NULL, v VARCHAR(5) CHARACTER SET latin1, y YEAR, w TEXT CHARACTER SET utf8, n INT UNSIGNED,
+  x CHAR(3) CHARACTER SET ucs2, e ENUM('a'), b BLOB, d DATE, m MEDIUMINT);
+INSERT INTO m6 (p) VALUES (POINT(1, 2));
 SQL
     modern <<'SQL'
 CREATE TABLE m4 (a INT UNSIGNED INVISIBLE, b INT, c JSON, d VECTOR(3), g INT GENERATED ALWAYS AS (b + 1) STORED, PRIMARY KEY (b));
 INSERT INTO m4 (b, c) VALUES (1, '{"a": 1}');
+CREATE TABLE m7 (j JSON, ve VECTOR(2), p POINT NOT NULL, v VARCHAR(5) CHARACTER SET latin1, w VARCHAR(5) CHARACTER SET utf8, x CHAR(3) CHARACTER SET ucs2);
+INSERT INTO m7 (p) VALUES (POINT(1, 2));
 SET SESSION binlog_rows_query_log_events = ON;
 INSERT INTO m4 (b, c) VALUES (2, '[]');
 SET GLOBAL binlog_row_metadata = MINIMAL;
@@ -193,6 +199,15 @@ SQL
     maria <<'SQL'
 CREATE TABLE m4 (a INT UNSIGNED INVISIBLE, b INT, c JSON, d INET6, u UUID, g INT AS (b + 1) PERSISTENT, PRIMARY KEY (b));
 INSERT INTO m4 (b, c) VALUES (1, '{"a": 1}');
+CREATE TABLE m7 (a VARCHAR(2000) COMPRESSED CHARACTER SET latin1, b TEXT COMPRESSED CHARACTER SET ucs2, c VARBINARY(200) COMPRESSED, u UUID,
+  e VARCHAR(3) CHARACTER SET utf8, n INT UNSIGNED);
+INSERT INTO m7 VALUES (REPEAT('a', 300), REPEAT('b', 300), 'c', UUID(), 'e', 4000000000);
+CREATE TABLE m8 (v VECTOR(2) NOT NULL, a VARCHAR(3) CHARACTER SET latin1);
+INSERT INTO m8 VALUES (VEC_FromText('[1,2]'), 'a');
+SET GLOBAL mysql56_temporal_format = OFF;
+CREATE TABLE m9 (t TIME, d DATETIME, s TIMESTAMP NULL, n INT UNSIGNED);
+INSERT INTO m9 VALUES ('11:12:13', '2024-05-06 07:08:09', '2024-05-06 07:08:09', 4000000000);
+SET GLOBAL mysql56_temporal_format = ON;
 SET SESSION binlog_annotate_row_events = OFF;
 INSERT INTO m4 (b, c) VALUES (2, '[]');
 SET GLOBAL binlog_row_metadata = MINIMAL;

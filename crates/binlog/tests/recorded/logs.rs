@@ -9,15 +9,15 @@ use twinlog_binlog::{EventType, Flavour};
 const MAGIC: &[u8] = b"\xfebin";
 
 /// A recorded log.
-pub struct Log {
-    pub name: String,
-    pub flavour: Flavour,
+pub(crate) struct Log {
+    pub(crate) name: String,
+    pub(crate) flavour: Flavour,
     /// Whole events, the format description first.
-    pub events: Vec<Bytes>,
+    pub(crate) events: Vec<Bytes>,
 }
 
 /// All of them, by name.
-pub fn all() -> Vec<Log> {
+pub(crate) fn all() -> Vec<Log> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
     let mut paths: Vec<_> = fs::read_dir(dir)
         .expect("the directory is there")
@@ -51,7 +51,7 @@ impl Log {
     }
 
     /// The event that a server sends first, which names the file.
-    pub fn rotate(&self) -> Bytes {
+    pub(crate) fn rotate(&self) -> Bytes {
         let body = [&4_u64.to_le_bytes()[..], b"binlog.000001"].concat();
         let mut event = vec![0; 19];
         event[4] = EventType::ROTATE_EVENT.0;
@@ -62,7 +62,7 @@ impl Log {
     }
 
     /// Whether a transaction begins with the event at `at`.
-    pub fn begins_transaction(&self, at: usize) -> bool {
+    pub(crate) fn begins_transaction(&self, at: usize) -> bool {
         matches!(
             EventType(self.events[at][4]),
             EventType::GTID_LOG_EVENT

@@ -7,7 +7,7 @@ use twinlog_binlog::{Change, Decoder, Output, Rows, Table, Transaction, Xa};
 use crate::logs::Log;
 
 /// What its events bring, one after the other.
-pub fn story(log: &Log) -> String {
+pub(crate) fn story(log: &Log) -> String {
     let mut decoder = Decoder::new(log.flavour);
     let mut text = String::new();
     let mut described = HashSet::new();
