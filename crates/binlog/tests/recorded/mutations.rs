@@ -1,0 +1,1 @@
+//! Damaged logs: always an error or an output, never a panic.
