@@ -1,1 +1,3 @@
 //! The long-running part: watches both logs, and ends what makes the two nodes differ.
+
+pub mod stream;

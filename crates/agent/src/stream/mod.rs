@@ -1,0 +1,2 @@
+//! The stream: a server's binary log, read as a replica reads it.
+mod wire;
