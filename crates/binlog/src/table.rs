@@ -1,6 +1,6 @@
 //! A table as the event before its rows describes it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// The table of some rows: the TABLE_MAP event.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,12 +20,59 @@ pub struct Table {
     pub layout: u64,
 }
 
+impl Table {
+    /// A table from what the log says of it.
+    #[must_use]
+    pub fn new(
+        id: u64,
+        database: Arc<str>,
+        name: Arc<str>,
+        columns: Vec<Column>,
+        primary_key: Vec<usize>,
+    ) -> Self {
+        Self {
+            id,
+            database,
+            name,
+            layout: layout(&columns),
+            columns,
+            primary_key,
+        }
+    }
+}
+
+/// `database.table`, not quoted: for people.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.name)
+    }
+}
+
+/// FNV-1a over the types and metadata. Signs, names and collations are left out: they change what bytes mean to people,
+/// not which bytes are equal, and one of two nodes may not log them.
+fn layout(columns: &[Column]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for column in columns {
+        let [low, high] = column.meta.to_le_bytes();
+        for byte in [column.kind as u8, low, high] {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}
+
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its type in the log.
     pub kind: ColumnType,
-    /// The type's metadata: lengths, precisions.
+    /// The type's metadata, of which the log's two bytes (or one) are the low and the high one:
+    ///
+    /// - VARCHAR: its most bytes. STRING: its most bytes too, after [`ColumnType`] was taken out of them.
+    /// - ENUM, SET: the bytes of a value. BLOB, JSON, GEOMETRY, VECTOR: the bytes of the length before a value.
+    /// - DECIMAL: the precision in the low byte, the scale in the high one.
+    /// - BIT: the bits in the last byte, 0 for all, in the low byte, and the whole bytes in the high one.
+    /// - TIME, DATETIME, TIMESTAMP: the digits of the fraction. All others: of no meaning.
     pub meta: u16,
     /// Whether it can be NULL.
     pub nullable: bool,
@@ -64,8 +111,12 @@ pub enum ColumnType {
     DateTime,
     Timestamp,
     VarChar,
+    /// VARCHAR or VARBINARY `COMPRESSED`, of MariaDB.
+    VarCharCompressed,
     String,
     Blob,
+    /// The BLOB or TEXT types `COMPRESSED`, of MariaDB.
+    BlobCompressed,
     Bit,
     Enum,
     Set,
