@@ -13,7 +13,9 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// it at random, so that the readers of many pairs do not come at the same moment.
 pub(super) fn wait(attempt: u32) -> Duration {
     let doubled = FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16));
-    doubled.min(BACKOFF_MAX).mul_f64(rand::rng().random_range(0.5..=1.0))
+    doubled
+        .min(BACKOFF_MAX)
+        .mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 #[cfg(test)]
@@ -22,7 +24,13 @@ mod tests {
 
     #[test]
     fn it_grows_to_a_bound() {
-        for (attempt, most_ms) in [(1, 100), (2, 200), (5, 1600), (8, 10_000), (u32::MAX, 10_000)] {
+        for (attempt, most_ms) in [
+            (1, 100),
+            (2, 200),
+            (5, 1600),
+            (8, 10_000),
+            (u32::MAX, 10_000),
+        ] {
             let (wait, most) = (wait(attempt), Duration::from_millis(most_ms));
             assert!(wait <= most && wait >= most / 2, "{attempt}: {wait:?}");
         }

@@ -16,7 +16,9 @@ pub struct Lag {
 impl Lag {
     /// The lag of a transaction read at this time of its server's clock, in microseconds since 1970.
     pub(super) fn of(transaction: &Transaction, read_us: u64) -> Self {
-        let since = transaction.logged_us.unwrap_or(transaction.committed.micros);
+        let since = transaction
+            .logged_us
+            .unwrap_or(transaction.committed.micros);
         Self {
             us: read_us.saturating_sub(since),
             exact: transaction.logged_us.is_some(),

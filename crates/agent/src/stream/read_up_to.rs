@@ -70,10 +70,28 @@ impl ReadUpTo {
 /// Adds a transaction to what was read. A GTID of the other flavour, which no log has, is left out.
 pub(super) fn add(gtids: &mut GtidSet, gtid: &Gtid) {
     match (gtids, gtid) {
-        (GtidSet::MySql(set), Gtid::MySql { uuid, tag, sequence }) => {
-            set.add(Uuid::from_bytes(*uuid), tag.as_deref().unwrap_or_default(), *sequence);
+        (
+            GtidSet::MySql(set),
+            Gtid::MySql {
+                uuid,
+                tag,
+                sequence,
+            },
+        ) => {
+            set.add(
+                Uuid::from_bytes(*uuid),
+                tag.as_deref().unwrap_or_default(),
+                *sequence,
+            );
         }
-        (GtidSet::MariaDb(position), &Gtid::MariaDb { domain, server_id, sequence }) => {
+        (
+            GtidSet::MariaDb(position),
+            &Gtid::MariaDb {
+                domain,
+                server_id,
+                sequence,
+            },
+        ) => {
             position.set(MariaDbGtid {
                 domain,
                 server: server_id,
@@ -118,11 +136,25 @@ mod tests {
     #[test]
     fn transactions_are_added() {
         let mut set = GtidSet::parse(Flavour::MariaDb, "1-1-4").expect("a position");
-        add(&mut set, &Gtid::MariaDb { domain: 1, server_id: 1, sequence: 6 });
+        add(
+            &mut set,
+            &Gtid::MariaDb {
+                domain: 1,
+                server_id: 1,
+                sequence: 6,
+            },
+        );
         assert_eq!(set.to_string(), "1-1-6");
         let mut set = GtidSet::parse(Flavour::MySql, "").expect("empty");
         for (tag, sequence) in [(None, 1), (Some("t".into()), 1), (None, 2)] {
-            add(&mut set, &Gtid::MySql { uuid: [0; 16], tag, sequence });
+            add(
+                &mut set,
+                &Gtid::MySql {
+                    uuid: [0; 16],
+                    tag,
+                    sequence,
+                },
+            );
         }
         assert_eq!(set.to_string(), format!("{}:1-2:t:1", Uuid::nil()));
     }

@@ -18,7 +18,8 @@ use super::{
 
 /// What this client can do (names and numbers of the protocol): passwords as every version since 4.1 takes them, plugins
 /// to log in with, attributes that `performance_schema` shows.
-const CAPABILITIES: u32 = LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS;
+const CAPABILITIES: u32 =
+    LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS;
 const LONG_PASSWORD: u32 = 1;
 const PROTOCOL_41: u32 = 1 << 9;
 const TLS: u32 = 1 << 11;
@@ -130,7 +131,8 @@ impl Wire {
     ) -> Result<(), Error> {
         let tls = if privacy == Privacy::Tls { TLS } else { 0 };
         let capabilities = CAPABILITIES & greeting.capabilities | tls;
-        self.packets.go_on_at(if privacy == Privacy::Tls { 2 } else { 1 });
+        self.packets
+            .go_on_at(if privacy == Privacy::Tls { 2 } else { 1 });
         let password = endpoint.password.as_ref().map(SecretString::expose_secret);
         let mut plugin = match greeting.plugin {
             AuthPlugin::CachingSha2Password => AuthPlugin::CachingSha2Password,
@@ -153,7 +155,8 @@ impl Wire {
                 }
                 (MORE, Some(&SHA2_KNOWN)) => {}
                 (MORE, Some(&SHA2_FULL)) => {
-                    self.send_password(password.unwrap_or_default(), &nonce, privacy).await?;
+                    self.send_password(password.unwrap_or_default(), &nonce, privacy)
+                        .await?;
                 }
                 _ => return Err(Error::Protocol("an unknown packet during login")),
             }
@@ -248,7 +251,8 @@ mod tests {
 
     #[test]
     fn a_greeting() {
-        let mut packet = b"\x0a9.7.4-2\0\x08\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15".to_vec();
+        let mut packet =
+            b"\x0a9.7.4-2\0\x08\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15".to_vec();
         packet.extend([0; 10]);
         packet.extend(b"ijklmnopqrst\0caching_sha2_password\0");
         let greeting = Greeting::parse(&packet).expect("whole");
@@ -262,8 +266,14 @@ mod tests {
 
     #[test]
     fn a_clear_text_login_is_refused() {
-        assert!(matches!(known(b"mysql_clear_password"), Err(Error::Plugin(_))));
-        assert!(matches!(known(b"mysql_old_password"), Err(Error::Plugin(_))));
+        assert!(matches!(
+            known(b"mysql_clear_password"),
+            Err(Error::Plugin(_))
+        ));
+        assert!(matches!(
+            known(b"mysql_old_password"),
+            Err(Error::Plugin(_))
+        ));
     }
 
     proptest! {

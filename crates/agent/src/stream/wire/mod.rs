@@ -120,7 +120,8 @@ impl Wire {
 
     /// The rows of a statement, as text.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<query::Row>, Error> {
-        self.command(&[&[COM_QUERY], sql.as_bytes()].concat()).await?;
+        self.command(&[&[COM_QUERY], sql.as_bytes()].concat())
+            .await?;
         query::read(self).await
     }
 
@@ -138,13 +139,16 @@ impl Wire {
             Some(0) => Ok(Some(Dump::Event(packet.slice(1..)))),
             Some(&END) => Ok(Some(Dump::End)),
             Some(&ERROR) => Err(Error::Server(ServerError::parse(&packet))),
-            _ => Err(Error::Protocol("a packet of the log is neither event, error nor end")),
+            _ => Err(Error::Protocol(
+                "a packet of the log is neither event, error nor end",
+            )),
         }
     }
 
     /// Reads some bytes from the network, and waits until there are some.
     pub(super) async fn fill(&mut self) -> Result<(), Error> {
-        self.buffer.reserve(self.packets.missing(&self.buffer).max(READ_BYTES));
+        self.buffer
+            .reserve(self.packets.missing(&self.buffer).max(READ_BYTES));
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             _ => Ok(()),
@@ -168,14 +172,12 @@ impl Wire {
     /// Sends one packet.
     async fn send(&mut self, payload: &[u8]) -> Result<(), Error> {
         let mut out = BytesMut::with_capacity(payload.len() + HEADER_BYTES);
-        let mut chunks = payload.chunks(CHUNK_BYTES_MAX).peekable();
-        // A packet that fills its last chunk is ended by an empty one; and an empty packet is one empty chunk.
-        let ended_by_empty = payload.len().is_multiple_of(CHUNK_BYTES_MAX);
-        while let Some(chunk) = chunks.next() {
+        for chunk in payload.chunks(CHUNK_BYTES_MAX) {
             out.put_u32_le(self.packets.header(chunk.len()));
             out.put_slice(chunk);
         }
-        if ended_by_empty {
+        // A packet that fills its last chunk is ended by an empty one; and an empty packet is one empty chunk.
+        if payload.len().is_multiple_of(CHUNK_BYTES_MAX) {
             out.put_u32_le(self.packets.header(0));
         }
         self.stream.write_all(&out).await?;

@@ -108,7 +108,9 @@ pub(in crate::stream) struct ServerError {
 impl ServerError {
     /// Reads an error packet. Before the login has ended it has no SQLSTATE.
     pub(super) fn parse(packet: &[u8]) -> Self {
-        let number = packet.get(1..3).map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+        let number = packet
+            .get(1..3)
+            .map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
         let text = packet.get(3..).unwrap_or_default();
         let text = match text {
             [b'#', _, _, _, _, _, text @ ..] => text,
@@ -166,7 +168,17 @@ mod tests {
 
     #[test]
     fn packets_of_every_length() {
-        let lengths = [0, 1, 7, KEEP_BYTES_MIN, CHUNK_BYTES_MAX - 1, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX + 1, 2 * CHUNK_BYTES_MAX, 3];
+        let lengths = [
+            0,
+            1,
+            7,
+            KEEP_BYTES_MIN,
+            CHUNK_BYTES_MAX - 1,
+            CHUNK_BYTES_MAX,
+            CHUNK_BYTES_MAX + 1,
+            2 * CHUNK_BYTES_MAX,
+            3,
+        ];
         let packets: Vec<Vec<u8>> = lengths.iter().map(|&len| vec![len as u8; len]).collect();
         assert!(received(&sent(&packets), 1 << 20) == packets);
     }
@@ -201,6 +213,9 @@ mod tests {
     fn an_error_with_and_without_state() {
         let late = ServerError::parse(b"\xff\xd4\x04#HY000Could not open log file");
         assert_eq!(late.to_string(), "ERROR 1236: Could not open log file");
-        assert_eq!(ServerError::parse(b"\xff\x10\x04Too many connections").code, 1040);
+        assert_eq!(
+            ServerError::parse(b"\xff\x10\x04Too many connections").code,
+            1040
+        );
     }
 }

@@ -66,7 +66,10 @@ fn length(packet: &mut &[u8]) -> Option<usize> {
     if size == 0 {
         return Some(first.into());
     }
-    let number = bytes.iter().rev().fold(0u64, |sum, &byte| (sum << 8) | u64::from(byte));
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0u64, |sum, &byte| (sum << 8) | u64::from(byte));
     usize::try_from(number).ok()
 }
 
@@ -79,7 +82,15 @@ mod tests {
         let long = "x".repeat(300);
         let mut packet = b"\x03abc\xfb\x00\xfc\x2c\x01".to_vec();
         packet.extend(long.bytes());
-        assert_eq!(row(&packet), Some(vec![Some("abc".into()), None, Some(String::new()), Some(long)]));
+        assert_eq!(
+            row(&packet),
+            Some(vec![
+                Some("abc".into()),
+                None,
+                Some(String::new()),
+                Some(long)
+            ])
+        );
         assert_eq!(row(b"\x05abc"), None);
         assert_eq!(row(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff"), None);
     }

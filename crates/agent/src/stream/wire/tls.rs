@@ -27,7 +27,9 @@ pub(super) async fn connector(tls: &ClientTls) -> Result<Option<TlsConnector>, E
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Certificate(error.to_string()))?;
     let config = match ca {
-        Some(ca) => builder.with_root_certificates(roots(ca).await?).with_no_client_auth(),
+        Some(ca) => builder
+            .with_root_certificates(roots(ca).await?)
+            .with_no_client_auth(),
         None => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
@@ -45,7 +47,9 @@ pub(super) async fn secure(
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Error::Certificate(format!("{host} cannot be the name in a certificate")))?;
     connector.connect(name, stream).await.map_err(|error| {
-        let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let cause = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match cause {
             Some(rustls::Error::InvalidCertificate(_)) => Error::Certificate(error.to_string()),
             Some(rustls::Error::PeerIncompatible(_)) => Error::NoTls,
@@ -56,11 +60,15 @@ pub(super) async fn secure(
 
 async fn roots(ca: &Path) -> Result<RootCertStore, Error> {
     let unusable = |reason: String| Error::Certificate(format!("{}: {reason}", ca.display()));
-    let pem = tokio::fs::read(ca).await.map_err(|error| unusable(error.to_string()))?;
+    let pem = tokio::fs::read(ca)
+        .await
+        .map_err(|error| unusable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(unusable("no certificate is in it".into()));
@@ -90,7 +98,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        crypto::verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -99,7 +112,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        crypto::verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
