@@ -3,3 +3,4 @@
 pub mod gtids;
 pub mod row;
 pub mod settled;
+pub mod stream;
