@@ -1,3 +1,7 @@
 //! The long-running part: watches both logs, and ends what makes the two nodes differ.
 
+pub mod gtids;
+pub mod history;
+pub mod resolve;
 pub mod row;
+pub mod settled;

@@ -122,4 +122,3 @@ impl Episode {
         !self.conflicts.is_empty()
     }
 }
-

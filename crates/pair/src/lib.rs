@@ -10,6 +10,7 @@ pub mod down;
 pub mod explain;
 pub mod observe;
 pub mod origin;
+pub mod own_tables;
 pub mod plan;
 pub mod prove;
 pub mod settings;

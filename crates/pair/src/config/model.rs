@@ -249,6 +249,16 @@ pub struct Conflicts {
     pub tables: Vec<TablePolicy>,
 }
 
+impl Conflicts {
+    /// Whether twinlog is to repair what conflicts leave behind, in any table: a policy other than
+    /// [`Policy::Manual`] is set.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        let mut policies = self.tables.iter().map(|table| &table.policy);
+        self.policy != Policy::Manual || policies.any(|policy| *policy != Policy::Manual)
+    }
+}
+
 /// Who wins a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Policy {
