@@ -2,6 +2,8 @@
 //!
 //! The JSON is a contract: fields are added, never changed; [`DETAIL_VERSION`] counts what an older reader cannot read.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use twinlog_binlog::Value;
 
@@ -161,7 +163,11 @@ impl From<&Value> for Cell {
             Value::DateTime(text) => Self::Datetime(text.clone()),
             Value::Timestamp(text) => Self::Timestamp(text.clone()),
             Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')) => {
+                Ok(text)
+                    if text
+                        .chars()
+                        .all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')) =>
+                {
                     Self::Text(text.to_owned())
                 }
                 _ => Self::Hex(hex(bytes)),
@@ -208,6 +214,33 @@ impl Cell {
     }
 }
 
+/// For people: text in quotes, bytes as `0x…`, the rest as its digits.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Absent => f.write_str("(not in the log)"),
+            Self::Int(text)
+            | Self::Uint(text)
+            | Self::Float(text)
+            | Self::Double(text)
+            | Self::Decimal(text)
+            | Self::Bit(text)
+            | Self::Set(text)
+            | Self::Json(text) => f.write_str(text),
+            Self::Enum(n) => write!(f, "{n}"),
+            Self::Date(text)
+            | Self::Time(text)
+            | Self::Datetime(text)
+            | Self::Timestamp(text)
+            | Self::Text(text)
+            | Self::Inet(text)
+            | Self::Uuid(text) => write!(f, "'{text}'"),
+            Self::Hex(text) | Self::Geometry(text) | Self::Vector(text) => write!(f, "0x{text}"),
+        }
+    }
+}
+
 /// Cells of a row.
 pub(crate) fn cells(values: &[Value]) -> Vec<Cell> {
     values.iter().map(Cell::from).collect()
@@ -218,7 +251,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
     (0..text.len())
@@ -239,8 +272,12 @@ mod tests {
             Just(Value::Absent),
             any::<i64>().prop_map(Value::Int),
             any::<u64>().prop_map(Value::UInt),
-            any::<f32>().prop_filter("a number", |n| n.is_finite()).prop_map(Value::Float),
-            any::<f64>().prop_filter("a number", |n| n.is_finite()).prop_map(Value::Double),
+            any::<f32>()
+                .prop_filter("a number", |n| n.is_finite())
+                .prop_map(Value::Float),
+            any::<f64>()
+                .prop_filter("a number", |n| n.is_finite())
+                .prop_map(Value::Double),
             ".*".prop_map(Value::Decimal),
             ".*".prop_map(|text: String| Value::Bytes(text.into_bytes())),
             any::<Vec<u8>>().prop_map(Value::Bytes),

@@ -15,12 +15,15 @@ use serde::{Deserialize, Serialize};
 use twinlog_server::conn;
 
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint};
+pub(crate) use detail::cells;
 pub use detail::{
     Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, RowDetail, TableShape, Told, WriteDetail,
 };
 pub use marker::{Chosen, chosen, is_history};
+pub(crate) use store::datetime;
 pub use store::{
-    Counts, Filter, LIST_LIMIT_DEFAULT, counts, find, insert_sql, list, prune, record, resolve, set_repair_gtid,
+    Counts, Filter, LIST_LIMIT_DEFAULT, counts, find, insert_sql, list, prune, record, resolve,
+    set_repair_gtid,
 };
 
 /// What was found.

@@ -27,9 +27,11 @@ pub(super) fn micros(column: &str) -> String {
 }
 
 /// Microseconds since 1970 as a DATETIME(6).
-pub(super) fn datetime(micros: u64) -> String {
+pub(crate) fn datetime(micros: u64) -> String {
     // Microseconds of the next 290 000 years fit, and jiff knows those of the next 8 000.
-    let time = i64::try_from(micros).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+    let time = i64::try_from(micros)
+        .ok()
+        .and_then(|us| Timestamp::from_microsecond(us).ok());
     let time = time.unwrap_or(Timestamp::MAX);
     format!("'{}'", time.strftime("%Y-%m-%d %H:%M:%S%.6f"))
 }
@@ -48,9 +50,19 @@ fn time_or_null(micros: Option<u64>) -> String {
 pub fn insert_sql(entry: &Entry) -> String {
     // Assigned in this order, each seeing what those before it left: the state last, as all others ask for it.
     const UPDATED: [&str; 10] = [
-        "policy", "rule", "chosen", "chosen_node", "chosen_us", "gtid_a", "gtid_b", "resolved_at", "detail", "state",
+        "policy",
+        "rule",
+        "chosen",
+        "chosen_node",
+        "chosen_us",
+        "gtid_a",
+        "gtid_b",
+        "resolved_at",
+        "detail",
+        "state",
     ];
-    let updates = UPDATED.map(|name| format!("{name} = IF(state = 'open', VALUES({name}), {name})"));
+    let updates =
+        UPDATED.map(|name| format!("{name} = IF(state = 'open', VALUES({name}), {name})"));
     // The server may not be asked to serialise what serde cannot: there is no map with keys that are no strings.
     let detail = serde_json::to_string(&entry.detail).unwrap_or_default();
     format!(
@@ -68,7 +80,9 @@ pub fn insert_sql(entry: &Entry) -> String {
         text_literal(&entry.rule),
         text_or_null(entry.chosen.as_deref()),
         text_or_null(entry.chosen_node.as_deref()),
-        entry.chosen_us.map_or_else(|| "NULL".into(), |us| us.to_string()),
+        entry
+            .chosen_us
+            .map_or_else(|| "NULL".into(), |us| us.to_string()),
         text_or_null(entry.gtid_a.as_deref()),
         text_or_null(entry.gtid_b.as_deref()),
         text_or_null(entry.repair_gtid.as_deref()),
@@ -112,10 +126,20 @@ impl Filter {
                 text_literal(&like(pattern))
             ));
         }
-        terms.extend(self.since_us.map(|us| format!("found_at >= {}", datetime(us))));
-        terms.extend(self.until_us.map(|us| format!("found_at < {}", datetime(us))));
+        terms.extend(
+            self.since_us
+                .map(|us| format!("found_at >= {}", datetime(us))),
+        );
+        terms.extend(
+            self.until_us
+                .map(|us| format!("found_at < {}", datetime(us))),
+        );
         if !self.states.is_empty() {
-            let words: Vec<String> = self.states.iter().map(|state| format!("'{state}'")).collect();
+            let words: Vec<String> = self
+                .states
+                .iter()
+                .map(|state| format!("'{state}'"))
+                .collect();
             terms.push(format!("state IN ({})", words.join(", ")));
         }
         terms.extend(
@@ -166,26 +190,41 @@ pub async fn find(conn: &mut Conn, id: &str) -> Result<Entry, HistoryError> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(no_such());
     }
-    let mut found = select(conn, &format!("id LIKE '{}%' ORDER BY id", id.to_lowercase())).await?;
+    let mut found = select(
+        conn,
+        &format!("id LIKE '{}%' ORDER BY id", id.to_lowercase()),
+    )
+    .await?;
     match found.len() {
         0 | 1 => found.pop().ok_or_else(no_such),
-        count => Err(HistoryError::Ambiguous { id: id.to_owned(), count }),
+        count => Err(HistoryError::Ambiguous {
+            id: id.to_owned(),
+            count,
+        }),
     }
 }
 
 async fn select(conn: &mut Conn, rest: &str) -> Result<Vec<Entry>, HistoryError> {
-    let sql = format!("SELECT {} FROM `twinlog`.`conflict` WHERE {rest}", columns());
+    let sql = format!(
+        "SELECT {} FROM `twinlog`.`conflict` WHERE {rest}",
+        columns()
+    );
     conn.rows(&sql).await?.iter().map(entry).collect()
 }
 
 fn entry(row: &Row) -> Result<Entry, HistoryError> {
     let text = |name: &str| row.get(name).unwrap_or_default().to_owned();
     let some = |name: &str| row.get(name).map(str::to_owned);
-    let unreadable = |what| HistoryError::Unreadable { id: text("id"), what };
+    let unreadable = |what| HistoryError::Unreadable {
+        id: text("id"),
+        what,
+    };
     let detail: Detail = serde_json::from_str(&text("detail")).map_err(|_| unreadable("detail"))?;
     Ok(Entry {
         id: text("id"),
-        found_us: row.number("found_us").ok_or_else(|| unreadable("found_at"))?,
+        found_us: row
+            .number("found_us")
+            .ok_or_else(|| unreadable("found_at"))?,
         schema_name: text("schema_name"),
         table_name: text("table_name"),
         row_key: text("row_key"),
@@ -221,7 +260,11 @@ pub async fn counts(conn: &mut Conn) -> Result<Counts, Error> {
     let rows = conn
         .rows("SELECT state, COUNT(*) AS n FROM `twinlog`.`conflict` GROUP BY state")
         .await?;
-    let state = |row: &Row| State::ALL.into_iter().find(|state| row.get("state") == Some(state.word()));
+    let state = |row: &Row| {
+        State::ALL
+            .into_iter()
+            .find(|state| row.get("state") == Some(state.word()))
+    };
     Ok(rows
         .iter()
         .filter_map(|row| Some((state(row)?, row.number("n")?)))
@@ -232,7 +275,13 @@ pub async fn counts(conn: &mut Conn) -> Result<Counts, Error> {
 ///
 /// # Errors
 /// As [`Conn::rows`].
-pub async fn resolve(conn: &mut Conn, id: &str, state: State, rule: &str, at_us: u64) -> Result<bool, Error> {
+pub async fn resolve(
+    conn: &mut Conn,
+    id: &str,
+    state: State,
+    rule: &str,
+    at_us: u64,
+) -> Result<bool, Error> {
     let open = format!("id = {} AND state = 'open'", text_literal(id));
     let sql = format!(
         "UPDATE `twinlog`.`conflict` SET state = '{state}', rule = {}, resolved_at = {} WHERE {open}",
@@ -296,6 +345,9 @@ mod tests {
     #[test]
     fn times_keep_their_microseconds() {
         assert_eq!(datetime(1), "'1970-01-01 00:00:00.000001'");
-        assert_eq!(datetime(1_700_000_000_000_000), "'2023-11-14 22:13:20.000000'");
+        assert_eq!(
+            datetime(1_700_000_000_000_000),
+            "'2023-11-14 22:13:20.000000'"
+        );
     }
 }

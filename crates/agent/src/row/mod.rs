@@ -15,9 +15,11 @@ mod table;
 use twinlog_binlog::Value;
 
 pub use kind::{Kind, Named};
+pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};
 pub use query::{STATEMENT_TIMEOUT, run};
 pub use read::{canonical, key_of, parse_row, read_held, read_image, select_list};
+pub(crate) use read::{lock, same};
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 
 /// What a session must be set to before it reads or writes rows.
@@ -99,7 +101,10 @@ impl RowError {
             Self::Shape { .. } => {
                 Some("the next start of the agent reads the definition again".into())
             }
-            Self::Image(_) | Self::NoTable { .. } | Self::WrongValue { .. } | Self::Unreadable { .. } => None,
+            Self::Image(_)
+            | Self::NoTable { .. }
+            | Self::WrongValue { .. }
+            | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -162,7 +162,11 @@ pub fn read_image(table: &TableInfo, image: Image<'_>) -> Result<Row, RowError> 
             got: image.table().columns.len(),
         });
     }
-    let hints: Vec<ColumnHint> = table.columns.iter().map(|column| column.kind.hint()).collect();
+    let hints: Vec<ColumnHint> = table
+        .columns
+        .iter()
+        .map(|column| column.kind.hint())
+        .collect();
     let values = image.values(&hints)?.into_iter().zip(&table.columns);
     Ok(values
         .map(|(value, column)| canonical(&column.kind, value))
