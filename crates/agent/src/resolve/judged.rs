@@ -1,6 +1,9 @@
 //! An episode with its rows decoded.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use twinlog_binlog::Value;
 use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
@@ -65,7 +68,12 @@ pub struct JudgedRow {
 impl JudgedRow {
     /// A row of which all is known but its past.
     #[must_use]
-    pub fn new(table: Arc<TableInfo>, key: Vec<Value>, held: [Content; 2], chosen: Content) -> Self {
+    pub fn new(
+        table: Arc<TableInfo>,
+        key: Vec<Value>,
+        held: [Content; 2],
+        chosen: Content,
+    ) -> Self {
         Self {
             table,
             key,
@@ -152,6 +160,25 @@ impl Judged {
             self.tell(at, side, found.into());
         }
         Ok(())
+    }
+
+    /// These of its rows only: the others were written since.
+    #[must_use]
+    pub fn only(&self, rows: &BTreeSet<usize>) -> Self {
+        Self {
+            rows: rows
+                .iter()
+                .filter_map(|&at| self.rows.get(at).cloned())
+                .collect(),
+            decided: self.decided,
+        }
+    }
+
+    /// Forgets what the nodes hold: something was found changed, so both must be asked again.
+    pub fn forget(&mut self) {
+        for row in &mut self.rows {
+            row.held = [None, None];
+        }
     }
 
     /// Says what a node holds.

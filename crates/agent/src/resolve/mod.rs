@@ -22,5 +22,5 @@ pub use execute::{Execution, Hand, Outcome, Progress, Step, StepError};
 pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
-pub use record::{Draft, draft, episode_id};
-pub use settle::{Pace, ResolveError, Settled, settle};
+pub use record::{Draft, concurrent_ddl, draft, episode_id};
+pub use settle::{Pace, ResolveError, Settled, leave_open, settle, supersede};

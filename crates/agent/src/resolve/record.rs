@@ -1,6 +1,6 @@
 //! An episode as a row of the history.
 
-use twinlog_binlog::OwnedImage;
+use twinlog_binlog::{Gtid, OwnedImage};
 use twinlog_converge::{Decision, Episode, Side, TableName, Write};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -100,6 +100,46 @@ impl From<Entry> for Draft {
     }
 }
 
+/// Writes down that both nodes changed a definition without having seen each other: a person must look.
+#[must_use]
+pub fn concurrent_ddl(
+    table: &TableName,
+    gtids: &[Gtid; 2],
+    statements: &[String; 2],
+    nodes: [String; 2],
+    found_us: u64,
+) -> Entry {
+    let [gtid_a, gtid_b] = gtids.each_ref().map(Gtid::to_string);
+    Entry {
+        id: id_of(vec![format!("{gtid_a} {gtid_b}"), table.to_string()]),
+        found_us,
+        schema_name: table.database.to_string(),
+        table_name: table.name.to_string(),
+        row_key: String::new(),
+        kind: Kind::Ddl,
+        state: State::Open,
+        policy: String::new(),
+        rule: "no policy chooses between definitions".to_owned(),
+        chosen: None,
+        chosen_node: None,
+        chosen_us: None,
+        gtid_a: Some(gtid_a),
+        gtid_b: Some(gtid_b),
+        repair_gtid: None,
+        resolved_us: None,
+        detail: Detail {
+            version: DETAIL_VERSION,
+            nodes,
+            tables: Vec::new(),
+            rows: Vec::new(),
+            writes: Vec::new(),
+            conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
+            statements: Some(statements.clone()),
+            attempts: Vec::new(),
+        },
+    }
+}
+
 impl Draft {
     /// The row, in a state.
     #[must_use]
@@ -115,6 +155,18 @@ impl Draft {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.entry.id
+    }
+
+    /// The first row, for people: its table and its key.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let Entry {
+            schema_name,
+            table_name,
+            row_key,
+            ..
+        } = &self.entry;
+        format!("{schema_name}.{table_name} ({row_key})")
     }
 
     /// Whether both nodes wrote a row unseen.
@@ -160,6 +212,11 @@ pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
         let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
         format!("{} {key}", row.table.name)
     }));
+    id_of(parts)
+}
+
+/// An id that the parts have, in whatever order.
+fn id_of(mut parts: Vec<String>) -> String {
     parts.sort();
     parts.dedup();
     let mut hash = Xxh3::new();

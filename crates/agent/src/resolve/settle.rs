@@ -42,6 +42,8 @@ pub enum Settled {
     Repaired,
     /// Not repaired: it waits for a person, and is written down with the reason.
     Open(String),
+    /// Clients have written all its rows since; written down where both nodes had written unseen.
+    Superseded,
     /// A row was written meanwhile. Nothing was written, nothing is written down: the episode must be judged again with
     /// that write in it.
     Changed {
@@ -148,6 +150,42 @@ pub async fn settle(
     }
 }
 
+/// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none.
+///
+/// # Errors
+/// As [`settle`].
+pub async fn supersede(
+    leadership: &mut Leadership,
+    draft: &Draft,
+    now_us: u64,
+) -> Result<Settled, ResolveError> {
+    if draft.is_conflict() {
+        let entry = draft.entry(State::Superseded, now_us);
+        record(leadership.hand(Side::A).conn(), &entry).await?;
+    }
+    Ok(Settled::Superseded)
+}
+
+/// Leaves an episode to a person.
+///
+/// # Errors
+/// As [`settle`].
+pub async fn leave_open(
+    leadership: &mut Leadership,
+    mut draft: Draft,
+    reason: String,
+    now_us: u64,
+) -> Result<Settled, ResolveError> {
+    draft.attempt(Attempt {
+        node: draft.node(Side::A).to_owned(),
+        code: None,
+        message: reason.clone(),
+    });
+    let entry = draft.entry(State::Open, now_us);
+    record(leadership.hand(Side::A).conn(), &entry).await?;
+    Ok(Settled::Open(reason))
+}
+
 /// Where a repair's row is among the episode's.
 fn place(judged: &Judged, repair: &Repair, row: usize) -> usize {
     let guard = &repair.rows[row];
@@ -209,7 +247,8 @@ async fn try_repair(
                 if AGAIN.contains(&code) && tries < TRIES =>
             {
                 hand.rollback().await?;
-                sleep(pause / 2 + pause.mul_f64(rand::rng().random_range(0.0..0.5))).await;
+                let jitter = rand::rng().random_range(0.0..0.5);
+                sleep(pause / 2 + pause.mul_f64(jitter)).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             Err(StepError::Server(Error::Statement { code, message, .. })) => {

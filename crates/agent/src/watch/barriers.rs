@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use twinlog_converge::Side;
-use twinlog_server::gtid::{self, GtidSet};
+use twinlog_server::gtid::GtidSet;
 
 use super::follow::Follow;
+use crate::stream::LogStream;
 
 /// Asks which of a verdict's rows were written since it was given, as of these places in both logs.
 ///
@@ -31,29 +32,28 @@ impl Barriers {
         self.0.push(caught);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Answers those for which enough was read.
-    pub(super) fn answer(&mut self, follow: &Follow) -> Result<(), gtid::Error> {
-        let mut waiting = Vec::new();
-        for caught in std::mem::take(&mut self.0) {
-            if reached(&caught, follow)? {
-                // A desk that no longer waits has no use for it.
-                let _ = caught.reply.send(follow.touched(caught.job));
-            } else {
-                waiting.push(caught);
-            }
-        }
+    pub(super) fn answer(&mut self, streams: &[LogStream; 2], follow: &Follow) {
+        let (reached, waiting) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|caught: &Caught| caught.is_reached(streams));
         self.0 = waiting;
-        Ok(())
+        for caught in reached {
+            // A desk that no longer waits has no use for it.
+            let _ = caught.reply.send(follow.touched(caught.job));
+        }
     }
 }
 
-fn reached(caught: &Caught, follow: &Follow) -> Result<bool, gtid::Error> {
-    for side in Side::BOTH {
-        if let Some(logged) = &caught.logged[side.index()]
-            && !follow.reaches(side, logged)?
-        {
-            return Ok(false);
-        }
+impl Caught {
+    fn is_reached(&self, streams: &[LogStream; 2]) -> bool {
+        Side::BOTH.into_iter().all(|side| {
+            let logged = self.logged[side.index()].as_ref();
+            logged.is_none_or(|logged| streams[side.index()].read_up_to().has_gtids(logged))
+        })
     }
-    Ok(true)
 }

@@ -13,7 +13,7 @@ use tokio::{
 use twinlog_binlog::Gtid;
 use twinlog_converge::{Episode, Policy, Side, TableName, Verdict, decide};
 use twinlog_pair::config::{self, Conflicts};
-use twinlog_server::{conn::Conn, dialect::Dialect, facts::Standing};
+use twinlog_server::{dialect::Dialect, facts::Standing};
 
 use super::{
     Error,
@@ -135,8 +135,6 @@ pub(super) struct Clerk {
     pub(super) dialects: [Dialect; 2],
     pub(super) conflicts: Conflicts,
     pub(super) tables: Arc<Tables>,
-    /// For reading what a log does not tell.
-    pub(super) readers: [Conn; 2],
     pub(super) leadership: Leadership,
     pub(super) pace: Pace,
     pub(super) to: mpsc::Sender<Answer>,
@@ -158,7 +156,13 @@ impl Clerk {
                     reason: reason.clone(),
                 },
             };
-            let wrote = matches!(&found, Found::Rows { settled: Settled::Repaired, .. });
+            let wrote = matches!(
+                &found,
+                Found::Rows {
+                    settled: Settled::Repaired,
+                    ..
+                }
+            );
             let settlement = Settlement {
                 job: job.number,
                 found,
@@ -185,7 +189,15 @@ impl Clerk {
         for _ in 0..LOOKS_MAX {
             let touched = self.ask(job, &mut judged, &left).await?;
             left.retain(|row| !touched.contains(row));
-            let draft = resolve::draft(episode, &decision, &judged, &tables, &policy, &names, now_us())?;
+            let draft = resolve::draft(
+                episode,
+                &decision,
+                &judged,
+                &tables,
+                &policy,
+                &names,
+                now_us(),
+            )?;
             let rows = judged.only(&left);
             let settled = if rows.rows.is_empty() {
                 resolve::supersede(&mut self.leadership, &draft, now_us()).await?
@@ -198,9 +210,19 @@ impl Clerk {
             }
             return Ok(found(episode, &draft, decision.rule, settled));
         }
-        let draft = resolve::draft(episode, &decision, &judged, &tables, &policy, &names, now_us())?;
-        let reason = format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
-        let settled = resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
+        let draft = resolve::draft(
+            episode,
+            &decision,
+            &judged,
+            &tables,
+            &policy,
+            &names,
+            now_us(),
+        )?;
+        let reason =
+            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
+        let settled =
+            resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
         Ok(found(episode, &draft, decision.rule, settled))
     }
 
@@ -217,7 +239,7 @@ impl Clerk {
             if !judged.unknown(side).any(|row| left.contains(&row)) {
                 continue;
             }
-            let conn = &mut self.readers[side.index()];
+            let conn = self.leadership.hand(side).conn();
             judged.ask(side, conn).await?;
             let standing = Standing::read(conn, &self.dialects[side.index()]).await?;
             logged[side.index()] = Some(standing.logged);
@@ -236,8 +258,9 @@ impl Clerk {
         let mut infos = HashMap::new();
         for table in episode.tables() {
             let mut known = self.tables.get(&table);
-            for conn in &mut self.readers {
+            for side in Side::BOTH {
                 if known.is_none() {
+                    let conn = self.leadership.hand(side).conn();
                     self.tables.load(conn, &table).await?;
                     known = self.tables.get(&table);
                 }
@@ -276,9 +299,11 @@ impl Clerk {
             config::Policy::Merge => {
                 let position = |counter: &String| {
                     let columns = &table?.columns;
-                    // Column names are equal whatever their case, on all servers.
-                    let same = |name: &str| name.to_lowercase() == counter.to_lowercase();
-                    columns.iter().position(|column| same(&column.name))
+                    // A column's name is the same in any case, on all servers.
+                    let counter = counter.to_lowercase();
+                    columns
+                        .iter()
+                        .position(|column| column.name.to_lowercase() == counter)
                 };
                 Policy::Merge {
                     counters: counters.iter().filter_map(position).collect(),

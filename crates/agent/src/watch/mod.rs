@@ -9,6 +9,7 @@ mod desk;
 mod follow;
 mod ledger;
 mod links;
+mod report;
 mod session;
 mod sounding;
 mod start;
@@ -24,7 +25,8 @@ use twinlog_pair::site::Site;
 use twinlog_server::gtid;
 
 use crate::{
-    resolve::{Leadership, LeadershipError},
+    resolve::{LeadershipError, ResolveError},
+    row::RowError,
     stream,
 };
 use session::Watch;
@@ -77,7 +79,10 @@ pub enum Error {
     Server(#[from] twinlog_server::conn::Error),
     /// A definition or a row.
     #[error(transparent)]
-    Row(#[from] crate::row::RowError),
+    Row(#[from] RowError),
+    /// A repair.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// An image in a log.
     #[error("a row in the log of {node}: {error}")]
     Image {
@@ -96,7 +101,9 @@ pub enum Error {
     #[error(transparent)]
     Secret(#[from] twinlog_server::secrets::SecretError),
     /// A link does not run, so what went before it stopped cannot settle.
-    #[error("the link {link} does not run, and what it has not delivered cannot be judged: {reason}")]
+    #[error(
+        "the link {link} does not run, and what it has not delivered cannot be judged: {reason}"
+    )]
     LinkStopped {
         /// Which.
         link: String,
@@ -113,6 +120,7 @@ impl Error {
             Self::Stream(error) => error.hint(),
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
+            Self::Resolve(error) => error.hint(),
             Self::Leadership(error) => error.hint(),
             Self::Secret(error) => error.hint(),
             Self::LinkStopped { .. } => Some("`twinlog status` says more about the link".into()),
@@ -125,9 +133,12 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Start(StartError::Server(error)) | Self::Server(error) => is_transient(error),
-            Self::Row(crate::row::RowError::Server(error)) => is_transient(error),
-            Self::Stream(error) => error.is_transient(),
-            Self::Leadership(error) => error.is_transient(),
+            Self::Row(RowError::Server(error))
+            | Self::Resolve(
+                ResolveError::Server(error) | ResolveError::Row(RowError::Server(error)),
+            )
+            | Self::Leadership(LeadershipError::Lost { source: error, .. }) => is_transient(error),
+            Self::Leadership(_) => true,
             _ => false,
         }
     }
@@ -139,13 +150,16 @@ fn is_transient(error: &twinlog_server::conn::Error) -> bool {
         Error::Unreachable { .. } | Error::Lost { .. } => true,
         // Too many connections; shutting down; killed; lock wait; deadlock.
         Error::Refused { code, .. } | Error::Statement { code, .. } => {
-            matches!(code, 1040 | 1053 | 1077 | 1158..=1161 | 1205 | 1213 | 1317 | 1927)
+            matches!(
+                code,
+                1040 | 1053 | 1077 | 1158..=1161 | 1205 | 1213 | 1317 | 1927
+            )
         }
         Error::Secret { .. } => false,
     }
 }
 
-/// Both logs followed, until told to stop or until all is settled.
+/// Follows both logs until told to stop, or until all is settled.
 ///
 /// # Errors
 /// Whatever ended it; [`Error::is_transient`] tells whether another try makes sense.
@@ -154,22 +168,23 @@ pub async fn watch(
     options: Options,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Summary, Error> {
-    let leadership = Leadership::take(site).await?;
     let ready = start::look(site).await?;
-    let from = if options.from_now {
+    let leadership = start::lead(site).await?;
+    let begin = if options.from_now {
         start::now(&ready)?
     } else {
         start::from(&ready)?
     };
     tracing::info!(
-        "reading both logs from {}, {}",
-        shown(&from.settled),
-        from.reason
+        "reading both logs from {:?}, {}",
+        begin.settled.to_string(),
+        begin.reason
     );
-    let mut watch = Watch::begin(site, options, ready, from, leadership).await?;
+    let mut watch = Watch::begin(site, options, ready, begin, leadership).await?;
     let result = watch.run(stop).await;
-    // What was settled by now need not be read again; where the server is gone, so it is.
+    // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.
     let written = watch.write_checkpoint().await;
     watch.end().await;
-    result.and_then(|summary| written.map(|()| summary))
+    let summary = result?;
+    written.map(|()| summary)
 }

@@ -102,7 +102,13 @@ impl Report {
     pub(super) fn settled(&mut self, settlement: &Settlement) {
         let ms = settlement.took.as_millis();
         match &settlement.found {
-            Found::Rows { row, id, conflict, rule, settled } => {
+            Found::Rows {
+                row,
+                id,
+                conflict,
+                rule,
+                settled,
+            } => {
                 if *settled == Settled::Quiet {
                     return;
                 }
@@ -118,13 +124,17 @@ impl Report {
                         self.summary.repaired += 1;
                         tracing::info!("{what} {id} in {row}: repaired after {ms} ms; {rule}");
                     }
-                    Settled::Equal => tracing::info!("{what} {id} in {row}: both nodes hold what was chosen; {rule}"),
+                    Settled::Equal => tracing::info!(
+                        "{what} {id} in {row}: both nodes hold what was chosen; {rule}"
+                    ),
                     Settled::Superseded | Settled::Changed { .. } => {
                         tracing::info!("{what} {id} in {row}: clients have written the row since");
                     }
                     Settled::Open(reason) => {
                         self.summary.open += 1;
-                        tracing::warn!("{what} {id} in {row} is open: {reason}; see `twinlog conflicts show {id}`");
+                        tracing::warn!(
+                            "{what} {id} in {row} is open: {reason}; see `twinlog conflicts show {id}`"
+                        );
                     }
                 }
             }
@@ -138,7 +148,9 @@ impl Report {
             Found::ToVerify { table, reason } => {
                 if self.to_verify.insert((table.to_string(), reason.clone())) {
                     self.summary.to_verify += 1;
-                    tracing::warn!("{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal");
+                    tracing::warn!(
+                        "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
+                    );
                 }
             }
         }
@@ -189,7 +201,11 @@ fn why_down(link: Option<&LinkFacts>) -> Option<String> {
     };
     if link.applier_errno != 0 && !link.applier {
         let message = &link.applier_error;
-        return Some(format!("error {}: {message}{}", link.applier_errno, advice(link.applier_errno, message)));
+        return Some(format!(
+            "error {}: {message}{}",
+            link.applier_errno,
+            advice(link.applier_errno, message)
+        ));
     }
     if !link.applier {
         return Some("its applier was stopped".to_owned());
@@ -199,7 +215,11 @@ fn why_down(link: Option<&LinkFacts>) -> Option<String> {
     }
     if link.receiver_errno != 0 {
         let message = &link.receiver_error;
-        return Some(format!("error {}: {message}{}", link.receiver_errno, advice(link.receiver_errno, message)));
+        return Some(format!(
+            "error {}: {message}{}",
+            link.receiver_errno,
+            advice(link.receiver_errno, message)
+        ));
     }
     Some(if link.receiver.eq_ignore_ascii_case("connecting") {
         "it is connecting".to_owned()

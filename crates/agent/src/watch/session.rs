@@ -10,14 +10,18 @@ use tokio::{
     task::JoinSet,
 };
 use twinlog_binlog::{RowError, Transaction};
-use twinlog_converge::{Side, TableName};
+use twinlog_converge::Side;
 use twinlog_pair::site::{Login, Site};
-use twinlog_server::conn::{Conn, Error as ConnError};
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+    gtid::GtidSet,
+};
 
 use super::{
     CHECKPOINT_EVERY, Error, Options, QUEUE, Summary,
     barriers::Barriers,
-    desk::{Answer, Desk},
+    desk::{Answer, Clerk, Desk},
     follow::{Follow, Job},
     report::Report,
     sounding::{self, Sounding},
@@ -25,12 +29,22 @@ use super::{
     tables::{Tables, is_replicated},
     target::Target,
 };
-use crate::stream::{self, Item, LogReader, LogStream};
+use crate::{
+    history,
+    resolve::{Leadership, Pace},
+    stream::{self, Item, LogReader, LogStream},
+};
 
 /// How long a link may be down while `--once` waits for it.
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may take to let the agent in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
+const OPEN_JOBS_MAX: usize = 10_000;
+
+/// The tasks that ask the nodes.
+type Sounders = JoinSet<Result<(), ConnError>>;
 
 /// A watch at work.
 pub(super) struct Watch<'a> {
@@ -43,9 +57,10 @@ pub(super) struct Watch<'a> {
     /// For writing the checkpoint, one per node.
     writers: [Conn; 2],
     streams: [LogStream; 2],
-    readers: [LogReader; 2],
+    /// The tasks behind the streams: they end with this.
+    _readers: [LogReader; 2],
     soundings: mpsc::Receiver<Sounding>,
-    sounders: JoinSet<Result<(), ConnError>>,
+    sounders: Sounders,
     desk: Desk,
     barriers: Barriers,
     /// What each node said last, until its log has been read as far.
@@ -63,29 +78,36 @@ impl<'a> Watch<'a> {
         options: Options,
         ready: [Ready; 2],
         begin: Begin,
+        leadership: Leadership,
     ) -> Result<Self, Error> {
-        let names = ready.each_ref().map(|node| node.name.clone());
+        let nodes = ready.each_ref().map(|node| node.name.clone());
+        let names = nodes.each_ref().map(|node| node.name.clone());
         let dialects = ready.each_ref().map(|node| node.dialect);
-        let server_ids = names.each_ref().map(|name| name.server_id);
         let tables = Arc::new(Tables::default());
-        let (streams, readers) = read_logs(site, &begin, &server_ids)?;
-        let (to, soundings) = mpsc::channel(QUEUE);
-        let mut sounders = JoinSet::new();
-        for (side, dialect) in Side::BOTH.into_iter().zip(dialects) {
-            let conn = connect(site, side).await?;
-            let active = site.config.conflicts.is_active();
-            sounders.spawn(sounding::sound(side, conn, dialect, active, to.clone()));
-        }
+        let (soundings, sounders) = sound(site, dialects).await?;
+        let clerk = |to| Clerk {
+            nodes: nodes.clone(),
+            dialects,
+            conflicts: site.config.conflicts.clone(),
+            tables: Arc::clone(&tables),
+            leadership,
+            pace: Pace::default(),
+            to,
+        };
+        let desk = Desk::open(clerk, QUEUE);
+        let ids = nodes.each_ref().map(|node| node.server_id);
+        let ([stream_a, stream_b], readers) = read_logs(site, &begin.settled, ids)?;
         Ok(Self {
+            site,
             once: options.once,
-            report: Report::new(names.each_ref().map(|node| node.name.clone()), options.limits),
-            desk: Desk::open(site, names.clone(), Arc::clone(&tables)).await?,
-            follow: Follow::new(names, begin.settled, options.limits),
-            tables,
+            report: Report::new(names, options.limits),
+            desk,
+            follow: Follow::new(nodes, begin.settled, options.limits),
+            tables: Arc::clone(&tables),
             definitions: ready.map(|node| node.conn),
             writers: [connect(site, Side::A).await?, connect(site, Side::B).await?],
-            streams,
-            readers,
+            streams: [stream_a, stream_b],
+            _readers: readers,
             soundings,
             sounders,
             barriers: Barriers::default(),
@@ -93,7 +115,6 @@ impl<'a> Watch<'a> {
             target: Target::default(),
             links_down_since: [None, None],
             written_at: Instant::now(),
-            site,
         })
     }
 
@@ -101,12 +122,13 @@ impl<'a> Watch<'a> {
     pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Summary, Error> {
         let mut tick = tokio::time::interval(CHECKPOINT_EVERY);
         loop {
+            let reads = self.follow.open_jobs() < OPEN_JOBS_MAX || !self.barriers.is_empty();
             let [a, b] = &mut self.streams;
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return Ok(self.report.summary()),
-                item = a.next() => self.item(Side::A, item).await?,
-                item = b.next() => self.item(Side::B, item).await?,
-                answer = self.desk.next() => self.answered(answer?)?,
+                item = a.next(), if reads => self.item(Side::A, item).await?,
+                item = b.next(), if reads => self.item(Side::B, item).await?,
+                answer = self.desk.next() => self.answered(answer?),
                 Some(sounding) = self.soundings.recv() => {
                     if self.heard(sounding)? {
                         return Ok(self.report.summary());
@@ -150,50 +172,57 @@ impl<'a> Watch<'a> {
             self.follow.set_keys(table, keys);
         }
         let jobs = self.follow.push(log, transaction);
-        self.begin_jobs(log, jobs).await
+        self.begin_jobs(log, jobs)
     }
 
-    async fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
-        let node = self.report.name(log);
-        for job in jobs.map_err(|error| Error::Image { node, error })? {
-            self.desk.take(job).await;
+    fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
+        let jobs = jobs.map_err(|error| Error::Image {
+            node: self.report.name(log),
+            error,
+        })?;
+        for job in jobs {
+            self.desk.take(job);
         }
-        Ok(self.barriers.answer(&self.follow)?)
+        self.barriers.answer(&self.streams, &self.follow);
+        Ok(())
     }
 
-    fn answered(&mut self, answer: Answer) -> Result<(), Error> {
+    fn answered(&mut self, answer: Answer) {
         match answer {
             Answer::Caught(caught) => self.barriers.push(caught),
-            Answer::Settled(job, settlement) => {
-                self.follow.finish(job);
+            Answer::Settled(settlement) => {
+                self.follow.finish(settlement.job);
                 self.report.settled(&settlement);
             }
         }
-        Ok(self.barriers.answer(&self.follow)?)
+        self.barriers.answer(&self.streams, &self.follow);
     }
 
-    /// A node said how far it is; whether `--once` is done by that.
-    async fn heard(&mut self, sounding: Sounding) -> Result<bool, Error> {
+    /// A node said how far it is. Whether `--once` is done by that.
+    fn heard(&mut self, sounding: Sounding) -> Result<bool, Error> {
         let log = sounding.side;
         self.link(&sounding)?;
         self.target.note(&sounding);
         self.heard[log.index()].get_or_insert(sounding);
-        self.passed(log).await?;
-        let settled = self.follow.settled();
-        Ok(self.once && self.target.is_reached(settled, self.report.repaired())?)
+        self.passed(log)?;
+        let repaired = self.report.summary().repaired;
+        Ok(self.once && self.target.is_reached(self.follow.settled(), repaired)?)
     }
 
     /// What a node's appliers have executed without a trace in its log counts once its log was read as far as it went then.
-    async fn passed(&mut self, log: Side) -> Result<(), Error> {
+    fn passed(&mut self, log: Side) -> Result<(), Error> {
         let Some(heard) = &self.heard[log.index()] else {
             return Ok(());
         };
-        if !self.follow.reaches(log, &heard.standing.logged)? {
+        if !self.streams[log.index()]
+            .read_up_to()
+            .has_gtids(&heard.standing.logged)
+        {
             return Ok(());
         }
         let jobs = self.follow.passed(log, &heard.standing.applied);
         self.heard[log.index()] = None;
-        self.begin_jobs(log, jobs).await
+        self.begin_jobs(log, jobs)
     }
 
     fn link(&mut self, sounding: &Sounding) -> Result<(), Error> {
@@ -222,13 +251,70 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Writes down what was settled.
+    /// Writes down what was settled, on the first node that takes it.
     pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
-        let checkpoint = self.report.checkpoint(self.follow.settled(), &self.follow.load());
-        let side = self.writable();
-        crate::history::write_checkpoint(&mut self.writers[side.index()], &checkpoint).await?;
+        let checkpoint = self
+            .report
+            .checkpoint(self.follow.settled(), &self.follow.load());
+        let [a, b] = &mut self.writers;
+        if history::write_checkpoint(a, &checkpoint).await.is_err() {
+            history::write_checkpoint(b, &checkpoint).await?;
+        }
         self.follow.wrote();
         self.written_at = Instant::now();
         Ok(())
     }
+
+    /// Closes all connections, and with them lets go of the locks.
+    pub(super) async fn end(mut self) {
+        self.desk.close().await;
+        self.sounders.shutdown().await;
+        for conn in self.definitions.into_iter().chain(self.writers) {
+            conn.close().await;
+        }
+    }
+}
+
+async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
+    let node = site.nodes()[side.index()];
+    site.connect(node, Login::Agent, CONNECT_TIMEOUT).await
+}
+
+/// Asks both nodes how far they are, from now on.
+async fn sound(
+    site: &Site,
+    dialects: [Dialect; 2],
+) -> Result<(mpsc::Receiver<Sounding>, Sounders), ConnError> {
+    let (to, soundings) = mpsc::channel(QUEUE);
+    let mut sounders = JoinSet::new();
+    let policy_is_active = site.config.conflicts.is_active();
+    for (side, dialect) in Side::BOTH.into_iter().zip(dialects) {
+        let conn = connect(site, side).await?;
+        sounders.spawn(sounding::sound(
+            side,
+            conn,
+            dialect,
+            policy_is_active,
+            to.clone(),
+        ));
+    }
+    Ok((soundings, sounders))
+}
+
+fn read_logs(
+    site: &Site,
+    settled: &GtidSet,
+    server_ids: [u32; 2],
+) -> Result<([LogStream; 2], [LogReader; 2]), Error> {
+    let [a, b] = site.nodes();
+    let open = |node| -> Result<_, Error> {
+        let endpoint = site.endpoint(node, Login::Agent)?;
+        Ok(LogReader::spawn(stream::Options::new(
+            endpoint,
+            settled.clone(),
+            server_ids.to_vec(),
+        )))
+    };
+    let ((stream_a, reader_a), (stream_b, reader_b)) = (open(a)?, open(b)?);
+    Ok(([stream_a, stream_b], [reader_a, reader_b]))
 }
