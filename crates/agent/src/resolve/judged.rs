@@ -65,7 +65,12 @@ pub struct JudgedRow {
 impl JudgedRow {
     /// A row of which all is known but its past.
     #[must_use]
-    pub fn new(table: Arc<TableInfo>, key: Vec<Value>, held: [Content; 2], chosen: Content) -> Self {
+    pub fn new(
+        table: Arc<TableInfo>,
+        key: Vec<Value>,
+        held: [Content; 2],
+        chosen: Content,
+    ) -> Self {
         Self {
             table,
             key,
