@@ -60,7 +60,10 @@ impl Recorded {
 }
 
 /// The rows that are left at the end, by their tables and ids.
-pub(crate) fn rows(log: &Recorded, printed: &[Printed]) -> BTreeMap<String, BTreeMap<i64, Vec<Cell>>> {
+pub(crate) fn rows(
+    log: &Recorded,
+    printed: &[Printed],
+) -> BTreeMap<String, BTreeMap<i64, Vec<Cell>>> {
     let mut tables: BTreeMap<String, BTreeMap<i64, Vec<Cell>>> = BTreeMap::new();
     for rows in &log.rows {
         let name = rows.table.name.to_string();
