@@ -10,7 +10,8 @@ use crate::{
     group::{Ends, Group},
     gtid_event::{self, Begin},
     header::{HEADER_LEN, Header},
-    inflate, passed_over, query, rows_event, stream_event,
+    inflate::{self, Zstd},
+    passed_over, query, rows_event, stream_event,
     tables::Tables,
     xid,
 };
@@ -40,6 +41,7 @@ pub struct Decoder {
     event: EventType,
     tables: Tables,
     group: Option<Group>,
+    zstd: Zstd,
 }
 
 impl Decoder {
@@ -55,6 +57,7 @@ impl Decoder {
             event: EventType(0),
             tables: Tables::default(),
             group: None,
+            zstd: Zstd::default(),
         }
     }
 
@@ -145,7 +148,7 @@ impl Decoder {
     /// The events of a compressed transaction. They have no place of their own, and no checksum.
     fn payload(&mut self, outer: &Header, body: &Bytes) -> Result<Output, Fault> {
         self.check_flavour(outer.event)?;
-        let mut events = inflate::payload(body)?;
+        let mut events = inflate::payload(&mut self.zstd, body)?;
         let mut output = Output::Nothing;
         while !events.is_empty() {
             if !matches!(output, Output::Nothing) {
