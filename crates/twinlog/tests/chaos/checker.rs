@@ -4,33 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
+use crate::evidence::{Entry, Rest, marks_in};
 use crate::ledger::{Answer, Ledger, shown};
-use crate::plan::{COUNTERS, Side};
+use crate::plan::Side;
 use crate::schema::{Policy, Row, Shape, Table, is_solo};
-
-/// The tables of one node, by index.
-pub(crate) type Content = Vec<Vec<Row>>;
-
-/// A row of the conflict history.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Entry {
-    pub(crate) id: String,
-    pub(crate) table: String,
-    pub(crate) state: String,
-    /// All other columns.
-    pub(crate) rest: String,
-    /// What it says in full.
-    pub(crate) detail: String,
-}
-
-/// Both nodes at a moment of rest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Rest {
-    /// The tables of each.
-    pub(crate) nodes: [Content; 2],
-    /// The history of each.
-    pub(crate) history: [Vec<Entry>; 2],
-}
+use crate::transactions::COUNTERS;
 
 /// What is not as promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,37 +50,6 @@ pub(crate) struct Case<'a> {
     pub(crate) ledger: &'a Ledger,
     /// Who wrote.
     pub(crate) writers: &'a [Side],
-}
-
-/// The marks in a text: between two tildes.
-pub(crate) fn marks_in(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive('~')
-        .scan(0, move |end, piece| {
-            let from = *end;
-            *end += piece.len();
-            Some((from, *end))
-        })
-        .filter_map(move |(from, to)| {
-            // The piece ends with a tilde; the one before it ended with the opening one.
-            let mark = text.get(from.checked_sub(1)?..to)?;
-            (mark.len() > 2 && mark.starts_with('~') && mark.ends_with('~')).then_some(mark)
-        })
-}
-
-impl Rest {
-    /// The marks that a node's tables hold.
-    fn in_tables<'a>(&'a self, tables: &'a [Table]) -> HashSet<&'a str> {
-        let nodes = self.nodes.iter();
-        nodes
-            .flat_map(|node| node.iter().zip(tables))
-            .flat_map(|(rows, table)| rows.iter().flat_map(|row| table.marks(row)))
-            .collect()
-    }
-
-    fn in_history(&self) -> HashSet<&str> {
-        let entries = self.history.iter().flatten();
-        entries.flat_map(|entry| marks_in(&entry.detail)).collect()
-    }
 }
 
 /// Makes lost answers into confirmed ones where what is there at the end tells.
@@ -314,7 +261,7 @@ fn untouched(case: &Case, add: &mut impl FnMut(Broken, String)) {
                 if case.writers.len() == 1 {
                     case.writers[0] == side
                 } else {
-                    table.marks(row).any(|mark| is_solo(mark))
+                    table.marks(row).any(is_solo)
                 }
             };
             let mut count: BTreeMap<Row, i64> = BTreeMap::new();

@@ -1,10 +1,10 @@
 //! Reads what a pair holds at rest.
 
-use crate::checker::{Content, Entry, Rest};
-use crate::load::row_of;
+use crate::evidence::{Content, Entry, Rest};
 use crate::pair::Pair;
 use crate::plan::Side;
 use crate::schema::Table;
+use crate::statements::row_of;
 
 /// Both nodes, whole.
 pub(crate) async fn rest(pair: &Pair, tables: &[Table]) -> Rest {

@@ -11,6 +11,7 @@
 
 mod checker;
 mod collect;
+mod evidence;
 mod faults;
 mod ledger;
 mod load;
@@ -20,6 +21,8 @@ mod proxy;
 mod round;
 mod schema;
 mod selftest;
+mod statements;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::env;

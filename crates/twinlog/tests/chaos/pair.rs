@@ -13,9 +13,10 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use twinlog_testbed::{Output, Port, ServerKind, TestDir, Twinlog, free_port};
 
-use crate::plan::{COUNTERS, Side};
+use crate::plan::Side;
 use crate::proxy::Proxy;
 use crate::schema::{CLIENT, conflicts_toml, create};
+use crate::transactions::COUNTERS;
 
 /// One statement of the test's own.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
 
-use crate::checker::{Case, Finding, Rest, check, settle_answers};
+use crate::checker::{Case, Finding, check, settle_answers};
 use crate::collect::rest;
+use crate::evidence::Rest;
 use crate::faults::{carry_out, heal};
 use crate::ledger::Ledger;
 use crate::load::{CLIENTS, Client};

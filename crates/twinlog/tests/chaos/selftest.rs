@@ -1,9 +1,11 @@
 //! The checker finds what is planted, and nothing where nothing is.
 
-use crate::checker::{Broken, Case, Entry, Rest, check, marks_in, settle_answers};
+use crate::checker::{Broken, Case, check, settle_answers};
+use crate::evidence::{Entry, Rest, marks_in};
 use crate::ledger::{Answer, Change, Commit, Ledger};
-use crate::plan::{COUNTERS, Side};
+use crate::plan::Side;
 use crate::schema::{CLIENT, Row, Table, tables};
+use crate::transactions::COUNTERS;
 
 /// A round on a pair that was never there.
 #[derive(Clone)]
