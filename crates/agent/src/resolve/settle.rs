@@ -42,7 +42,7 @@ pub enum Settled {
     Repaired,
     /// Not repaired: it waits for a person, and is written down with the reason.
     Open(String),
-    /// Clients have written all its rows since; written down where both nodes had written unseen.
+    /// Clients have written all its rows since; written down.
     Superseded,
     /// A row was written meanwhile. Nothing was written, nothing is written down: the episode must be judged again with
     /// that write in it.
@@ -150,7 +150,9 @@ pub async fn settle(
     }
 }
 
-/// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none.
+/// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none. It is written
+/// down also where only the nodes differed: what one of them lacked may have been overwritten by a client that never saw
+/// it.
 ///
 /// # Errors
 /// As [`settle`].
@@ -159,10 +161,8 @@ pub async fn supersede(
     draft: &Draft,
     now_us: u64,
 ) -> Result<Settled, ResolveError> {
-    if draft.is_conflict() {
-        let entry = draft.entry(State::Superseded, now_us);
-        record(leadership.hand(Side::A).conn(), &entry).await?;
-    }
+    let entry = draft.entry(State::Superseded, now_us);
+    record(leadership.hand(Side::A).conn(), &entry).await?;
     Ok(Settled::Superseded)
 }
 
