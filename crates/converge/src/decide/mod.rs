@@ -74,7 +74,8 @@ impl CommitMoment {
 ///
 /// Contended writes that build on each other stand or fall together. The policy orders these groups; each stands unless
 /// it contends with one that stands already. The rows are what they were before, with all writes done that stand. Where
-/// that breaks a unique or foreign key, or a row is of which nothing tells, nothing is written: a person must look.
+/// that breaks a unique or foreign key, or a row is of which nothing tells, all rows are taken from the winner's node: what
+/// a node holds, its keys allow.
 #[must_use]
 pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> Decision {
     let (policy, note) = governing(policies);
@@ -103,18 +104,27 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     if let Some(note) = note {
         rule = format!("{rule} ({note})");
     }
-    if let Some(reason) = replay::illegal(&episode.rows, &versions) {
-        return Decision::none(&format!("it waits for a person: {reason}; {rule}"));
+    let side = winner(episode, &groups);
+    let whole = match replay::illegal(&episode.rows, &versions) {
+        Some(reason) => Some(reason),
+        None if versions.iter().any(Option::is_none) => {
+            Some("no log tells what a row was".to_owned())
+        }
+        None => None,
+    };
+    if let Some(reason) = whole {
+        let node = name(side);
+        return Decision {
+            rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
+            chosen: Some(side),
+            rule: format!("{rule}; all rows as {node} holds them, because {reason}"),
+        };
     }
-    let count = versions.len();
-    let rows: Vec<Outcome> = versions
+    let rows = versions
         .into_iter()
         .flatten()
         .map(Outcome::Version)
         .collect();
-    if rows.len() < count {
-        return Decision::none("it waits for a person: no log tells what a row was");
-    }
     let mut sides = groups
         .iter()
         .filter(|group| group.accepted)
@@ -124,6 +134,21 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
         rows: Some(rows),
         chosen: first.filter(|first| sides.all(|side| side == *first)),
         rule,
+    }
+}
+
+/// The side that the policy prefers where all rows must be taken from one: that of the first group, else of the last
+/// write.
+fn winner(episode: &Episode, groups: &[Group]) -> Side {
+    let last = || episode.writes.last().map(|write| write.origin);
+    let first = groups.first().map(|group| group.side);
+    first.or_else(last).unwrap_or(Side::A)
+}
+
+fn name(side: Side) -> &'static str {
+    match side {
+        Side::A => "a",
+        Side::B => "b",
     }
 }
 
@@ -157,10 +182,6 @@ fn governing(policies: &[Policy]) -> (Policy, Option<&'static str>) {
 
 /// Why the groups that stand do, in words.
 fn rule(episode: &Episode, groups: &[Group], policy: &Policy, server_ids: [u32; 2]) -> String {
-    let name = |side: Side| match side {
-        Side::A => "a",
-        Side::B => "b",
-    };
     let winner = groups.iter().find(|group| !group.against.is_empty());
     let loser = winner.and_then(|winner| {
         let against = winner.against.iter().map(|&other| &groups[other]);
