@@ -10,6 +10,9 @@ use crate::plan::Side;
 use crate::schema::{Policy, Row, Shape, Table, is_solo};
 use crate::transactions::COUNTERS;
 
+/// The state of an entry that waits for a person.
+pub(crate) const OPEN: &str = "open";
+
 /// What is not as promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Broken {
@@ -27,6 +30,8 @@ pub(crate) enum Broken {
     Touched,
     /// A child has no parent.
     Orphan,
+    /// What a policy should have ended waits for a person.
+    Open,
 }
 
 /// One finding.
@@ -68,6 +73,7 @@ pub(crate) fn check(case: &Case) -> Vec<Finding> {
     no_false_alarm(case, &mut add);
     untouched(case, &mut add);
     no_orphans(case, &mut add);
+    nothing_open(case, &mut add);
     findings
 }
 
@@ -97,26 +103,16 @@ fn equal(case: &Case, add: &mut impl FnMut(Broken, String)) {
     let only = |side: Side| move |entry: &&Entry| (side, (*entry).clone());
     let differing = a.difference(&b).map(only(Side::A));
     for (side, entry) in differing.chain(b.difference(&a).map(only(Side::B))) {
-        let Entry {
-            id,
-            table,
-            state,
-            rest,
-            ..
-        } = entry;
-        let what = format!(
-            "twinlog.conflict only on {}: {id} {table} {state} {rest}",
-            side.name()
-        );
+        let what = format!("twinlog.conflict only on {}: {entry}", side.name());
         add(Broken::Diverged, what);
     }
 }
 
-/// Whether the history has an entry of this table that shows the row.
+/// Whether an open entry of the history shows the row; it may bear the name of another table, as a parent is judged with
+/// its children.
 fn is_open(case: &Case, table: &Table, row: &Row) -> bool {
-    let entries = case.after.history.iter().flatten();
-    entries
-        .filter(|entry| entry.table == table.name)
+    entries(case.after)
+        .filter(|entry| entry.state == OPEN)
         .any(|entry| table.marks(row).all(|mark| entry.detail.contains(mark)))
 }
 
@@ -223,10 +219,6 @@ fn of_row(row: Option<&Row>, id: u32) -> bool {
 
 /// Promise 3: rows that one side alone wrote are in no conflict, and a round with one writer has none at all.
 fn no_false_alarm(case: &Case, add: &mut impl FnMut(Broken, String)) {
-    let manual = |name: &str| {
-        let table = case.tables.iter().find(|table| table.name == name);
-        table.is_some_and(|table| table.policy == Policy::Manual)
-    };
     let known: HashSet<&str> = entries(case.before)
         .map(|entry| entry.id.as_str())
         .collect();
@@ -236,16 +228,24 @@ fn no_false_alarm(case: &Case, add: &mut impl FnMut(Broken, String)) {
             continue;
         }
         // Rows that wait for a person differ, so what one side writes there may be skipped on the other.
-        let one_sided = case.writers.len() == 1 && !manual(&entry.table);
+        let one_sided = case.writers.len() == 1 && !is_manual(case, &entry.table);
         let solo = marks_in(&entry.detail).any(is_solo);
         if one_sided || solo {
-            let what = format!(
-                "{} {} {} {}\n      {}",
-                entry.id, entry.table, entry.state, entry.rest, entry.detail
+            add(
+                Broken::FalseAlarm,
+                format!(
+                    "{entry}
+      {}",
+                    entry.detail
+                ),
             );
-            add(Broken::FalseAlarm, what);
         }
     }
+}
+
+fn is_manual(case: &Case, name: &str) -> bool {
+    let table = case.tables.iter().find(|table| table.name == name);
+    table.is_some_and(|table| table.policy == Policy::Manual)
 }
 
 fn entries(rest: &Rest) -> impl Iterator<Item = &Entry> {
@@ -328,6 +328,17 @@ fn no_orphans(case: &Case, add: &mut impl FnMut(Broken, String)) {
                     format!("{name} on {}: {}", side.name(), shown(Some(row))),
                 );
             }
+        }
+    }
+}
+
+/// Nothing waits for a person but what the policy leaves to one.
+fn nothing_open(case: &Case, add: &mut impl FnMut(Broken, String)) {
+    let known: HashSet<&Entry> = entries(case.before).collect();
+    let mut told = HashSet::new();
+    for entry in entries(case.after).filter(|entry| entry.state == OPEN && !known.contains(entry)) {
+        if !is_manual(case, &entry.table) && told.insert(&entry.id) {
+            add(Broken::Open, entry.to_string());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a pair holds at rest: its tables and its history.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use crate::schema::{Row, Table};
 
@@ -17,6 +18,19 @@ pub(crate) struct Entry {
     pub(crate) rest: String,
     /// What it says in full.
     pub(crate) detail: String,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            table,
+            state,
+            rest,
+            ..
+        } = self;
+        write!(f, "{id} {table} {state} {rest}")
+    }
 }
 
 /// Both nodes at a moment of rest.

@@ -1,6 +1,6 @@
 //! The checker finds what is planted, and nothing where nothing is.
 
-use crate::checker::{Broken, Case, check, settle_answers};
+use crate::checker::{Broken, Case, OPEN, check, settle_answers};
 use crate::evidence::{Entry, Rest, marks_in};
 use crate::ledger::{Answer, Change, Commit, Ledger};
 use crate::plan::Side;
@@ -92,6 +92,13 @@ impl Scene {
         }
     }
 
+    /// All that was told waits for a person.
+    fn leave_open(&mut self) {
+        for entry in self.after.history.iter_mut().flatten() {
+            OPEN.clone_into(&mut entry.state);
+        }
+    }
+
     /// The kinds of findings, each once.
     fn found(mut self) -> Vec<Broken> {
         settle_answers(&mut self.ledger, &self.tables, &self.after);
@@ -151,6 +158,8 @@ pub(crate) fn run() {
         ),
         ("a repair without cause", touched(), vec![Broken::Touched]),
         ("an orphan", orphan(), vec![Broken::Orphan]),
+        ("left to a person", open(PARENT), vec![Broken::Open]),
+        ("as the policy says", open("parent_manual"), vec![]),
     ] {
         assert_eq!(found, expected, "the checker on: {name}");
     }
@@ -240,6 +249,7 @@ fn manual(told: bool) -> Vec<Broken> {
     scene.hold(&[Side::B], table, &[&["2", "~1a0.1.1~"]]);
     if told {
         scene.told(table, "~1a0.1.1~ ~1b0.1.1~");
+        scene.leave_open();
     }
     scene.found()
 }
@@ -311,5 +321,12 @@ fn touched() -> Vec<Broken> {
 fn orphan() -> Vec<Broken> {
     let mut scene = Scene::new();
     scene.commit("1a0.1", "child_last", None, Some(&["2", "7", "~1a0.1.1~"]));
+    scene.found()
+}
+
+fn open(table: &str) -> Vec<Broken> {
+    let mut scene = Scene::new();
+    scene.told(table, "~1a0.1.1~");
+    scene.leave_open();
     scene.found()
 }
