@@ -182,10 +182,6 @@ async fn repaired(play: &mut Play<'_>) -> Result<(), Stop> {
         "One price again, on both. The rule is in twinlog.toml, here last-write-wins: the later commit stays. The other \
          one is not lost: who wrote what, where and when is kept in the pair itself.",
     )?;
-    let (id, text) = play.conflict().await?;
-    play.stage.command(&format!("twinlog conflicts show {id}"))?;
-    play.stage.show(&text)?;
-    play.stage.gap()?;
     play.stage.say(
         "Left to run (`twinlog run`), it does this within milliseconds of the second write, for every row that both sides \
          change. A rule can be set for each table: the first write, one node's writes, counters that are added up, or \
