@@ -1,7 +1,7 @@
 //! Where verdicts are settled: a task of its own, so that the logs are read on meanwhile.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -29,6 +29,9 @@ use crate::{
 
 /// How often rows that clients write while they are repaired are looked at again.
 const LOOKS_MAX: u32 = 20;
+
+/// How long rows that clients hold locked are left alone before their repair is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the desk tells the watch.
 #[derive(Debug)]
@@ -142,7 +145,8 @@ pub(super) struct Clerk {
 
 impl Clerk {
     async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
-        while let Some(job) = inbox.recv().await {
+        let mut waiting = VecDeque::new();
+        while let Some(job) = next_job(&mut inbox, &mut waiting).await {
             let began = Instant::now();
             let found = match &job.verdict {
                 Verdict::Episode(episode) => self.episode(job.number, episode).await?,
@@ -156,6 +160,22 @@ impl Clerk {
                     reason: reason.clone(),
                 },
             };
+            if let Found::Rows {
+                settled: Settled::Busy { side, reason },
+                row,
+                ..
+            } = &found
+            {
+                let node = &self.nodes[side.index()].name;
+                tracing::debug!(
+                    node,
+                    row,
+                    reason,
+                    "clients hold its rows: it is tried again"
+                );
+                waiting.push_back((Instant::now() + BUSY_PAUSE, job));
+                continue;
+            }
             let wrote = matches!(
                 &found,
                 Found::Rows {
@@ -326,6 +346,21 @@ impl Clerk {
             table: table.clone(),
             id: entry.id,
         })
+    }
+}
+
+/// The next verdict: one that has waited long enough, else a new one. `None` when no more will come.
+async fn next_job(
+    inbox: &mut mpsc::UnboundedReceiver<Job>,
+    waiting: &mut VecDeque<(Instant, Job)>,
+) -> Option<Job> {
+    let Some((due, _)) = waiting.front() else {
+        return inbox.recv().await;
+    };
+    // The inbox closes when the watch ends: what waits is seen again by the next one.
+    match tokio::time::timeout_at((*due).into(), inbox.recv()).await {
+        Ok(job) => job,
+        Err(_) => waiting.pop_front().map(|(_, job)| job),
     }
 }
 
