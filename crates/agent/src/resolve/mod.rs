@@ -12,6 +12,7 @@
 
 mod execute;
 mod hand;
+mod in_the_way;
 mod judged;
 mod leadership;
 mod order;
@@ -21,6 +22,7 @@ mod settle;
 
 pub use execute::{Execution, Mark, Outcome, Progress, Step};
 pub use hand::{Hand, StepError};
+pub use in_the_way::{Place, in_the_way, related};
 pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};

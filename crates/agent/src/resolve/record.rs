@@ -207,7 +207,8 @@ pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
     if parts.is_empty() {
         parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
     }
-    parts.extend(judged.rows.iter().map(|row| {
+    // Rows that were found in the way come after the episode's own.
+    parts.extend(judged.rows.iter().take(episode.rows.len()).map(|row| {
         // Cells have no map in them, and serialise.
         let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
         format!("{} {key}", row.table.name)
@@ -235,7 +236,13 @@ fn detail(
     tables: &Tables,
     nodes: &[String; 2],
 ) -> Result<Detail, RowError> {
-    let names = episode.tables();
+    let mut names: Vec<TableName> = judged
+        .rows
+        .iter()
+        .map(|row| row.table.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
     let place = |name: &TableName| {
         names
             .iter()

@@ -9,7 +9,7 @@ use twinlog_server::conn::Error;
 
 use super::{
     Draft, Execution, Hand, How, Judged, Leadership, Mark, Outcome, Plan, Progress, Repair,
-    StepError, plan,
+    StepError, in_the_way::BECAUSE_OF_OTHERS, plan,
 };
 use crate::{
     history::{Attempt, State, insert_sql, record},
@@ -46,6 +46,14 @@ pub enum Settled {
     Superseded,
     /// A client held its rows too long. Nothing was written on that node, nothing is written down: try again later.
     Busy {
+        /// Where.
+        side: Side,
+        /// The server's words.
+        reason: String,
+    },
+    /// Rows outside the episode do not let it be: see [`super::in_the_way`]. Nothing was written on that node, nothing is
+    /// written down.
+    Blocked {
         /// Where.
         side: Side,
         /// The server's words.
@@ -145,6 +153,10 @@ pub async fn settle(
             } if DUPLICATE.contains(&code) && how == How::InPlace => {
                 how = How::Rebuilt;
             }
+            Tried::Refused {
+                code: Some(code),
+                message: reason,
+            } if BECAUSE_OF_OTHERS.contains(&code) => return Ok(Settled::Blocked { side, reason }),
             Tried::Refused { code, message } => {
                 draft.attempt(Attempt {
                     node: draft.node(side).to_owned(),

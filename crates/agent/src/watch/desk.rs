@@ -199,16 +199,22 @@ impl Clerk {
     }
 
     async fn episode(&mut self, job: u64, episode: &Episode) -> Result<Found, Error> {
-        let tables = self.infos(episode).await?;
+        let mut tables = self.infos(episode.tables()).await?;
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
-        let decision = decide(episode, &policies, server_ids);
+        let mut decision = decide(episode, &policies, server_ids);
         let mut judged = Judged::new(episode, &decision, &tables)?;
         let names = self.nodes.each_ref().map(|node| node.name.clone());
         let mut left: BTreeSet<usize> = (0..judged.rows.len()).collect();
+        // Whether all rows are taken from one node, with those that were in the way.
+        let mut whole = false;
+        let mut reason =
+            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
         for _ in 0..LOOKS_MAX {
             let touched = self.ask(job, &mut judged, &left).await?;
-            left.retain(|row| !touched.contains(row));
+            if !whole {
+                left.retain(|row| !touched.contains(row));
+            }
             let draft = resolve::draft(
                 episode,
                 &decision,
@@ -224,9 +230,32 @@ impl Clerk {
             } else {
                 resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?
             };
-            if let Settled::Changed { .. } = settled {
-                judged.forget();
-                continue;
+            match settled {
+                Settled::Changed { .. } => {
+                    judged.forget();
+                    continue;
+                }
+                Settled::Blocked { side, reason: why } => {
+                    let from = decision.chosen.unwrap_or(side.peer());
+                    tables.extend(self.infos(resolve::related(&rows)).await?);
+                    let others =
+                        resolve::in_the_way(&mut self.leadership, &rows, side, &tables).await?;
+                    let new = judged.take_whole(from, others);
+                    reason = why;
+                    if !new && whole {
+                        break;
+                    }
+                    if !whole {
+                        let name = &names[from.index()];
+                        decision.rule =
+                            format!("{}; all rows as {name} holds them: {reason}", decision.rule);
+                        decision.chosen = Some(from);
+                        whole = true;
+                    }
+                    left = (0..judged.rows.len()).collect();
+                    continue;
+                }
+                _ => {}
             }
             return Ok(found(episode, &draft, decision.rule, settled));
         }
@@ -239,8 +268,6 @@ impl Clerk {
             &names,
             now_us(),
         )?;
-        let reason =
-            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
         Ok(found(episode, &draft, decision.rule, settled))
@@ -274,9 +301,9 @@ impl Clerk {
         Ok(touched.await.unwrap_or_default())
     }
 
-    async fn infos(&mut self, episode: &Episode) -> Result<resolve::Tables, Error> {
+    async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
         let mut infos = HashMap::new();
-        for table in episode.tables() {
+        for table in names {
             let mut known = self.tables.get(&table);
             for side in Side::BOTH {
                 if known.is_none() {
