@@ -174,6 +174,23 @@ impl Draft {
         self.entry.kind == Kind::Conflict
     }
 
+    /// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and
+    /// a change that came from there took its place.
+    pub(super) fn has_lost(&self) -> bool {
+        let Detail { rows, writes, .. } = &self.entry.detail;
+        writes.iter().any(|write| {
+            let Some((row, left)) = &write.after else {
+                return false;
+            };
+            let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
+            let holds = |held: &Told| matches!(held, Told::Row(cells) if cells == left);
+            let found = |other: &WriteDetail| {
+                matches!(&other.before, Some((at, cells)) if at == row && cells == left)
+            };
+            !held.into_iter().any(holds) && !writes.iter().any(found)
+        })
+    }
+
     /// The name of a node.
     pub(super) fn node(&self, side: Side) -> &str {
         &self.entry.detail.nodes[side.index()]

@@ -34,7 +34,7 @@ const DUPLICATE: [u16; 2] = [1062, 1586];
 /// What became of an episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// Both nodes held the same and nobody had written unseen: nothing was wrong, nothing is written down.
+    /// Both nodes held the same and nothing was overwritten unseen: nothing was wrong, nothing is written down.
     Quiet,
     /// Both nodes held what was chosen already; written down.
     Equal,
@@ -103,7 +103,7 @@ pub async fn settle(
     let mut how = How::InPlace;
     loop {
         let (first, second) = match plan(judged, how) {
-            Plan::Nothing if draft.is_conflict() => {
+            Plan::Nothing if draft.is_conflict() || draft.has_lost() => {
                 let entry = draft.entry(State::Equal, now_us);
                 record(leadership.hand(Side::A).conn(), &entry).await?;
                 return Ok(Settled::Equal);
