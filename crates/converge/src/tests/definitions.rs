@@ -21,7 +21,8 @@ fn a_definition_that_changes_in_order_is_silent() {
         kit.log(log, "a3", [insert("t", &[2, 2, 2, 2])]);
     }
     kit.assert_silent();
-    assert_eq!(kit.retired, ["a1", "a2", "a3"]);
+    // What was in flight beside a definition must be seen again with it after a restart.
+    assert_eq!(kit.retired, ["a1", "a3", "a2"]);
 }
 
 #[test]

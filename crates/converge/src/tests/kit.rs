@@ -123,6 +123,8 @@ pub(super) enum Flavour {
 pub(super) struct Kit {
     pub(super) tracker: Tracker,
     pub(super) flavour: Flavour,
+    /// What the events of a transaction take beside its rows.
+    pub(super) event_bytes: usize,
     /// All that was said.
     pub(super) said: Vec<Verdict>,
     pub(super) retired: Vec<String>,
@@ -141,6 +143,7 @@ impl Kit {
         Self {
             tracker,
             flavour,
+            event_bytes: 64,
             said: Vec::new(),
             retired: Vec::new(),
         }
@@ -177,7 +180,7 @@ impl Kit {
             size_bytes: changes
                 .iter()
                 .map(|change| match change {
-                    Change::Rows(rows) => rows.data.len() + 64,
+                    Change::Rows(rows) => rows.data.len() + self.event_bytes,
                     Change::Statement(statement) => statement.text.len(),
                 })
                 .sum(),

@@ -4,7 +4,9 @@ use super::kit::{A, B, Flavour, Kit, insert, name, update};
 use crate::{Limits, Verdict};
 
 fn kit(memory_bytes: usize) -> Kit {
-    Kit::with(Flavour::MySql, Limits { memory_bytes })
+    let mut kit = Kit::with(Flavour::MySql, Limits { memory_bytes });
+    kit.event_bytes = 500;
+    kit
 }
 
 fn row(at: i32) -> [i32; 3] {
@@ -13,14 +15,14 @@ fn row(at: i32) -> [i32; 3] {
 
 #[test]
 fn images_go_first_and_equal_copies_are_silent_all_the_same() {
-    let mut kit = kit(300_000);
+    let mut kit = kit(900_000);
     for at in 1..=1000 {
         kit.log(A, &format!("a{at}"), [insert("t", &row(at))]);
     }
     let load = kit.tracker.load();
     assert!(load.without_images > 100, "{load:?}");
     assert!(
-        load.memory_bytes <= 300_000 && load.forgotten.is_empty(),
+        load.memory_bytes <= 900_000 && load.forgotten.is_empty(),
         "{load:?}"
     );
     for at in 1..=1000 {
@@ -31,7 +33,7 @@ fn images_go_first_and_equal_copies_are_silent_all_the_same() {
 
 #[test]
 fn a_conflict_without_images_sends_its_table_to_be_verified() {
-    let mut kit = kit(300_000);
+    let mut kit = kit(900_000);
     for at in 1..=1000 {
         kit.log(A, &format!("a{at}"), [insert("t", &row(at))]);
     }
@@ -51,7 +53,7 @@ fn a_conflict_without_images_sends_its_table_to_be_verified() {
 
 #[test]
 fn then_tables_go_and_are_named() {
-    let mut kit = kit(200_000);
+    let mut kit = kit(300_000);
     for at in 1..=2000 {
         let row = if at % 10 == 0 {
             insert("parent", &[at, 0])
@@ -67,7 +69,7 @@ fn then_tables_go_and_are_named() {
     };
     assert_eq!(*table, name("t"));
     assert!(
-        reason.contains("more than the limit of 200000 bytes"),
+        reason.contains("more than the limit of 300000 bytes"),
         "{reason}"
     );
     for at in 1..=2000 {
@@ -77,8 +79,10 @@ fn then_tables_go_and_are_named() {
             insert("t", &row(at))
         };
         kit.log(B, &format!("a{at}"), [row]);
+        assert!(kit.tracker.load().memory_bytes <= 300_000);
     }
     kit.assert_empty();
+    assert_eq!(kit.retired.len(), 2000);
     assert!(kit.tracker.load().forgotten.is_empty());
     assert!(
         kit.said
