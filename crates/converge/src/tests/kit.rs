@@ -243,11 +243,11 @@ impl Kit {
     }
 
     pub(super) fn episodes(&self) -> Vec<&Episode> {
-        let episode = |verdict| match verdict {
-            &Verdict::Episode(ref episode) => Some(episode),
+        let episodes = self.said.iter().filter_map(|verdict| match verdict {
+            Verdict::Episode(episode) => Some(episode),
             _ => None,
-        };
-        self.said.iter().filter_map(episode).collect()
+        });
+        episodes.collect()
     }
 
     pub(super) fn episode(&self) -> &Episode {
