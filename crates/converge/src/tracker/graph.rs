@@ -11,7 +11,7 @@ use super::{
 
 /// More changes than this are not judged together: their tables must be verified. It bounds the time (the square of it)
 /// and the size of an episode.
-pub(super) const EPISODE_CHANGES_MAX: usize = 4096;
+pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
 
 /// An atom of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,8 +158,8 @@ impl Tracker {
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
                     .filter(|touch| comes_before(&self.txs[touch.tx], mine))
                     .collect();
+                self.must_be_settled(earlier.iter().map(|touch| touch.tx))?;
                 for touch in earlier {
-                    self.must_be_settled(touch.tx)?;
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
@@ -210,7 +210,7 @@ impl Tracker {
                     if unseen.is_empty() {
                         continue;
                     }
-                    self.must_be_settled(touch.tx)?;
+                    self.must_be_settled([touch.tx].into_iter())?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
                         let count = graph.inherited[member].len();
@@ -229,15 +229,17 @@ impl Tracker {
         Ok(grown)
     }
 
-    fn must_be_settled(&self, id: TxId) -> Result<(), Stop> {
-        let tx = &self.txs[id];
-        if !tx.settled() {
-            return Err(Stop::Wait(id));
+    /// Of those that are not settled, the one that comes last is waited for: when it is, so are the others, mostly.
+    fn must_be_settled(&self, ids: impl Iterator<Item = TxId> + Clone) -> Result<(), Stop> {
+        let open = ids.clone().filter(|&id| !self.txs[id].settled());
+        if let Some(last) = open.max_by_key(|&id| self.txs[id].serial) {
+            return Err(Stop::Wait(last));
         }
-        if tx.images_forgotten() {
-            return Err(Stop::NoImages(id));
+        let mut ids = ids;
+        match ids.find(|&id| self.txs[id].images_forgotten()) {
+            Some(id) => Err(Stop::NoImages(id)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The atoms of a settled transaction that touch a key in a way that contends.

@@ -1,5 +1,6 @@
 //! Follows both logs until what they did to a row is settled.
 
+mod abandoned;
 mod api;
 mod ddl;
 mod graph;
@@ -24,6 +25,7 @@ pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
 pub(crate) use versions::same_version;
 
 use crate::{Side, TableKeys, TableName};
+use abandoned::Abandoned;
 use ddl::Ddl;
 use key::{Keys, Touch};
 use memory::{digest, same_rows};
@@ -50,6 +52,8 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    /// Transactions that were let go before both logs showed them, for lack of memory.
+    abandoned: Abandoned,
     /// The number of the next transaction.
     serial: u64,
     /// All transactions by age; those that are retired may still be here.
@@ -79,6 +83,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
             forgotten_before: 0,
@@ -119,7 +124,11 @@ impl Tracker {
             self.cannot_follow(&rows);
             return;
         };
-        let known = self.txs.by_gtid.get(&gtid).copied();
+        if self.abandoned.contains(&gtid) {
+            self.seen[log.index()] += 1;
+            return;
+        }
+        let known = self.txs.find(&gtid);
         if known.is_some_and(|id| self.txs[id].places[log.index()].is_some()) {
             return;
         }
@@ -141,6 +150,12 @@ impl Tracker {
         for statement in statements {
             self.statement(id, &statement);
         }
+        if let Some(table) = self.keys.take_too_hot() {
+            self.forget_table(
+                table,
+                "both sides write one of its keys faster than it settles",
+            );
+        }
         self.pass_by_order(id, log, at);
         if self.txs[id].settled() {
             self.settle(id);
@@ -148,6 +163,7 @@ impl Tracker {
         self.run_work();
         self.clean_ages();
         self.relieve();
+        self.run_work();
     }
 
     /// A node has executed these transactions of its peer, although its log has nothing of them and will have nothing.
