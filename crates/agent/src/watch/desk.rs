@@ -225,11 +225,15 @@ impl Clerk {
                 now_us(),
             )?;
             let rows = judged.only(&left);
-            let settled = if rows.rows.is_empty() {
-                resolve::supersede(&mut self.leadership, &draft, now_us()).await?
-            } else {
-                resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?
-            };
+            let mut settled = Settled::Quiet;
+            if !rows.rows.is_empty() {
+                settled =
+                    resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?;
+            }
+            // Of the rows that are left nothing is to be said, but others were written since.
+            if settled == Settled::Quiet && left.len() < judged.rows.len() {
+                settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
+            }
             match settled {
                 Settled::Changed { .. } => {
                     judged.forget();
