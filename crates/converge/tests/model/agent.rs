@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    hash::{Hash, Hasher},
     sync::Arc,
 };
 
@@ -48,7 +49,7 @@ pub(crate) struct Counts {
 }
 
 /// The one agent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Agent {
     tracker: Tracker,
     wire: Arc<Wire>,
@@ -92,10 +93,35 @@ impl Agent {
 
     /// Whether it has read all and judged all.
     pub(crate) fn is_idle(&self, pair: &Pair) -> bool {
-        self.queue.is_empty() && Side::BOTH.iter().all(|&side| self.has_read_all(pair, side))
+        self.has_judged_all() && Side::BOTH.iter().all(|&side| self.has_read_all(pair, side))
     }
 
-    fn has_read_all(&self, pair: &Pair, side: Side) -> bool {
+    /// Whether it has handled all that the tracker said.
+    pub(crate) fn has_judged_all(&self) -> bool {
+        self.queue.is_empty() && self.open.is_none()
+    }
+
+    /// Whether the next that the tracker said only says that a transaction is done with.
+    pub(crate) fn can_retire(&self) -> bool {
+        self.open.is_none() && matches!(self.queue.front(), Some(Output::Retired(_)))
+    }
+
+    /// How far it is and what it has in hand; not what its tracker keeps, which must follow from that.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        (self.at, &self.started, &self.retired).hash(hasher);
+        let Counts {
+            episodes,
+            repairs,
+            again,
+            ..
+        } = self.counts;
+        (episodes, repairs, again).hash(hasher);
+        if !self.has_judged_all() {
+            format!("{:?} {:?}", self.queue, self.open).hash(hasher);
+        }
+    }
+
+    pub(crate) fn has_read_all(&self, pair: &Pair, side: Side) -> bool {
         self.at[side.index()] == pair.nodes[side.index()].log.len()
     }
 

@@ -86,7 +86,7 @@ pub(crate) struct Case {
 }
 
 /// The model at some moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) pair: Pair,
     pub(crate) agent: Agent,
@@ -146,6 +146,21 @@ impl Run {
         Ok(())
     }
 
+    /// What can only happen one way: a node that is asked answers, transactions that are done with are noted.
+    pub(crate) fn settle(&mut self) -> Result<(), Violation> {
+        let Self { pair, agent, .. } = self;
+        for side in Side::BOTH {
+            if agent.has_read_all(pair, side) {
+                agent.ask(pair, side);
+            }
+        }
+        agent.pull(pair)?;
+        while agent.can_retire() {
+            agent.judge(pair)?;
+        }
+        Ok(())
+    }
+
     /// Clients stop; links, agent and repairs come to rest.
     pub(crate) fn drain(&mut self) -> Result<(), Violation> {
         let Self { pair, agent, .. } = self;
@@ -183,13 +198,18 @@ impl Run {
 /// Runs a case to its end.
 pub(crate) fn run(case: &Case) -> Result<Run, Violation> {
     let mut run = Run::new(&case.shape);
-    for op in &case.ops {
-        run.step(op)?;
+    let mut whole = || {
+        for op in &case.ops {
+            run.step(op)?;
+        }
+        run.drain()?;
+        run.verify()?;
+        latest_wins(case, &run)
+    };
+    match whole() {
+        Ok(()) => Ok(run),
+        Err(violation) => Err(format!("{violation}\n{}", run.pair)),
     }
-    run.drain()?;
-    run.verify()?;
-    latest_wins(case, &run)?;
-    Ok(run)
 }
 
 /// Where nothing but the primary key can contend and every transaction changes one row, last-write-wins leaves the

@@ -11,6 +11,7 @@
 
 mod agent;
 mod case;
+mod exhaustive;
 mod history;
 mod node;
 mod pair;
@@ -28,6 +29,7 @@ use proptest::{
 use crate::{
     agent::Counts,
     case::{Case, Run},
+    pair::Flavour,
 };
 
 /// Runs `share` percent of the cases that were asked for.
@@ -77,4 +79,39 @@ fn the_latest_commit_wins_where_one_row_is_all() {
 #[test]
 fn counters_keep_every_addition() {
     check(10, random::counters(), case::sums);
+}
+
+/// Goes through all interleavings of all pairs of scripts of so many transactions, every `stride`th pair of them.
+fn interleavings(lengths: [usize; 2], stride: usize) {
+    let scripts = |length: usize| {
+        let mut scripts: Vec<exhaustive::Script> = vec![Vec::new()];
+        for _ in 0..length {
+            let longer = scripts.iter().flat_map(|script| {
+                exhaustive::menu()
+                    .into_iter()
+                    .map(|transaction| script.iter().cloned().chain([transaction]).collect())
+            });
+            scripts = longer.collect();
+        }
+        scripts
+    };
+    let (of_a, of_b) = (scripts(lengths[0]), scripts(lengths[1]));
+    let (mut searches, mut moments) = (0, 0);
+    for at in (0..of_a.len() * of_b.len()).step_by(stride) {
+        let pair = [&of_a[at / of_b.len()], &of_b[at % of_b.len()]];
+        for flavour in [Flavour::MySql, Flavour::MariaDb] {
+            let (shape, setup) = exhaustive::shape(flavour);
+            match exhaustive::explore(&shape, &setup, pair) {
+                Ok(count) => moments += count,
+                Err(violation) => panic!("{flavour:?}, {pair:?}: {violation}"),
+            }
+            searches += 1;
+        }
+    }
+    println!("{lengths:?} transactions: {searches} searches, {moments} moments");
+}
+
+#[test]
+fn every_interleaving_of_one_transaction_a_side() {
+    interleavings([1, 1], 1);
 }

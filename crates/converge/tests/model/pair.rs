@@ -1,13 +1,17 @@
 //! Two nodes, their links, and who had seen what.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use twinlog_binlog::Gtid;
 use twinlog_converge::Side;
 
 use crate::{
     node::{self, Do, Stamp},
-    schema::{Change, State, Table},
+    schema::{Change, Row, State, Table},
     wire,
 };
 
@@ -167,19 +171,19 @@ impl Pair {
         self.transactions.push(transaction);
     }
 
-    /// The next transaction that a node's link has to apply.
-    fn next(&mut self, side: Side) -> Option<Id> {
-        let peer = &self.nodes[side.peer().index()];
-        let mut applied = self.nodes[side.index()].applied;
-        let next = loop {
-            let id = *peer.log.get(applied)?;
-            applied += 1;
-            if self.transactions[id].origin != side {
-                break id;
-            }
-        };
-        self.nodes[side.index()].applied = applied;
-        Some(next)
+    /// The next transaction that a node's link has to apply, and how much of the log it has applied then.
+    fn next(&self, side: Side) -> Option<(Id, usize)> {
+        let applied = self.nodes[side.index()].applied;
+        let log = &self.nodes[side.peer().index()].log[applied..];
+        let at = log
+            .iter()
+            .position(|&id| self.transactions[id].origin != side)?;
+        Some((log[at], applied + at + 1))
+    }
+
+    /// Whether a node's link has something to apply.
+    pub(crate) fn has_to_apply(&self, side: Side) -> bool {
+        self.next(side).is_some()
     }
 
     /// A node's link applies one transaction. Says whether there was one.
@@ -188,10 +192,11 @@ impl Pair {
         if !self.nodes[at].linked {
             return false;
         }
-        let Some(id) = self.next(side) else {
+        let Some((id, applied)) = self.next(side) else {
             return false;
         };
         let node = &mut self.nodes[at];
+        node.applied = applied;
         let transaction = &mut self.transactions[id];
         let logged = node::apply(&mut node.state, &self.schema, &transaction.changes);
         transaction.place[at] = Some(node.places);
@@ -236,4 +241,66 @@ impl Pair {
             _ => false,
         }
     }
+}
+
+impl Pair {
+    /// What the nodes and their logs hold, what had seen what, and how far the links are.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        for node in &self.nodes {
+            (&node.state, &node.log, node.executed, node.applied).hash(hasher);
+        }
+        for it in &self.transactions {
+            (
+                it.origin,
+                it.micros,
+                &it.changes,
+                it.repair,
+                it.place,
+                &it.logged,
+            )
+                .hash(hasher);
+        }
+    }
+}
+
+/// Both logs, for people.
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for side in Side::BOTH {
+            writeln!(f, "log of {side:?}:")?;
+            for &id in &self.nodes[side.index()].log {
+                let it = &self.transactions[id];
+                let repair = if it.repair.is_some() {
+                    ", a repair"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "  {:?}{} at {}{repair}:",
+                    it.origin,
+                    it.sequence,
+                    it.micros - START_US
+                )?;
+                for change in it.logged[side.index()].as_deref().unwrap_or_default() {
+                    write!(
+                        f,
+                        " t{} {} → {};",
+                        change.table,
+                        shown(change.before),
+                        shown(change.after)
+                    )?;
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(row: Option<Row>) -> String {
+    let cell = |cell: Option<i32>| cell.map_or("·".into(), |number| number.to_string());
+    row.map_or("gone".into(), |row| {
+        format!("({})", row.map(cell).join(","))
+    })
 }
