@@ -81,7 +81,7 @@ pub(crate) struct Pair {
     /// How far each node's clock is ahead.
     pub(crate) skew: [u64; 2],
     /// The number of the next client's change.
-    stamp: i32,
+    pub(crate) stamp: i32,
 }
 
 /// When the model's time begins, in microseconds.
