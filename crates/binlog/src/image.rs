@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{RowError, Table};
+use crate::{ColumnHint, RowError, Table, Value};
 
 /// A column of an image, not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,6 +149,84 @@ impl<'a> Image<'a> {
             spans.spans[column] = span;
         })?;
         Ok(())
+    }
+
+    /// One column's value. What the log does not say of its type is as without a hint: [`Image::value_as`].
+    ///
+    /// # Errors
+    /// Where there is no such column, or its bytes are no value of its type.
+    pub fn value(&self, position: usize) -> Result<Value, RowError> {
+        self.value_as(position, ColumnHint::None)
+    }
+
+    /// One column's value, with what `information_schema` knows of its type.
+    ///
+    /// # Errors
+    /// As [`Image::value`].
+    pub fn value_as(&self, position: usize, hint: ColumnHint) -> Result<Value, RowError> {
+        let raw = self.column(position)?;
+        self.decode(position, hint, raw)
+    }
+
+    /// All values, in the order of the columns. Columns past the last hint have none.
+    ///
+    /// # Errors
+    /// Where a column's bytes are no value of its type.
+    pub fn values(&self, hints: &[ColumnHint]) -> Result<Vec<Value>, RowError> {
+        let mut spans = Spans::default();
+        self.locate(&mut spans)?;
+        (0..self.table.columns.len())
+            .map(|position| {
+                let hint = hints.get(position).copied().unwrap_or_default();
+                self.decode(position, hint, spans.get(self, position))
+            })
+            .collect()
+    }
+
+    fn decode(&self, position: usize, hint: ColumnHint, raw: Raw<'_>) -> Result<Value, RowError> {
+        let bytes = match raw {
+            Raw::Absent => return Ok(Value::Absent),
+            Raw::Null => return Ok(Value::Null),
+            Raw::Bytes(bytes) => bytes,
+        };
+        let Some(column) = self.table.columns.get(position) else {
+            return Err(RowError::at(self.table, position));
+        };
+        Value::decode(column, hint, bytes).map_err(|source| RowError::Value {
+            table: self.table.to_string(),
+            column: self.table.column_label(position),
+            source,
+        })
+    }
+
+    /// Whether both are equal rows. Two servers may hold equal JSON, and equal compressed columns, as different bytes;
+    /// all else is compared as it is.
+    ///
+    /// # Errors
+    /// Where such a column's bytes are no value of its type.
+    pub fn same_values(&self, other: &Image<'_>) -> Result<bool, RowError> {
+        if self.table.layout != other.table.layout {
+            return Ok(false);
+        }
+        if self.bytes == other.bytes && self.present == other.present {
+            return Ok(true);
+        }
+        let (mut mine, mut theirs) = (Spans::default(), Spans::default());
+        self.locate(&mut mine)?;
+        other.locate(&mut theirs)?;
+        for (position, column) in self.table.columns.iter().enumerate() {
+            let (a, b) = (mine.get(self, position), theirs.get(other, position));
+            if a == b {
+                continue;
+            }
+            if column.kind.is_canonical()
+                || self.decode(position, ColumnHint::None, a)?
+                    != other.decode(position, ColumnHint::None, b)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The same image, with its bytes kept alive: those of its whole event are, nothing is copied.

@@ -141,3 +141,15 @@ pub enum ColumnType {
     Geometry,
     Vector,
 }
+
+impl ColumnType {
+    /// Whether equal values always have equal bytes. Not so where the server keeps what it was given in a form of its
+    /// own choice: JSON (a partial update leaves gaps), and what zlib has compressed.
+    #[must_use]
+    pub fn is_canonical(self) -> bool {
+        !matches!(
+            self,
+            Self::Json | Self::VarCharCompressed | Self::BlobCompressed
+        )
+    }
+}

@@ -3,10 +3,10 @@
 use crate::{Column, ColumnType};
 
 /// The largest number of base 10 digits that the servers store in four bytes.
-const DIGITS_PER_WORD: u16 = 9;
+pub(crate) const DIGITS_PER_WORD: u16 = 9;
 
 /// The bytes that 0 to 9 leading or trailing digits of a DECIMAL take.
-const DIGITS_TO_BYTES: [u16; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
+pub(crate) const DIGITS_TO_BYTES: [u16; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 
 /// Where a value's length comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

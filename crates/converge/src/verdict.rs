@@ -1,8 +1,10 @@
 //! What the tracker says.
 
+use std::sync::Arc;
+
 use twinlog_binlog::{CommitTime, Gtid, OwnedImage};
 
-use crate::{Side, TableName};
+use crate::{Side, TableKeys, TableName};
 
 /// Something seen in both logs.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Conflict {
 pub struct EpisodeRow {
     /// Its table.
     pub table: TableName,
+    /// The table's keys, the first of which names the row.
+    pub keys: Arc<TableKeys>,
     /// An image that has the columns of the row's own key as this row has them: to name it, also where it is gone.
     pub key: OwnedImage,
     /// What it was before the episode; `None` where no log says.
@@ -118,4 +122,3 @@ impl Episode {
         !self.conflicts.is_empty()
     }
 }
-

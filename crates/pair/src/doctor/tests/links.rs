@@ -180,6 +180,7 @@ fn a_pair_by_position_is_judged_as_such() {
     for index in 0..2 {
         live(&mut scene, index).facts.links[0].by_gtid = false;
         set(&mut scene, index, "gtid_mode", "OFF");
+        set(&mut scene, index, "replica_exec_mode", "STRICT");
     }
     assert_eq!(examine(&scene), []);
 }

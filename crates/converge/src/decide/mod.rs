@@ -2,7 +2,7 @@
 
 use twinlog_binlog::Value;
 
-use crate::{Side, Version};
+use crate::{Episode, Side, Version};
 
 /// Who wins, as the table's policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,4 +42,15 @@ pub enum Outcome {
     Merged(Vec<Value>),
     /// No write says: what the nodes hold is not known to any log, and both must be asked.
     AsHeld(Side),
+}
+
+/// What both nodes shall hold after an episode. `policies` has one per row of it, by the row's table; `server_ids` break
+/// ties between commits of the same moment.
+#[must_use]
+pub fn decide(_episode: &Episode, _policies: &[Policy], _server_ids: [u32; 2]) -> Decision {
+    Decision {
+        rows: None,
+        chosen: None,
+        rule: String::new(),
+    }
 }

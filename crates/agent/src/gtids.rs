@@ -1,0 +1,77 @@
+//! A log's GTIDs and the sets that servers print.
+
+use twinlog_binlog::Gtid;
+use twinlog_server::gtid::{GtidSet, MariaDbGtid};
+use uuid::Uuid;
+
+/// Adds a transaction to a set. On MariaDB it moves the mark of its domain there.
+///
+/// A GTID of the other flavour is not added: a pair is of one flavour, and the configuration's check says so before
+/// any log is read.
+pub fn add(set: &mut GtidSet, gtid: &Gtid) {
+    match (set, gtid) {
+        (
+            GtidSet::MySql(set),
+            Gtid::MySql {
+                uuid,
+                tag,
+                sequence,
+            },
+        ) => set.add(
+            Uuid::from_bytes(*uuid),
+            tag.as_deref().unwrap_or_default(),
+            *sequence,
+        ),
+        (GtidSet::MariaDb(position), gtid) => {
+            if let Some(gtid) = mariadb(gtid) {
+                position.set(gtid);
+            }
+        }
+        (GtidSet::MySql(_), Gtid::MariaDb { .. }) => {}
+    }
+}
+
+/// Whether a transaction is in a set. On MariaDB: whether the mark of its domain is there or beyond.
+#[must_use]
+pub fn has(set: &GtidSet, gtid: &Gtid) -> bool {
+    match (set, gtid) {
+        (
+            GtidSet::MySql(set),
+            Gtid::MySql {
+                uuid,
+                tag,
+                sequence,
+            },
+        ) => set.has(
+            Uuid::from_bytes(*uuid),
+            tag.as_deref().unwrap_or_default(),
+            *sequence,
+        ),
+        (
+            GtidSet::MariaDb(position),
+            Gtid::MariaDb {
+                domain, sequence, ..
+            },
+        ) => position
+            .mark(*domain)
+            .is_some_and(|mark| mark.sequence >= *sequence),
+        _ => false,
+    }
+}
+
+/// A MariaDB transaction's name in the servers' terms.
+#[must_use]
+pub fn mariadb(gtid: &Gtid) -> Option<MariaDbGtid> {
+    match gtid {
+        Gtid::MariaDb {
+            domain,
+            server_id,
+            sequence,
+        } => Some(MariaDbGtid {
+            domain: *domain,
+            server: *server_id,
+            sequence: *sequence,
+        }),
+        Gtid::MySql { .. } => None,
+    }
+}
