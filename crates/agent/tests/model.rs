@@ -16,11 +16,13 @@ mod schema;
 #[path = "../../converge/tests/model/wire.rs"]
 mod wire;
 
-use std::{env, fmt::Write as _, sync::Arc, time::Duration};
+use std::{env, fmt::Write as _, fs, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::join;
 use mysql_async::{Conn, Row as SqlRow, prelude::Queryable};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use twinlog_binlog::{self as binlog, Decoder, Gtid, Output, Transaction};
 use twinlog_converge::Side;
 use twinlog_testbed::{Server, ServerKind, ServerOptions, wait_until};
 
@@ -33,6 +35,8 @@ use crate::{
 
 /// What a link needs on two busy cores.
 const LINK_DEADLINE: Duration = Duration::from_secs(30);
+/// What a log file begins with.
+const MAGIC: &[u8] = b"\xfebin";
 /// Without `TWINLOG_MODEL_HISTORIES`.
 const HISTORIES: u32 = 12;
 /// How often the links of one history are stopped and started.
@@ -190,6 +194,44 @@ impl Servers {
         state
     }
 
+    /// What a node's log has since the tables were made: who committed each transaction, its number there, its changes.
+    async fn log(&mut self, side: Side, first: &str) -> Vec<(Side, u64, Vec<Change>)> {
+        let files: Vec<SqlRow> = self.conns[side.index()]
+            .query("SHOW BINARY LOGS")
+            .await
+            .expect("can be asked");
+        let names = files
+            .iter()
+            .map(|row| row.get::<String, _>(0).expect("a name"));
+        let flavour = match self.kind.is_mariadb() {
+            true => twinlog_binlog::Flavour::MariaDb,
+            false => twinlog_binlog::Flavour::MySql,
+        };
+        let mut found = Vec::new();
+        for name in names.skip_while(|name| name != first) {
+            let file = fs::read(self.servers[side.index()].data_dir().join(name));
+            let mut rest = Bytes::from(file.expect("can be read")).slice(MAGIC.len()..);
+            let mut decoder = Decoder::new(flavour);
+            while !rest.is_empty() {
+                let size = u32::from_le_bytes(rest[9..13].try_into().expect("four bytes"));
+                let event = rest.split_to(size as usize);
+                if let Output::Transaction(it) = decoder.push(event).expect("can be decoded") {
+                    found.extend(logged(&it));
+                }
+            }
+        }
+        found
+    }
+
+    /// The log file that a node writes.
+    async fn file(&mut self, side: Side) -> String {
+        let files: Vec<SqlRow> = self.conns[side.index()]
+            .query("SHOW BINARY LOGS")
+            .await
+            .expect("can be asked");
+        files.last().and_then(|row| row.get(0)).expect("a name")
+    }
+
     /// A client's transaction, on the model and on the server.
     async fn client(&mut self, model: &mut Pair, side: Side, statements: &[Do]) {
         let mut state = model.nodes[side.index()].state.clone();
@@ -215,6 +257,58 @@ impl Servers {
         self.exec(side, "COMMIT").await;
         model.client(side, statements);
     }
+}
+
+/// A transaction of the model's tables.
+fn logged(transaction: &Transaction) -> Option<(Side, u64, Vec<Change>)> {
+    let (side, sequence) = match transaction.gtid.as_ref()? {
+        Gtid::MySql { sequence, .. } => {
+            let at = SERVER_IDS
+                .iter()
+                .position(|id| *id == transaction.server_id)?;
+            (Side::BOTH[at], *sequence)
+        }
+        Gtid::MariaDb {
+            domain, sequence, ..
+        } => (Side::BOTH[*domain as usize - 1], *sequence),
+    };
+    let mut changes = Vec::new();
+    for change in &transaction.changes {
+        let binlog::Change::Rows(rows) = change else {
+            return None;
+        };
+        let table = match &*rows.table.name {
+            "t0" => 0,
+            "t1" => 1,
+            _ => return None,
+        };
+        for change in rows {
+            let change = change.expect("an image");
+            let row = |image: binlog::Image<'_>| wire::decode(&image.to_owned());
+            changes.push(Change {
+                table,
+                before: change.before.map(row),
+                after: change.after.map(row),
+            });
+        }
+    }
+    Some((side, sequence, changes))
+}
+
+/// The same of the model; `first` is each side's number of the model's first transaction.
+fn expected(model: &Pair, side: Side, first: [u64; 2]) -> Vec<(Side, u64, Vec<Change>)> {
+    let log = &model.nodes[side.index()].log;
+    log.iter()
+        .map(|&id| {
+            let it = &model.transactions[id];
+            let changes = it.logged[side.index()].as_deref().unwrap_or_default();
+            (
+                it.origin,
+                it.sequence - 1 + first[it.origin.index()],
+                changes.to_vec(),
+            )
+        })
+        .collect()
 }
 
 fn options(kind: ServerKind, id: u32) -> ServerOptions {
@@ -359,6 +453,7 @@ async fn history(servers: &mut Servers, random: &mut StdRng) {
     };
     let mut model = Pair::new(Arc::clone(&schema), flavour, [0; 2]);
     servers.create(&schema).await;
+    let files = [servers.file(Side::A).await, servers.file(Side::B).await];
     for _ in 0..ROUNDS {
         servers.switch("STOP").await;
         for side in Side::BOTH {
@@ -381,6 +476,24 @@ async fn history(servers: &mut Servers, random: &mut StdRng) {
                 "{side:?}: model (left), server (right)\n{schema:?}\n{model}"
             );
         }
+    }
+    let logs = [
+        servers.log(Side::A, &files[0]).await,
+        servers.log(Side::B, &files[1]).await,
+    ];
+    let first = Side::BOTH.map(|side| {
+        let own = logs[side.index()]
+            .iter()
+            .find(|(origin, ..)| *origin == side);
+        own.map_or(0, |(_, sequence, _)| *sequence)
+    });
+    for side in Side::BOTH {
+        let expected = expected(&model, side, first);
+        assert_eq!(
+            expected,
+            logs[side.index()],
+            "log of {side:?}: model (left), server (right)\n{schema:?}\n{model}"
+        );
     }
 }
 
