@@ -42,8 +42,34 @@ fn padded<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueError> {
     Ok(all)
 }
 
+/// As MariaDB prints it: the longest run of zero words, even of one, becomes `::`, and after six of them, or five and
+/// ffff, an IPv4 address follows.
 fn inet6(bytes: [u8; 16]) -> String {
-    Ipv6Addr::from(bytes).to_string()
+    let words = Ipv6Addr::from(bytes).segments();
+    let [.., a, b, c, d] = bytes;
+    let (mut gap, mut gap_len) = (0, 0);
+    for start in 0..words.len() {
+        let len = words[start..].iter().take_while(|&&it| it == 0).count();
+        if len > gap_len {
+            (gap, gap_len) = (start, len);
+        }
+    }
+    let dotted = Ipv4Addr::new(a, b, c, d);
+    match (gap, gap_len) {
+        (_, 0) => hex_words(&words),
+        (0, 6) => format!("::{dotted}"),
+        (0, 5) if words[5] == 0xffff => format!("::ffff:{dotted}"),
+        _ => {
+            let (before, rest) = words.split_at(gap);
+            let after = &rest[gap_len..];
+            format!("{}::{}", hex_words(before), hex_words(after))
+        }
+    }
+}
+
+fn hex_words(words: &[u16]) -> String {
+    let words: Vec<_> = words.iter().map(|it| format!("{it:x}")).collect();
+    words.join(":")
 }
 
 fn uuid(bytes: [u8; 16]) -> String {

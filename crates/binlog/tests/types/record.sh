@@ -1,22 +1,18 @@
 #!/usr/bin/env bash
-# Records what each server logs for every column type: crates/binlog/tests/logs/types-SERVER.binlog, and beside it, in
-# types-SERVER.tsv, what the server's own SELECT prints of the same values.
+# Records what each server logs for every column type in SERVER.binlog, and beside it, in SERVER.tsv, what the server's own
+# SELECT prints of the same values. The statements are in sql/.
 #
-#   scripts/record-types                 every server of scripts/fetch-servers
-#   scripts/record-types mysql-9.7 ...   only these
-#
-# The statements are in crates/binlog/tests/logs/sql. Needs root for a server's own account, or another user that may
-# run it.
+#   record.sh                 every server of scripts/fetch-servers
+#   record.sh mysql-9.7 ...   only these
 set -euo pipefail
 
-scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-logs=${scripts%/*}/crates/binlog/tests/logs
-cache=${TWINLOG_SERVERS:-$("$scripts/fetch-servers" --print-dir)}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+cache=${TWINLOG_SERVERS:-$("$here/../../../../scripts/fetch-servers" --print-dir)}
 
 # What the server prints is compared in this form: numbers and times as they are, strings as their bytes.
 readonly FORM="CASE
   WHEN DATA_TYPE IN ('bit', 'enum', 'set') THEN CONCAT('CAST(\`', COLUMN_NAME, '\` AS UNSIGNED)')
-  WHEN DATA_TYPE = 'float' THEN CONCAT('\`', COLUMN_NAME, '\` + 0e0')
+  WHEN DATA_TYPE = 'float' THEN CONCAT('\`', COLUMN_NAME, '\` * 1e0')
   WHEN DATA_TYPE IN ('char', 'varchar', 'binary', 'varbinary', 'tinytext', 'text', 'mediumtext', 'longtext', 'tinyblob',
     'blob', 'mediumblob', 'longblob', 'geometry', 'point', 'linestring', 'polygon', 'geometrycollection', 'geomcollection',
     'vector') THEN CONCAT('HEX(\`', COLUMN_NAME, '\`)')
@@ -97,28 +93,28 @@ record() {
     start
     sql <<<'CREATE DATABASE types DEFAULT CHARACTER SET utf8mb4; FLUSH LOGS'
     {
-        cat "$logs/sql/common.sql"
-        case $name in mariadb-*) cat "$logs/sql/mariadb.sql" ;; esac
-        cat "$logs/sql/$name.sql"
+        cat "$here/sql/common.sql"
+        case $name in mariadb-*) cat "$here/sql/mariadb.sql" ;; esac
+        cat "$here/sql/$name.sql"
     } | sql types
     sql <<<'FLUSH LOGS'
-    cp "$dir/data/bin.000002" "$logs/types-$name.binlog"
-    chmod 644 "$logs/types-$name.binlog"
+    cp "$dir/data/bin.000002" "$here/$name.binlog"
+    chmod 644 "$here/$name.binlog"
     {
-        printf '# table\tcolumn\ttype\tid\twhat SELECT prints. By scripts/record-types.\n'
+        printf '# table\tcolumn\ttype\tid\twhat SELECT prints. By record.sh.\n'
         sql <<<"SELECT CONCAT('SELECT ''', TABLE_NAME, ''', ''', COLUMN_NAME, ''', ''', COLUMN_TYPE_, ''', id, ', $FORM,
             ' FROM types.\`', TABLE_NAME, '\` ORDER BY id;')
             FROM (SELECT TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE,
                 IF(COLUMN_TYPE LIKE '%unsigned%', CONCAT(DATA_TYPE, ' unsigned'), DATA_TYPE) COLUMN_TYPE_
               FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'types') c
             ORDER BY TABLE_NAME, ORDINAL_POSITION" | sql
-    } >"$logs/types-$name.tsv"
+    } >"$here/$name.tsv"
     kill -TERM "$pid"
     wait "$pid" || :
     pid=
     cleanup
-    printf '%s: %s bytes of log, %s values\n' "$name" "$(stat -c %s "$logs/types-$name.binlog")" \
-        "$(wc -l <"$logs/types-$name.tsv")"
+    printf '%s: %s bytes of log, %s values\n' "$name" "$(stat -c %s "$here/$name.binlog")" \
+        "$(wc -l <"$here/$name.tsv")"
 }
 
 if (($# == 0)); then
