@@ -25,7 +25,7 @@ pub(super) struct Place {
 }
 
 /// What a log has of a transaction's rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Body {
     /// The transaction is not there yet.
     Absent,
@@ -45,7 +45,7 @@ pub(super) struct Waiter {
     pub(super) key: Option<KeyHash>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tx {
     pub(super) gtid: Gtid,
     /// Its number among all that were ever seen.
@@ -116,7 +116,7 @@ impl Tx {
 }
 
 /// All transactions that are not retired.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Transactions {
     slots: Vec<Option<Box<Tx>>>,
     free: Vec<TxId>,
