@@ -75,3 +75,36 @@ pub fn mariadb(gtid: &Gtid) -> Option<MariaDbGtid> {
         Gtid::MySql { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use twinlog_server::version::Flavour;
+
+    use super::*;
+
+    #[test]
+    fn transactions_are_added() {
+        let mut set = GtidSet::parse(Flavour::MariaDb, "1-1-4").expect("a position");
+        add(
+            &mut set,
+            &Gtid::MariaDb {
+                domain: 1,
+                server_id: 1,
+                sequence: 6,
+            },
+        );
+        assert_eq!(set.to_string(), "1-1-6");
+        let mut set = GtidSet::parse(Flavour::MySql, "").expect("empty");
+        for (tag, sequence) in [(None, 1), (Some("t".into()), 1), (None, 2)] {
+            add(
+                &mut set,
+                &Gtid::MySql {
+                    uuid: [0; 16],
+                    tag,
+                    sequence,
+                },
+            );
+        }
+        assert_eq!(set.to_string(), format!("{}:1-2:t:1", Uuid::nil()));
+    }
+}

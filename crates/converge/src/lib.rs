@@ -9,6 +9,7 @@ mod keys;
 mod tracker;
 mod verdict;
 
+pub(crate) use decide::CommitMoment;
 pub use decide::{Decision, Outcome, Policy, decide};
 pub use keys::{ForeignKey, TableKeys, TableName, UniqueKey};
 pub use tracker::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark, Tracker};

@@ -99,13 +99,12 @@ pub struct Write {
     /// Whether twinlog made it: a repair yields to whatever a client wrote meanwhile.
     pub repair: bool,
     /// The writes of the other side (indices into [`Episode::writes`]) that it had not seen, that had not seen it, and
-    /// that touch a common key.
+    /// that touch a common key, with it or with a write that it builds on. A TRUNCATE or DROP is one write per row.
     pub against: Vec<usize>,
     /// The earlier writes of its own side (indices) that it builds on: they touch a common key.
     pub after_writes: Vec<usize>,
 }
 
-/// A text for logs and names: `database.table` of the first row.
 impl Episode {
     /// The tables of its rows, each once.
     #[must_use]
@@ -114,6 +113,11 @@ impl Episode {
         tables.sort();
         tables.dedup();
         tables
+    }
+
+    /// Whether the policy has something to choose from: writes that had not seen each other.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.writes.iter().any(|write| !write.against.is_empty())
     }
 
     /// Whether both sides wrote a common key unseen.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use twinlog_binlog::ColumnHint;
+
 /// A column's type, as `information_schema` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -115,6 +117,18 @@ impl Kind {
                 charset: charset.to_owned(),
             },
             (_, None) => Self::Unknown(data_type),
+        }
+    }
+
+    /// What a log must be told to decode such a column.
+    #[must_use]
+    pub fn hint(&self) -> ColumnHint {
+        match self {
+            Self::Int { unsigned: true, .. } => ColumnHint::Unsigned,
+            Self::Named(Named::Inet4) => ColumnHint::Inet4,
+            Self::Named(Named::Inet6) => ColumnHint::Inet6,
+            Self::Named(Named::Uuid) => ColumnHint::Uuid,
+            _ => ColumnHint::None,
         }
     }
 }

@@ -59,9 +59,7 @@ pub fn literal(table: &TableInfo, position: usize, value: &Value) -> Result<Stri
             hex(&bytes)
         }
         (Value::Bytes(bytes), Kind::Bytes) => hex(bytes),
-        (Value::Bytes(bytes), Kind::Named(_)) => {
-            text_literal(std::str::from_utf8(bytes).map_err(|_| wrong())?)
-        }
+        (Value::Inet(text) | Value::Uuid(text), Kind::Named(_)) => text_literal(text),
         (Value::Bit(n), Kind::Bit) | (Value::Set(n), Kind::Set) => n.to_string(),
         (Value::Enum(n), Kind::Enum) => n.to_string(),
         (Value::Json(text), Kind::Json) => {
@@ -104,7 +102,7 @@ pub fn matches(table: &TableInfo, position: usize, value: &Value) -> Result<Stri
             Value::Date(_) | Value::Time(_) | Value::DateTime(_) | Value::Timestamp(_),
             Kind::Date | Kind::Time | Kind::DateTime | Kind::Timestamp,
         )
-        | (Value::Bytes(_), Kind::Named(_)) => {
+        | (Value::Inet(_) | Value::Uuid(_), Kind::Named(_)) => {
             format!(
                 "CAST({name} AS CHAR) = {}",
                 literal(table, position, value)?
@@ -203,6 +201,9 @@ fn wrong(table: &TableInfo, column: &ColumnInfo, value: &Value) -> RowError {
             Value::Enum(_) => "a member's number",
             Value::Json(_) => "JSON",
             Value::Geometry(_) => "a geometry",
+            Value::Vector(_) => "a vector",
+            Value::Inet(_) => "an address",
+            Value::Uuid(_) => "a UUID",
         },
     }
 }

@@ -14,10 +14,12 @@ mod table;
 
 use twinlog_binlog::Value;
 
-pub use kind::Kind;
+pub use kind::{Kind, Named};
+pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};
 pub use query::{STATEMENT_TIMEOUT, run};
-pub use read::{canonical, parse_row, read_held, select_list};
+pub use read::{canonical, key_of, parse_row, read_held, read_image, select_list};
+pub(crate) use read::{lock, same};
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 
 /// What a session must be set to before it reads or writes rows.
@@ -41,6 +43,9 @@ pub enum RowError {
     /// The server did not answer as asked.
     #[error(transparent)]
     Server(#[from] twinlog_server::conn::Error),
+    /// A row in the log is not one.
+    #[error(transparent)]
+    Image(#[from] twinlog_binlog::RowError),
     /// There is no such table.
     #[error("there is no table {table}")]
     NoTable {
@@ -96,7 +101,10 @@ impl RowError {
             Self::Shape { .. } => {
                 Some("the next start of the agent reads the definition again".into())
             }
-            Self::NoTable { .. } | Self::WrongValue { .. } | Self::Unreadable { .. } => None,
+            Self::Image(_)
+            | Self::NoTable { .. }
+            | Self::WrongValue { .. }
+            | Self::Unreadable { .. } => None,
         }
     }
 }

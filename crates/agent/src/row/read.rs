@@ -1,9 +1,9 @@
 //! Rows from a `SELECT`, as the values that the log would give.
 
-use twinlog_binlog::Value;
+use twinlog_binlog::{ColumnHint, Image, Value};
 use twinlog_server::conn::Conn;
 
-use super::{Kind, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run};
+use super::{Kind, Named, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run};
 
 /// The expressions that select all columns of a row for [`parse_row`], whatever the session's character set.
 pub fn select_list(table: &TableInfo) -> String {
@@ -60,7 +60,7 @@ pub fn parse_row(table: &TableInfo, row: Vec<Option<Vec<u8>>>) -> Result<Row, Ro
 }
 
 fn parse(kind: &Kind, bytes: Vec<u8>) -> Option<Value> {
-    if let Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes | Kind::Named(_) = kind {
+    if let Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes = kind {
         return Some(Value::Bytes(bytes));
     }
     if *kind == Kind::Geometry {
@@ -84,10 +84,11 @@ fn parse(kind: &Kind, bytes: Vec<u8>) -> Option<Value> {
         Kind::Enum => Value::Enum(text.parse().ok()?),
         Kind::Set => Value::Set(text.parse().ok()?),
         Kind::Json => Value::Json(text),
+        Kind::Named(Named::Uuid) => Value::Uuid(text),
+        Kind::Named(Named::Inet4 | Named::Inet6) => Value::Inet(text),
         Kind::Text { .. }
         | Kind::Padded { .. }
         | Kind::Bytes
-        | Kind::Named(_)
         | Kind::Geometry
         | Kind::Unknown(_) => return None,
     })
@@ -124,6 +125,7 @@ pub fn canonical(kind: &Kind, value: Value) -> Value {
         (_, Value::Timestamp(text)) if text.starts_with(ZERO_DATE) => {
             Value::Timestamp(ZERO_DATE.into())
         }
+        (Kind::Bytes, Value::Vector(bytes)) => Value::Bytes(bytes),
         (Kind::Padded { .. }, Value::Bytes(mut bytes)) => {
             let end = bytes
                 .iter()
@@ -146,6 +148,42 @@ fn decimal(text: &str) -> String {
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     format!("{sign}{whole}{fraction}")
+}
+
+/// A row as a log has it.
+///
+/// # Errors
+/// [`RowError::Shape`] where the table has changed since, or [`RowError::Image`].
+pub fn read_image(table: &TableInfo, image: Image<'_>) -> Result<Row, RowError> {
+    if image.table().columns.len() != table.columns.len() {
+        return Err(RowError::Shape {
+            table: table.name.to_string(),
+            expected: table.columns.len(),
+            got: image.table().columns.len(),
+        });
+    }
+    let hints: Vec<ColumnHint> = table
+        .columns
+        .iter()
+        .map(|column| column.kind.hint())
+        .collect();
+    let values = image.values(&hints)?.into_iter().zip(&table.columns);
+    Ok(values
+        .map(|(value, column)| canonical(&column.kind, value))
+        .collect())
+}
+
+/// The values that name a row, of one of its images or of itself.
+///
+/// # Errors
+/// [`RowError::NoKey`].
+pub fn key_of(table: &TableInfo, row: &[Value]) -> Result<Vec<Value>, RowError> {
+    let key = table.key()?;
+    Ok(key
+        .columns
+        .iter()
+        .map(|&at| row.get(at).cloned().unwrap_or(Value::Absent))
+        .collect())
 }
 
 /// What a node holds in the row with this key; `None` for no such row. See [`locate`] for `key`.

@@ -1,19 +1,12 @@
 //! The tracker, with all that must be known around it.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, time::Instant};
 
-use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
+use twinlog_binlog::{Change, CommitTime, RowError, Transaction};
 use twinlog_converge::{
     Limits, Load, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
 };
-use twinlog_server::{
-    facts::OWN_SCHEMA,
-    gtid::{self, GtidSet},
-};
+use twinlog_server::{facts::OWN_SCHEMA, gtid::GtidSet};
 
 use super::{ledger::Ledger, touched::Touched};
 use crate::{gtids, history, settled::Settled};
@@ -44,11 +37,9 @@ pub(super) struct Job {
 pub(super) struct Follow {
     nodes: [NodeName; 2],
     tracker: Tracker,
-    keys: HashMap<TableName, Arc<TableKeys>>,
     settled: Settled,
     ledger: Ledger,
     touched: Touched,
-    read: [GtidSet; 2],
     strangers: BTreeSet<u32>,
     /// Whether a client's transaction was read since the last checkpoint: twinlog's own are no reason to write one.
     moved: bool,
@@ -60,8 +51,6 @@ impl Follow {
         Self {
             nodes,
             tracker: Tracker::new(limits),
-            keys: HashMap::new(),
-            read: [start.clone(), start.clone()],
             settled: Settled::new(start),
             ledger: Ledger::default(),
             touched: Touched::default(),
@@ -77,10 +66,6 @@ impl Follow {
 
     /// Says what the keys of a table are; `None` for a table that is not replicated.
     pub(super) fn set_keys(&mut self, table: TableName, keys: Option<TableKeys>) {
-        match &keys {
-            Some(keys) => self.keys.insert(table.clone(), Arc::new(keys.clone())),
-            None => self.keys.remove(&table),
-        };
         self.tracker.set_keys(table, keys);
     }
 
@@ -91,7 +76,6 @@ impl Follow {
         transaction: Transaction,
     ) -> Result<Vec<Job>, RowError> {
         if let Some(gtid) = &transaction.gtid {
-            gtids::add(&mut self.read[log.index()], gtid);
             self.settled.seen(gtid);
         }
         self.moved |= touches_users(&transaction);
@@ -104,8 +88,7 @@ impl Follow {
 
     /// A node's appliers have executed these, although its log may have nothing of them.
     pub(super) fn passed(&mut self, log: Side, applied: &GtidSet) -> Result<Vec<Job>, RowError> {
-        self.tracker
-            .passed(log, &|gtid| gtids::has(applied, gtid));
+        self.tracker.passed(log, &|gtid| gtids::has(applied, gtid));
         self.drain()
     }
 
@@ -154,19 +137,19 @@ impl Follow {
         self.ledger.advance(&mut self.settled);
     }
 
-    /// Whether that log was read as far as its server said that it goes.
-    pub(super) fn reaches(&self, log: Side, logged: &GtidSet) -> Result<bool, gtid::Error> {
-        self.read[log.index()].covers(logged)
-    }
-
     /// Where both logs could be read from without missing anything.
     pub(super) fn settled(&self) -> &GtidSet {
         self.settled.set()
     }
 
-    /// Whether clients' transactions were read since the last call.
-    pub(super) fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    /// Whether clients' transactions were read since the last checkpoint.
+    pub(super) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
+    /// The checkpoint was written.
+    pub(super) fn wrote(&mut self) {
+        self.moved = false;
     }
 
     /// Verdicts that are not written down yet.
@@ -219,10 +202,12 @@ impl Follow {
             };
             return Ok(Some(RepairMark {
                 origin: chosen.node.as_deref().and_then(side).unwrap_or(origin),
-                committed: chosen.micros.map_or(transaction.committed, |micros| CommitTime {
-                    micros,
-                    exact: transaction.committed.exact,
-                }),
+                committed: chosen
+                    .micros
+                    .map_or(transaction.committed, |micros| CommitTime {
+                        micros,
+                        exact: transaction.committed.exact,
+                    }),
             }));
         }
         Ok(None)
@@ -235,9 +220,4 @@ fn touches_users(transaction: &Transaction) -> bool {
         Change::Rows(rows) => &*rows.table.database != OWN_SCHEMA,
         Change::Statement(_) => true,
     })
-}
-
-/// A transaction's name for people.
-pub(super) fn name_of(gtid: Option<&Gtid>) -> String {
-    gtid.map_or_else(|| "without a GTID".to_owned(), Gtid::to_string)
 }

@@ -10,6 +10,8 @@ use twinlog_server::{
     facts::{LinkFacts, Standing},
 };
 
+use super::links::{self, Cure};
+
 /// How often a node is asked: it decides how soon a transaction that a MariaDB applier skipped counts as executed, and
 /// how soon a link that stopped is seen.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -27,6 +29,28 @@ pub(super) struct Sounding {
     pub(super) link: Option<LinkFacts>,
 }
 
+/// Starts a link that stopped for a reason that is dealt with.
+async fn mend(
+    conn: &mut Conn,
+    dialect: &Dialect,
+    link: &LinkFacts,
+    policy_is_active: bool,
+) -> Result<(), Error> {
+    let cure = links::cure(link, policy_is_active);
+    let what = match cure {
+        Cure::Nothing | Cure::Leave => return Ok(()),
+        Cure::Start => "starting it again",
+        Cure::Pass => "letting the change pass; what it left on both nodes is judged next",
+    };
+    tracing::warn!(
+        "the applier of {} stopped at error {}: {}; {what}",
+        conn.address(),
+        link.applier_errno,
+        link.applier_error
+    );
+    links::start(conn, dialect, link, cure).await
+}
+
 /// Asks until nobody listens any more.
 ///
 /// # Errors
@@ -35,6 +59,7 @@ pub(super) async fn sound(
     side: Side,
     mut conn: Conn,
     dialect: Dialect,
+    policy_is_active: bool,
     to: Sender<Sounding>,
 ) -> Result<(), Error> {
     let show_links = dialect.show_links();
@@ -51,10 +76,14 @@ pub(super) async fn sound(
                 sql: "how far are you".into(),
             })
         })?;
+        let link = links.first().map(LinkFacts::from_row);
+        if let Some(link) = &link {
+            mend(&mut conn, &dialect, link, policy_is_active).await?;
+        }
         let sounding = Sounding {
             side,
             standing,
-            link: links.first().map(LinkFacts::from_row),
+            link,
         };
         if to.send(sounding).await.is_err() {
             return Ok(());

@@ -16,7 +16,7 @@ use twinlog_server::{
 };
 
 use super::follow::NodeName;
-use crate::history;
+use crate::{history, resolve::Leadership};
 
 /// How long a server may take to let the agent in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,14 +41,16 @@ impl StartError {
         match self {
             Self::Server(error) => error.hint(),
             Self::Gtid(_) => None,
-            Self::NotReady(_) => Some("`twinlog up` makes the pair so, or says why it cannot".into()),
+            Self::NotReady(_) => {
+                Some("`twinlog up` makes the pair so, or says why it cannot".into())
+            }
         }
     }
 }
 
 /// Where both logs are read from, and why there.
 #[derive(Debug)]
-pub(super) struct From {
+pub(super) struct Begin {
     /// The transactions that need not be read.
     pub(super) settled: GtidSet,
     /// Why these, for people.
@@ -91,7 +93,7 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
 async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), StartError> {
     let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
     let server = ServerFacts::read(&mut conn).await?;
-    let flavour = server.dialect.version().flavour();
+    let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
     let (mut checkpoint, mut origin) = (None, None);
     if own_tables::missing(&own).is_empty() {
@@ -118,6 +120,17 @@ async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), Start
     Ok((server, ready))
 }
 
+/// Takes the right to repair.
+pub(super) async fn lead(site: &Site) -> Result<Leadership, super::Error> {
+    let [a, b] = site.nodes();
+    let names = [a.name.clone(), b.name.clone()];
+    let conns = try_join(
+        site.connect(a, Login::Agent, CONNECT_TIMEOUT),
+        site.connect(b, Login::Agent, CONNECT_TIMEOUT),
+    );
+    Ok(Leadership::take(names, conns.await?.into()).await?)
+}
+
 /// What a node lacks for its log to be followed.
 fn missing<'a>(site: &'a Site, server: &'a ServerFacts) -> impl Iterator<Item = String> + 'a {
     let member = match &server.membership {
@@ -129,8 +142,9 @@ fn missing<'a>(site: &'a Site, server: &'a ServerFacts) -> impl Iterator<Item = 
         .binlog_end
         .is_none()
         .then(|| "it writes no binary log".to_owned());
-    let gtids = (!server.has_gtids())
-        .then(|| "its transactions have no GTIDs, without which they cannot be told apart".to_owned());
+    let gtids = (!server.has_gtids()).then(|| {
+        "its transactions have no GTIDs, without which they cannot be told apart".to_owned()
+    });
     let wanted = [
         ("binlog_format", "ROW"),
         ("binlog_row_image", "FULL"),
@@ -152,7 +166,7 @@ fn missing<'a>(site: &'a Site, server: &'a ServerFacts) -> impl Iterator<Item = 
 }
 
 /// From where both logs must be read so that nothing is missed.
-pub(super) fn from(nodes: &[Ready; 2]) -> Result<From, StartError> {
+pub(super) fn from(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     let [a, b] = nodes;
     // A checkpoint is replicated: one node may have an older one, which is as good but further back.
     let checkpoint = match (&a.checkpoint, &b.checkpoint) {
@@ -160,13 +174,13 @@ pub(super) fn from(nodes: &[Ready; 2]) -> Result<From, StartError> {
         (one, other) => one.as_ref().or(other.as_ref()),
     };
     if let Some(checkpoint) = checkpoint {
-        return Ok(From {
+        return Ok(Begin {
             settled: checkpoint.clone(),
             reason: "where the last agent was",
         });
     }
     if let (Some(a), Some(b)) = (&a.origin, &b.origin) {
-        return Ok(From {
+        return Ok(Begin {
             settled: a.merge(b)?,
             reason: "where both logs stood when the pair was made",
         });
@@ -175,15 +189,12 @@ pub(super) fn from(nodes: &[Ready; 2]) -> Result<From, StartError> {
 }
 
 /// From what both nodes have executed by now: what went before is not looked at.
-pub(super) fn now(nodes: &[Ready; 2]) -> Result<From, StartError> {
-    let [a, b] = nodes.each_ref().map(|node| {
-        node.standing
-            .applied
-            .merge(&node.standing.logged)
-    });
-    Ok(From {
+pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
+    let [a, b] = nodes
+        .each_ref()
+        .map(|node| node.standing.applied.merge(&node.standing.logged));
+    Ok(Begin {
         settled: a?.common(&b?)?,
         reason: "what both nodes have executed by now",
     })
 }
-

@@ -21,6 +21,8 @@ use twinlog_binlog::{Change, Gtid, Rows, Statement, Transaction};
 
 pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
 
+pub(crate) use versions::same_version;
+
 use crate::{Side, TableKeys, TableName};
 use ddl::Ddl;
 use key::{Keys, Touch};

@@ -25,7 +25,7 @@ impl Step {
     /// Whether both leave the same row.
     fn leaves_same(&self, other: &Self) -> bool {
         match (&self.after, &other.after) {
-            (Some(mine), Some(other)) => mine.0 == other.0 && same_bytes(&mine.1, &other.1),
+            (Some(mine), Some(other)) => mine.0 == other.0 && same_row(&mine.1, &other.1),
             (None, None) => true,
             _ => false,
         }
@@ -43,10 +43,11 @@ impl Step {
 }
 
 /// Whether two images are known to be the same row.
-pub(super) fn same_bytes(one: &OwnedImage, other: &OwnedImage) -> bool {
-    one.table().layout == other.table().layout
-        && one.as_image().present() == other.as_image().present()
-        && one.bytes() == other.bytes()
+pub(super) fn same_row(one: &OwnedImage, other: &OwnedImage) -> bool {
+    // What cannot be read is not known to be the same.
+    one.as_image()
+        .same_values(&other.as_image())
+        .unwrap_or(false)
 }
 
 /// Changes of one transaction that are tied to each other by keys, in both logs: what is judged as one.

@@ -4,7 +4,7 @@ use twinlog_binlog::OwnedImage;
 
 use super::{
     key::KeyHash,
-    steps::{Step, same_bytes},
+    steps::{Step, same_row},
     transaction::Place,
 };
 use crate::{Held, Version};
@@ -68,7 +68,7 @@ impl Trail {
     /// it for a reason that the log does not tell, or a cascade had been there first, which most servers do not log.
     pub(super) fn miss(&mut self, effect: &Effect<'_>) {
         let explained = match (&self.last, effect.after) {
-            (Some(Version::Row(here)), Some(there)) => same_bytes(here, there),
+            (Some(Version::Row(here)), Some(there)) => same_row(here, there),
             (Some(Version::Gone), None) => true,
             (Some(Version::Gone), Some(_)) => effect.before.is_some(),
             (Some(Version::Row(_)), None) | (None, _) => false,
@@ -90,12 +90,12 @@ fn version(image: Option<&OwnedImage>) -> Version {
 }
 
 /// Whether two versions are known to be the same; `None` where they cannot be compared: the definition differs.
-pub(super) fn same_version(one: &Version, other: &Version) -> Option<bool> {
+pub(crate) fn same_version(one: &Version, other: &Version) -> Option<bool> {
     match (one, other) {
         (Version::Gone, Version::Gone) => Some(true),
         (Version::Row(one), Version::Row(other)) => {
             if one.table().layout == other.table().layout {
-                Some(same_bytes(one, other))
+                Some(same_row(one, other))
             } else {
                 None
             }

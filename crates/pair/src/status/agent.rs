@@ -100,12 +100,8 @@ pub(super) fn agent(config: &Config, reports: &[NodeReport; 2]) -> Option<AgentS
         .filter_map(|watched| watched.checkpoint.as_ref())
         .max_by_key(|checkpoint| checkpoint.written_at_us);
     let state = latest.and_then(|checkpoint| checkpoint.state.as_ref());
-    let said = |text: fn(&AgentState) -> &String| {
-        state
-            .map(text)
-            .filter(|text| !text.is_empty())
-            .map(String::clone)
-    };
+    let said =
+        |text: fn(&AgentState) -> &String| state.map(text).filter(|text| !text.is_empty()).cloned();
     Some(AgentStatus {
         running: locks.len() == 2,
         locks,

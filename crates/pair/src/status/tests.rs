@@ -442,7 +442,7 @@ fn roles_follow_from_who_refuses_writes() {
 
 fn watched(checkpoint: Option<&str>, history: History, locked: bool) -> Watched {
     Watched {
-        lock: locked.then(|| LockHolder {
+        lock: locked.then_some(LockHolder {
             connection: 5,
             from: None,
         }),

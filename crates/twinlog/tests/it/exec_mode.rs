@@ -1,8 +1,8 @@
 //! How the applier takes conflicts follows the policy, and changes with it while both servers and links run.
 
-use twinlog_testbed::ServerKind;
+use twinlog_testbed::{ServerKind, wait_until};
 
-use crate::support::{Pair, walk};
+use crate::support::{DEADLINE, Pair, walk};
 
 const MANUAL: &str = "[conflicts]\npolicy = \"manual\"\n";
 
@@ -62,4 +62,36 @@ async fn on_mysql_5_6() {
 #[tokio::test]
 async fn on_mariadb_10_11() {
     follows_the_policy(ServerKind::MariaDb1011).await;
+}
+
+/// Both nodes make a table of one name: whatever the policy, no server may lose its rows over the other's.
+#[tokio::test]
+async fn no_table_is_replaced_on_mariadb() {
+    let pair = Pair::proven(ServerKind::MariaDb1011);
+    pair.exec("a", &["CREATE DATABASE shop"]).await;
+    let [a, b] = pair.both();
+    b.wait_for_rows("SHOW DATABASES LIKE 'shop'", &vec![vec!["shop".into()]])
+        .await;
+    for db in [&a, &b] {
+        db.run(&["STOP SLAVE"]).await;
+    }
+    for (db, columns) in [(&a, "id INT PRIMARY KEY"), (&b, "name CHAR(9) PRIMARY KEY")] {
+        let create = format!("CREATE TABLE shop.t ({columns})");
+        db.run(&[&create, "INSERT INTO shop.t VALUES (7)"]).await;
+    }
+    for db in [&a, &b] {
+        db.run(&["START SLAVE"]).await;
+    }
+    for db in [&a, &b] {
+        wait_until(
+            DEADLINE,
+            "the link says that the table exists",
+            async || (db.link("Last_SQL_Errno", "Last_SQL_Errno").await == "1050").then_some(()),
+        )
+        .await;
+        assert_eq!(
+            db.rows("SELECT * FROM shop.t").await,
+            vec![vec!["7".to_owned()]]
+        );
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     baseline::{UUIDS, live, mariadb, mysql, mysql_57, of_texts, set},
 };
 use crate::{
-    config::{OptionValue, Policy, Writes},
+    config::{Mode, OptionValue, Policy, Writes},
     doctor::examine,
 };
 
@@ -104,6 +104,13 @@ pub(super) const CASES: &[Case] = &[
     Case("TL038", mysql, |s| {
         let other = of_texts(["[mysqld]\nreplicate-same-server-id\n", ""], None);
         s.subjects[0].options = other.subjects[0].options.clone();
+    }),
+    Case("TL059", mysql, |s| {
+        s.config.as_mut().expect("a pair").replication.mode = Mode::Position
+    }),
+    Case("TL060", mariadb, |s| {
+        let variables = &mut live(s, 1).facts.variables;
+        variables.insert("slave_ddl_exec_mode".into(), "IDEMPOTENT".into());
     }),
     Case("TL040", mysql, |s| set(s, 1, "lower_case_table_names", "1")),
     Case("TL041", mysql, |s| {
