@@ -1,5 +1,6 @@
 //! One server: what clients may do, what the applier makes of another server's rows, and what both leave in the log.
 
+use crate::pair::Flavour;
 use crate::schema::{COUNTER, Change, ID, KEYS, PARENT, Refused, Row, State, Table, VALUES, WIDTH};
 
 /// A statement of a client. Numbers of 0 stand for NULL where the column may be NULL.
@@ -147,15 +148,21 @@ pub(crate) fn intent(
 
 /// Applies another server's changes as `IDEMPOTENT` does and returns what the log says of it.
 ///
-/// As MySQL 5.6–9.7 and MariaDB 10.11–11.8 were seen to do: a row is found by its primary key; what is not found, or
+/// As MySQL 9.7 and MariaDB 10.11 were seen to do: a row is found by its primary key; what is not found, or
 /// what a key forbids, is left out without a word; an insert removes the rows in its way, the one that stands there by
 /// the table's last unique key by an update unless another table refers to this one; an update to what is there
-/// already is no change and not logged.
-pub(crate) fn apply(state: &mut State, schema: &[Table], changes: &[Change]) -> Vec<Change> {
+/// already is no change and not logged. Only MySQL (since its foreign keys are not InnoDB's any more) deletes a row in the
+/// way that others refer to if the row that comes has what they refer to.
+pub(crate) fn apply(
+    flavour: Flavour,
+    state: &mut State,
+    schema: &[Table],
+    changes: &[Change],
+) -> Vec<Change> {
     let mut logged = Vec::new();
     for change in changes {
         match (change.before, change.after) {
-            (None, Some(row)) => insert(state, schema, change.table, row, &mut logged),
+            (None, Some(row)) => insert(flavour, state, schema, change.table, row, &mut logged),
             (Some(before), after) => {
                 let found = before[ID].and_then(|id| state.row(change.table, id));
                 if let Some(found) = found {
@@ -175,7 +182,14 @@ pub(crate) fn apply(state: &mut State, schema: &[Table], changes: &[Change]) -> 
     logged
 }
 
-fn insert(state: &mut State, schema: &[Table], table: usize, row: Row, logged: &mut Vec<Change>) {
+fn insert(
+    flavour: Flavour,
+    state: &mut State,
+    schema: &[Table],
+    table: usize,
+    row: Row,
+    logged: &mut Vec<Change>,
+) {
     let definition = &schema[table];
     loop {
         let in_the_way = definition.duplicate(&state.tables[table], &row, None);
@@ -202,6 +216,17 @@ fn insert(state: &mut State, schema: &[Table], table: usize, row: Row, logged: &
         };
         if change.before == change.after {
             return;
+        }
+        let kept = |(_, column): (usize, usize)| {
+            flavour == Flavour::MySql
+                && change
+                    .before
+                    .is_some_and(|other| other[column] == row[column])
+        };
+        if change.after.is_none() && definition.referenced.is_some_and(kept) {
+            state.replay(&change);
+            logged.push(change);
+            continue;
         }
         // A change that a foreign key forbids ends the insert; what was deleted for it stays deleted.
         if state.change(schema, &change).is_err() {

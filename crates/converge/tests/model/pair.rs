@@ -198,7 +198,12 @@ impl Pair {
         let node = &mut self.nodes[at];
         node.applied = applied;
         let transaction = &mut self.transactions[id];
-        let logged = node::apply(&mut node.state, &self.schema, &transaction.changes);
+        let logged = node::apply(
+            self.flavour,
+            &mut node.state,
+            &self.schema,
+            &transaction.changes,
+        );
         transaction.place[at] = Some(node.places);
         node.places += 1;
         node.executed[side.peer().index()] += 1;
