@@ -34,6 +34,8 @@ struct Open {
     /// What each shall be.
     wanted: Vec<Option<Row>>,
     mark: Mark,
+    /// Whether one node was repaired, and so the other may have got it already.
+    repaired: bool,
     /// The nodes that are still to be looked at.
     sides: Vec<Side>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Agent {
     pub(crate) checkpoints: Vec<Checkpoint>,
     queue: VecDeque<Output>,
     open: Option<Open>,
+    /// Where the logs ended when all was judged anew.
+    judged_at: Option<[usize; 2]>,
     /// What a node had executed when it was asked, and how long its log was then.
     asked: [Option<(usize, [u64; 2])>; 2],
     pub(crate) history: History,
@@ -85,6 +89,7 @@ impl Agent {
             checkpoints: vec![Checkpoint::default()],
             queue: VecDeque::new(),
             open: None,
+            judged_at: None,
             asked: [None; 2],
             history: History::default(),
             counts: Counts::default(),
@@ -200,10 +205,15 @@ impl Agent {
     }
 
     /// Judges anew, with all that the logs have by now: what was judged is no longer what a node holds.
-    fn again(&mut self, pair: &Pair) -> Result<(), Violation> {
+    fn again(&mut self, pair: &Pair, why: &str) -> Result<(), Violation> {
         self.counts.again += 1;
+        let ends = [0, 1].map(|at| pair.nodes[at].log.len());
+        if self.judged_at == Some(ends) {
+            return Err(format!("judged again with nothing new, and in vain: {why}"));
+        }
         let last = self.checkpoints.last().cloned().unwrap_or_default();
         self.restart(pair, last);
+        self.judged_at = Some(ends);
         for side in Side::BOTH {
             while self.read(pair, side) {}
             self.ask(pair, side);
@@ -293,7 +303,7 @@ impl Agent {
 
     fn decide(&mut self, pair: &mut Pair, mut episode: Episode) -> Result<(), Violation> {
         if !self.ask_for_unknown(pair, &mut episode) {
-            return self.again(pair);
+            return self.again(pair, "a row was written while it was read");
         }
         let judged: Vec<_> = episode
             .rows
@@ -332,6 +342,7 @@ impl Agent {
             judged,
             wanted,
             mark,
+            repaired: false,
             sides,
         });
         self.repair(pair)
@@ -351,11 +362,13 @@ impl Agent {
         for ((&(table, id), wanted), judged) in open.rows.iter().zip(&open.wanted).zip(&open.judged)
         {
             let now = state.row(table, id);
+            if now != judged[side.index()] && !(open.repaired && now == *wanted) {
+                let judged = judged[side.index()];
+                let why = format!("row {id} of t{table} on {side:?} is {now:?}, judged {judged:?}");
+                return self.again(pair, &why);
+            }
             if now == *wanted {
                 continue;
-            }
-            if now != judged[side.index()] {
-                return self.again(pair);
             }
             due.push(Change {
                 table,
@@ -369,10 +382,12 @@ impl Agent {
         let mut state = state.clone();
         let Some(changes) = write(pair, &mut state, due) else {
             self.history.refused += 1;
-            return self.again(pair);
+            let why = format!("{side:?} refuses {:?} → {:?}", open.rows, open.wanted);
+            return self.again(pair, &why);
         };
         self.counts.repairs += 1;
         self.history.repaired(pair, side, &changes)?;
+        open.repaired = true;
         let mark = open.mark;
         pair.repair(side, state, changes, mark);
         Ok(())
