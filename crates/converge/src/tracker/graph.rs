@@ -237,8 +237,8 @@ impl Tracker {
     /// Adds all that was done later to the keys of what there will be something to say of: what the nodes hold now is what
     /// the last of them left, and what is chosen must be chosen among all of them. Returns whether anything was new.
     fn add_later(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
-        let size = graph.nodes.len();
-        for at in 0..size {
+        let mut grown = false;
+        for at in 0..graph.nodes.len() {
             let node = graph.nodes[at];
             let dull = !graph.later.contains(&at)
                 && graph.opponents(at).next().is_none()
@@ -260,7 +260,7 @@ impl Tracker {
                     self.must_be_settled(touch.tx)?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
-                        graph.later.insert(member);
+                        grown |= graph.later.insert(member);
                         if !graph.before[at].contains(&member) {
                             graph.before[at].push(member);
                         }
@@ -268,7 +268,7 @@ impl Tracker {
                 }
             }
         }
-        Ok(graph.nodes.len() > size)
+        Ok(grown)
     }
 
     fn must_be_settled(&self, id: TxId) -> Result<(), Stop> {

@@ -34,8 +34,10 @@ struct Open {
     /// What each shall be.
     wanted: Vec<Option<Row>>,
     mark: Mark,
-    /// Whether one node was repaired, and so the other may have got it already.
-    repaired: bool,
+    /// How much of each log was known to the verdict.
+    said_at: [usize; 2],
+    /// The repair of one node, which the other may have got already.
+    own: Vec<Id>,
     /// The nodes that are still to be looked at.
     sides: Vec<Side>,
 }
@@ -63,7 +65,8 @@ pub(crate) struct Agent {
     started: Checkpoint,
     retired: BTreeSet<Id>,
     pub(crate) checkpoints: Vec<Checkpoint>,
-    queue: VecDeque<Output>,
+    /// What the tracker said, and how much of each log it knew then.
+    queue: VecDeque<(Output, [usize; 2])>,
     open: Option<Open>,
     /// Where the logs ended when all was judged anew.
     judged_at: Option<[usize; 2]>,
@@ -108,7 +111,7 @@ impl Agent {
 
     /// Whether the next that the tracker said only says that a transaction is done with.
     pub(crate) fn can_retire(&self) -> bool {
-        self.open.is_none() && matches!(self.queue.front(), Some(Output::Retired(_)))
+        self.open.is_none() && matches!(self.queue.front(), Some((Output::Retired(_), _)))
     }
 
     /// How far it is and what it has in hand; not what its tracker keeps, which must follow from that.
@@ -185,12 +188,26 @@ impl Agent {
         while let Some(output) = self.tracker.next_output() {
             if let Output::Verdict(Verdict::Episode(episode)) = &output {
                 self.counts.episodes += 1;
-                self.history
-                    .check(pair, &self.wire, episode, &self.shadow)?;
+                let known = |side: Side, table: usize, id: i32| {
+                    (!self.left_out(pair, side, table, id))
+                        .then(|| self.shadow[side.index()].row(table, id))
+                };
+                self.history.check(pair, &self.wire, episode, known)?;
             }
-            self.queue.push_back(output);
+            self.queue.push_back((output, self.at));
         }
         Ok(())
+    }
+
+    /// Whether a transaction that was not read again, because it is in the checkpoint, wrote a row.
+    fn left_out(&self, pair: &Pair, side: Side, table: usize, id: i32) -> bool {
+        self.started.iter().any(|&it| {
+            let changes = pair.transactions[it].logged[side.index()].as_deref();
+            changes.unwrap_or_default().iter().any(|change| {
+                let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
+                change.table == table && ids.contains(&Some(id))
+            })
+        })
     }
 
     /// Killed, and started again from a checkpoint that it had written.
@@ -229,14 +246,14 @@ impl Agent {
         }
         match self.queue.pop_front() {
             None => return Ok(false),
-            Some(Output::Retired(gtid)) => {
+            Some((Output::Retired(gtid), _)) => {
                 self.retired.insert(pair.named(&gtid));
                 self.checkpoints.push(self.checkpoint(pair));
             }
-            Some(Output::Verdict(Verdict::Episode(episode))) => {
-                self.decide(pair, episode)?;
+            Some((Output::Verdict(Verdict::Episode(episode)), said_at)) => {
+                self.decide(pair, episode, said_at)?;
             }
-            Some(Output::Verdict(other)) => return Err(format!("unexpected: {other:?}")),
+            Some((Output::Verdict(other), _)) => return Err(format!("unexpected: {other:?}")),
         }
         Ok(true)
     }
@@ -255,7 +272,7 @@ impl Agent {
     }
 
     /// Replaces what the logs do not tell by what the nodes hold. `false` where that is not what was judged any more.
-    fn ask_for_unknown(&mut self, pair: &Pair, episode: &mut Episode) -> bool {
+    fn ask_for_unknown(&mut self, pair: &Pair, episode: &mut Episode, said_at: [usize; 2]) -> bool {
         let rows: Vec<_> = episode.rows.iter().map(|row| self.row_of(row)).collect();
         for side in Side::BOTH {
             let at = side.index();
@@ -267,21 +284,10 @@ impl Agent {
                 continue;
             }
             self.counts.unknown += 1;
-            let node = &pair.nodes[at];
-            let unread = &node.log[self.at[at]..];
-            let touched = unread.iter().any(|&id| {
-                let changes = pair.transactions[id].logged[at]
-                    .as_deref()
-                    .unwrap_or_default();
-                changes.iter().any(|change| {
-                    let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
-                    rows.iter()
-                        .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))
-                })
-            });
-            if touched {
+            if written_since(pair, side, said_at[at], &rows, &[]) {
                 return false;
             }
+            let node = &pair.nodes[at];
             for (row, &(table, id)) in episode.rows.iter_mut().zip(&rows) {
                 if matches!(row.held[at], Held::Unknown) {
                     row.held[at] = Held::Known(match node.state.row(table, id) {
@@ -301,8 +307,13 @@ impl Agent {
         )
     }
 
-    fn decide(&mut self, pair: &mut Pair, mut episode: Episode) -> Result<(), Violation> {
-        if !self.ask_for_unknown(pair, &mut episode) {
+    fn decide(
+        &mut self,
+        pair: &mut Pair,
+        mut episode: Episode,
+        said_at: [usize; 2],
+    ) -> Result<(), Violation> {
+        if !self.ask_for_unknown(pair, &mut episode, said_at) {
             return self.again(pair, "a row was written while it was read");
         }
         let judged: Vec<_> = episode
@@ -342,7 +353,8 @@ impl Agent {
             judged,
             wanted,
             mark,
-            repaired: false,
+            said_at,
+            own: Vec::new(),
             sides,
         });
         self.repair(pair)
@@ -357,12 +369,21 @@ impl Agent {
             self.open = None;
             return Ok(());
         };
+        if written_since(
+            pair,
+            side,
+            open.said_at[side.index()],
+            &open.rows,
+            &open.own,
+        ) {
+            return self.again(pair, "a row was written since the verdict");
+        }
         let state = &pair.nodes[side.index()].state;
         let mut due = Vec::new();
         for ((&(table, id), wanted), judged) in open.rows.iter().zip(&open.wanted).zip(&open.judged)
         {
             let now = state.row(table, id);
-            if now != judged[side.index()] && !(open.repaired && now == *wanted) {
+            if now != judged[side.index()] && (open.own.is_empty() || now != *wanted) {
                 let judged = judged[side.index()];
                 let why = format!("row {id} of t{table} on {side:?} is {now:?}, judged {judged:?}");
                 return self.again(pair, &why);
@@ -370,11 +391,7 @@ impl Agent {
             if now == *wanted {
                 continue;
             }
-            due.push(Change {
-                table,
-                before: now,
-                after: *wanted,
-            });
+            due.push(Change::new(table, now, *wanted));
         }
         if due.is_empty() {
             return Ok(());
@@ -387,11 +404,28 @@ impl Agent {
         };
         self.counts.repairs += 1;
         self.history.repaired(pair, side, &changes)?;
-        open.repaired = true;
+        open.own.push(pair.transactions.len());
         let mark = open.mark;
         pair.repair(side, state, changes, mark);
         Ok(())
     }
+}
+
+/// Whether a node has executed something on these rows since its log was as long as that, even if it skipped it: what it
+/// holds may look the same and still be another version, or one that its clients had not seen.
+fn written_since(pair: &Pair, side: Side, end: usize, rows: &[(usize, i32)], own: &[Id]) -> bool {
+    let since = pair.nodes[side.index()].log[end..].iter();
+    since.filter(|id| !own.contains(id)).any(|&id| {
+        let transaction = &pair.transactions[id];
+        let copy = transaction.logged[side.index()]
+            .as_deref()
+            .unwrap_or_default();
+        copy.iter().chain(transaction.changes.iter()).any(|change| {
+            let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
+            rows.iter()
+                .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))
+        })
+    })
 }
 
 fn known(held: Held) -> Option<Row> {
@@ -436,6 +470,7 @@ fn write(pair: &Pair, state: &mut State, due: Vec<Change>) -> Option<Vec<Change>
     let mut split = false;
     while !left.is_empty() {
         left.sort_by_key(rank);
+        without_orphans(pair, &mut left);
         let before = left.len();
         left.retain(|change| {
             let done = state.change(&pair.schema, change).is_ok();
@@ -475,6 +510,20 @@ fn write(pair: &Pair, state: &mut State, due: Vec<Change>) -> Option<Vec<Change>
             .collect();
     }
     Some(made)
+}
+
+/// A row that goes while another takes over what children refer to is deleted without a look at them.
+fn without_orphans(pair: &Pair, due: &mut [Change]) {
+    let all = due.to_vec();
+    for change in due.iter_mut().filter(|change| change.after.is_none()) {
+        let Some((_, column)) = pair.schema[change.table].referenced else {
+            continue;
+        };
+        let value = |row: Option<Row>| row.and_then(|row| row[column]);
+        change.unchecked = all
+            .iter()
+            .any(|other| other.table == change.table && value(other.after) == value(change.before));
+    }
 }
 
 /// The pair of transactions of a conflict.
