@@ -5,9 +5,11 @@ mod merge;
 mod number;
 mod replay;
 
+use std::cmp::Ordering;
+
 use twinlog_binlog::{CommitTime, Value};
 
-use crate::{Episode, Side, Version};
+use crate::{Episode, Held, Side, Version, tracker::same_version};
 use groups::Group;
 
 /// Who wins, as the table's policy says.
@@ -74,8 +76,7 @@ impl CommitMoment {
 ///
 /// Contended writes that build on each other stand or fall together. The policy orders these groups; each stands unless
 /// it contends with one that stands already. The rows are what they were before, with all writes done that stand. Where
-/// that breaks a unique or foreign key, or a row is of which nothing tells, all rows are taken from the winner's node: what
-/// a node holds, its keys allow.
+/// that breaks a unique or foreign key, or a row is of which nothing tells, both get what one of them holds.
 #[must_use]
 pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> Decision {
     let (policy, note) = governing(policies);
@@ -104,23 +105,21 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     if let Some(note) = note {
         rule = format!("{rule} ({note})");
     }
-    let side = winner(episode, &groups);
-    let whole = match replay::illegal(&episode.rows, &versions) {
-        Some(reason) => Some(reason),
-        None if versions.iter().any(Option::is_none) => {
-            Some("no log tells what a row was".to_owned())
-        }
-        None => None,
+    let unknown = versions.iter().any(Option::is_none);
+    let reason = if unknown {
+        Some("no log tells what a row was".to_owned())
+    } else {
+        replay::illegal(&episode.rows, &versions)
     };
-    if let Some(reason) = whole {
-        let node = name(side);
-        return Decision {
-            rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
-            chosen: Some(side),
-            rule: format!("{rule}; all rows as {node} holds them, because {reason}"),
-        };
+    if let Some(reason) = reason {
+        return as_held(
+            episode,
+            &versions,
+            &groups,
+            &format!("{rule}; but {reason}"),
+        );
     }
-    let rows = versions
+    let rows: Vec<Outcome> = versions
         .into_iter()
         .flatten()
         .map(Outcome::Version)
@@ -137,12 +136,33 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     }
 }
 
-/// The side that the policy prefers where all rows must be taken from one: that of the first group, else of the last
-/// write.
-fn winner(episode: &Episode, groups: &[Group]) -> Side {
-    let last = || episode.writes.last().map(|write| write.origin);
-    let first = groups.first().map(|group| group.side);
-    first.or_else(last).unwrap_or(Side::A)
+/// Where the writes that stand make no rows that a server would take: both nodes get what one of them holds, for that is
+/// legal always. It is the one that agrees most with what was wanted, else where the first group was committed.
+fn as_held(
+    episode: &Episode,
+    wanted: &[Option<Version>],
+    groups: &[Group],
+    rule: &str,
+) -> Decision {
+    let agrees = |side: Side| {
+        let rows = episode.rows.iter().zip(wanted);
+        rows.filter(|(row, wanted)| match (&row.held[side.index()], wanted) {
+            (Held::Known(held), Some(wanted)) => same_version(held, wanted) == Some(true),
+            _ => false,
+        })
+        .count()
+    };
+    let first = groups.first().map_or(Side::A, |group| group.side);
+    let side = match agrees(Side::A).cmp(&agrees(Side::B)) {
+        Ordering::Greater => Side::A,
+        Ordering::Less => Side::B,
+        Ordering::Equal => first,
+    };
+    Decision {
+        rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
+        chosen: Some(side),
+        rule: format!("{rule}, so both get what {} holds", name(side)),
+    }
 }
 
 fn name(side: Side) -> &'static str {

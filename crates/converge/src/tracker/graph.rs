@@ -13,6 +13,9 @@ use super::{
 /// and the size of an episode.
 pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
 
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time.
+const LATER_CHANGES_MAX: usize = 64;
+
 /// An atom of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Node {
@@ -21,7 +24,7 @@ pub(super) struct Node {
 }
 
 /// Why there is no judgement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Stop {
     /// Something before it is not settled.
     Wait(TxId),
@@ -32,7 +35,7 @@ pub(super) enum Stop {
 }
 
 /// Changes with all that comes before them, all settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     index: SpreadMap<u64, usize>,
@@ -42,6 +45,8 @@ pub(super) struct Graph {
     pub(super) against: Vec<BTreeSet<usize>>,
     /// The same for what a change builds on: if that goes, the change goes.
     pub(super) inherited: Vec<BTreeSet<usize>>,
+    /// Which came in as something later: see [`Tracker::add_later`].
+    later: BTreeSet<usize>,
     /// How many were explored.
     explored: usize,
 }
@@ -130,7 +135,7 @@ impl Tracker {
         loop {
             self.explore(&mut graph)?;
             let size = graph.nodes.len();
-            let grown = self.add_dependents(&mut graph)?;
+            let grown = self.add_dependents(&mut graph)? || self.add_later(&mut graph)?;
             if !grown && graph.nodes.len() == size {
                 return Ok(graph);
             }
@@ -219,6 +224,43 @@ impl Tracker {
                             unseen.iter().filter(|one| !direct.contains(one)).collect();
                         graph.inherited[member].extend(new);
                         grown |= graph.inherited[member].len() > count;
+                        if !graph.before[at].contains(&member) {
+                            graph.before[at].push(member);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(grown)
+    }
+
+    /// Adds all that was done later to the keys of what there will be something to say of: what the nodes hold now is what
+    /// the last of them left, and what is chosen must be chosen among all of them. Returns whether anything was new.
+    fn add_later(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
+        let mut grown = false;
+        for at in 0..graph.nodes.len() {
+            let node = graph.nodes[at];
+            let dull = !graph.later.contains(&at)
+                && graph.opponents(at).next().is_none()
+                && self.steps_of(node.tx).atoms[node.atom].clean;
+            if dull || graph.nodes.len() > LATER_CHANGES_MAX {
+                continue;
+            }
+            for (key, kind) in self.atom_keys(node) {
+                let Some(state) = self.keys.get(key) else {
+                    continue;
+                };
+                let mine = &self.txs[node.tx];
+                let later: Vec<_> = state
+                    .touches()
+                    .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
+                    .filter(|touch| !comes_before(&self.txs[touch.tx], mine))
+                    .collect();
+                self.must_be_settled(later.iter().map(|touch| touch.tx))?;
+                for touch in later {
+                    for member in self.atoms_on(touch.tx, key, kind)? {
+                        let member = graph.add(member);
+                        grown |= graph.later.insert(member);
                         if !graph.before[at].contains(&member) {
                             graph.before[at].push(member);
                         }

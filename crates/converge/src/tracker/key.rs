@@ -90,14 +90,14 @@ pub(super) struct Touch {
 }
 
 /// Who touches a key. Nearly all keys have one toucher at a time: it takes no memory beside the map.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum KeyState {
     One { table: TableId, touch: Touch },
     Many(Box<Many>),
 }
 
 /// The touchers of a busy key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Many {
     pub(super) table: TableId,
     /// Those that are more than references, in the order in which they were first seen.
@@ -199,7 +199,7 @@ impl KeyState {
 }
 
 /// All keys that are touched.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     map: SpreadMap<KeyHash, KeyState>,
     /// How many of them are [`KeyState::Many`].
