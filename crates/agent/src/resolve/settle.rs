@@ -66,6 +66,8 @@ pub enum Settled {
         side: Side,
         /// The row: an index into the episode's.
         row: usize,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
 }
 
@@ -145,7 +147,8 @@ pub async fn settle(
                     second.as_ref()
                 };
                 let row = repair.map_or(0, |repair| place(judged, repair, row));
-                return Ok(Settled::Changed { side, row });
+                let half = (side != first.side).then_some(first.side);
+                return Ok(Settled::Changed { side, row, half });
             }
             Tried::Busy(reason) => return Ok(Settled::Busy { side, reason }),
             Tried::Refused {

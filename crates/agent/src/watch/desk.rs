@@ -1,7 +1,7 @@
 //! Where verdicts are settled: a task of its own, so that the logs are read on meanwhile.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -19,6 +19,7 @@ use super::{
     Error,
     barriers::Caught,
     follow::{Job, NodeName},
+    pile::{Half, Next, Pile},
     tables::Tables,
 };
 use crate::{
@@ -30,14 +31,18 @@ use crate::{
 /// How often rows that clients write while they are repaired are looked at again.
 const LOOKS_MAX: u32 = 20;
 
-/// How long rows that clients hold locked are left alone before their repair is tried again.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
-
 /// What the desk tells the watch.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// It asks.
     Caught(Caught),
+    /// It asks whether another verdict will take the place of this one.
+    Kept {
+        /// Its number in the ledger.
+        job: u64,
+        /// Gets the answer.
+        reply: oneshot::Sender<bool>,
+    },
     /// A verdict is settled.
     Settled(Settlement),
 }
@@ -132,6 +137,14 @@ impl Desk {
     }
 }
 
+/// What a look at an episode came to.
+enum Seen {
+    /// It is settled, or must wait for clients.
+    Found(Found),
+    /// Its rows were written since: another verdict will take its place. The half that was done.
+    Written(Option<Half>),
+}
+
 /// Who works at the desk.
 pub(super) struct Clerk {
     pub(super) nodes: [NodeName; 2],
@@ -144,12 +157,30 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
-        let mut waiting = VecDeque::new();
-        while let Some(job) = next_job(&mut inbox, &mut waiting).await {
+    async fn work(mut self, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
+        let mut pile = Pile::new(inbox);
+        while let Some(next) = pile.next().await {
+            let (job, halves) = match next {
+                Next::Job(job, halves) => (*job, halves),
+                Next::Look(parked) => {
+                    self.look(&mut pile, parked).await;
+                    continue;
+                }
+            };
+            for (id, side) in halves {
+                history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
+            }
             let began = Instant::now();
             let found = match &job.verdict {
-                Verdict::Episode(episode) => self.episode(job.number, episode).await?,
+                Verdict::Episode(episode) => {
+                    match self.episode(job.number, job.kept, episode).await? {
+                        Seen::Found(found) => found,
+                        Seen::Written(half) => {
+                            pile.park(job, half);
+                            continue;
+                        }
+                    }
+                }
                 Verdict::ConcurrentDdl {
                     table,
                     gtids,
@@ -173,7 +204,7 @@ impl Clerk {
                     reason,
                     "clients hold its rows: it is tried again"
                 );
-                waiting.push_back((Instant::now() + BUSY_PAUSE, job));
+                pile.later(job);
                 continue;
             }
             let wrote = matches!(
@@ -191,14 +222,26 @@ impl Clerk {
             if self.to.send(Answer::Settled(settlement)).await.is_err() {
                 break;
             }
-            if wrote && !inbox.is_empty() {
+            if wrote && !pile.is_empty() {
                 tokio::time::sleep(self.pace.rest(began.elapsed())).await;
             }
         }
         Ok(())
     }
 
-    async fn episode(&mut self, job: u64, episode: &Episode) -> Result<Found, Error> {
+    /// Those for which no other verdict will come are looked at as they are.
+    async fn look(&mut self, pile: &mut Pile, parked: Vec<u64>) {
+        for job in parked {
+            let (reply, kept) = oneshot::channel();
+            // Where nobody answers the watch has ended.
+            let _ = self.to.send(Answer::Kept { job, reply }).await;
+            if !kept.await.unwrap_or(true) {
+                pile.unpark(job);
+            }
+        }
+    }
+
+    async fn episode(&mut self, job: u64, kept: bool, episode: &Episode) -> Result<Seen, Error> {
         let mut tables = self.infos(episode.tables()).await?;
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
@@ -210,8 +253,14 @@ impl Clerk {
         let mut whole = false;
         let mut reason =
             format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
+        let mut half = None;
         for _ in 0..LOOKS_MAX {
-            let touched = self.ask(job, &mut judged, &left).await?;
+            let Some(touched) = self.ask(job, &mut judged, &left).await? else {
+                return Ok(Seen::Written(half));
+            };
+            if kept && !whole && !touched.is_empty() {
+                return Ok(Seen::Written(half));
+            }
             if !whole {
                 left.retain(|row| !touched.contains(row));
             }
@@ -235,7 +284,8 @@ impl Clerk {
                 settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
             }
             match settled {
-                Settled::Changed { .. } => {
+                Settled::Changed { half: done, .. } => {
+                    half = done.map(|side| (draft.id().to_owned(), side)).or(half);
                     judged.forget();
                     continue;
                 }
@@ -261,7 +311,7 @@ impl Clerk {
                 }
                 _ => {}
             }
-            return Ok(found(episode, &draft, decision.rule, settled));
+            return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
         }
         let draft = resolve::draft(
             episode,
@@ -274,17 +324,17 @@ impl Clerk {
         )?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        Ok(found(episode, &draft, decision.rule, settled))
+        Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
     }
 
     /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says
-    /// which rows were written since the verdict.
+    /// which rows were written since the verdict; `None` where another has taken its place.
     async fn ask(
         &mut self,
         job: u64,
         judged: &mut Judged,
         left: &BTreeSet<usize>,
-    ) -> Result<BTreeSet<usize>, Error> {
+    ) -> Result<Option<BTreeSet<usize>>, Error> {
         let mut logged = [None, None];
         for side in Side::BOTH {
             if !judged.unknown(side).any(|row| left.contains(&row)) {
@@ -296,7 +346,7 @@ impl Clerk {
             logged[side.index()] = Some(standing.logged);
         }
         if logged.iter().all(Option::is_none) {
-            return Ok(BTreeSet::new());
+            return Ok(Some(BTreeSet::new()));
         }
         let (reply, touched) = oneshot::channel();
         let caught = Caught { job, logged, reply };
@@ -377,21 +427,6 @@ impl Clerk {
             table: table.clone(),
             id: entry.id,
         })
-    }
-}
-
-/// The next verdict: one that has waited long enough, else a new one. `None` when no more will come.
-async fn next_job(
-    inbox: &mut mpsc::UnboundedReceiver<Job>,
-    waiting: &mut VecDeque<(Instant, Job)>,
-) -> Option<Job> {
-    let Some((due, _)) = waiting.front() else {
-        return inbox.recv().await;
-    };
-    // The inbox closes when the watch ends: what waits is seen again by the next one.
-    match tokio::time::timeout_at((*due).into(), inbox.recv()).await {
-        Ok(job) => job,
-        Err(_) => waiting.pop_front().map(|(_, job)| job),
     }
 }
 

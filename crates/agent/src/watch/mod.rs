@@ -9,6 +9,7 @@ mod desk;
 mod follow;
 mod ledger;
 mod links;
+mod pile;
 mod report;
 mod session;
 mod sounding;

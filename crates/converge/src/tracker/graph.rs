@@ -52,7 +52,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    fn add(&mut self, node: Node) -> usize {
+    pub(super) fn add(&mut self, node: Node) -> usize {
         let key = (u64::from(node.tx.0) << 32) | node.atom as u64;
         if let Some(&at) = self.index.get(&key) {
             return at;
@@ -64,6 +64,12 @@ impl Graph {
         self.against.push(BTreeSet::new());
         self.inherited.push(BTreeSet::new());
         at
+    }
+
+    /// Neither is judged without the other.
+    pub(super) fn tie(&mut self, one: usize, other: usize) {
+        self.before[one].push(other);
+        self.before[other].push(one);
     }
 
     /// All that contend with a node, or with what it builds on.
@@ -168,8 +174,12 @@ impl Tracker {
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
+                        let kept = self.kept_for(member).is_some();
                         let member = graph.add(member);
                         graph.before[at].push(member);
+                        if kept {
+                            graph.tie(at, member);
+                        }
                         if against {
                             graph.against[at].insert(member);
                             graph.against[member].insert(at);
@@ -177,6 +187,7 @@ impl Tracker {
                     }
                 }
             }
+            self.add_kept(graph, at);
             graph.explored += 1;
         }
         Ok(())

@@ -45,9 +45,11 @@ struct Block<'a> {
 }
 
 impl Tracker {
-    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go.
-    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) {
+    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go, unless
+    /// they are kept: whether they are.
+    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) -> bool {
         let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
+        let replaced = self.episodes_of(&nodes);
         if !self.is_plain(&nodes) {
             let mut members = members.to_vec();
             members.sort_by_key(|&member| {
@@ -59,9 +61,13 @@ impl Tracker {
                 graph,
                 members,
             };
-            if let Some(episode) = block.episode() {
+            if let Some(episode) = block.episode(!replaced.is_empty()) {
+                let written_since = block.written_since();
                 let verdict = Verdict::Episode(episode);
                 self.outputs.push_back(Output::Verdict(verdict));
+                if self.keep(&nodes, replaced, written_since) {
+                    return true;
+                }
             }
         }
         for &node in &nodes {
@@ -70,6 +76,7 @@ impl Tracker {
         for node in nodes {
             self.try_retire(node.tx);
         }
+        false
     }
 
     /// Whether it is one change that both logs have alike, with no definition changed around it.
@@ -116,8 +123,8 @@ impl<'a> Block<'a> {
         members
     }
 
-    /// The episode, if there is anything to say.
-    fn episode(&self) -> Option<Episode> {
+    /// The episode, if there is anything to say; `anew` where something was said of these changes before.
+    fn episode(&self, anew: bool) -> Option<Episode> {
         let (rows, index) = self.rows();
         let mut conflicts = self.conflicts();
         let mut changes = self.changes(&index);
@@ -128,7 +135,7 @@ impl<'a> Block<'a> {
             [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
             _ => false,
         };
-        if conflicts.is_empty() && rows.iter().all(agree) {
+        if !anew && conflicts.is_empty() && rows.iter().all(agree) {
             return None;
         }
         let building = building(&changes);
@@ -157,6 +164,23 @@ impl<'a> Block<'a> {
             conflicts: conflicts.into_iter().collect(),
             writes,
         })
+    }
+
+    /// The rows that a transaction touches which is here but not judged with them.
+    fn written_since(&self) -> Vec<usize> {
+        let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
+        let (_, index) = self.rows();
+        let mut rows: Vec<usize> = index
+            .iter()
+            .filter(|(key, _)| {
+                let state = self.tracker.keys.get(**key);
+                let mut touches = state.into_iter().flat_map(|state| state.touches());
+                touches.any(|touch| touch.kind != Kind::Reference && !members.contains(&touch.tx.0))
+            })
+            .map(|(_, &row)| row)
+            .collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// All rows, each with its trail in both logs.

@@ -5,6 +5,7 @@ mod api;
 mod ddl;
 mod graph;
 mod judge;
+mod kept;
 mod key;
 mod memory;
 mod settle;
@@ -27,6 +28,7 @@ pub(crate) use versions::same_version;
 use crate::{Side, TableKeys, TableName};
 use abandoned::Abandoned;
 use ddl::Ddl;
+use kept::Kept;
 use key::{Keys, Touch};
 use memory::{digest, same_rows};
 use table::{Scratch, TableId, Tables, name_of};
@@ -65,6 +67,8 @@ pub struct Tracker {
     /// The length of all [`Tx::keys`] together.
     touches: usize,
     scratch: Scratch,
+    /// What was said of and is not settled yet.
+    kept: Kept,
 }
 
 impl Tracker {
@@ -90,6 +94,7 @@ impl Tracker {
             image_bytes: 0,
             touches: 0,
             scratch: Scratch::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -161,7 +166,6 @@ impl Tracker {
             self.settle(id);
         }
         self.relieve();
-        self.run_work();
     }
 
     /// A node has executed these transactions of its peer, although its log has nothing of them and will have nothing.

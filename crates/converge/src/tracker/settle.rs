@@ -87,7 +87,7 @@ impl Tracker {
         else {
             return;
         };
-        if atom.done {
+        if atom.done || atom.kept.is_some() {
             return;
         }
         let free = |&(key, _): &(KeyHash, Kind)| self.keys.frees(key, node.tx, side);
@@ -103,9 +103,15 @@ impl Tracker {
         loop {
             match self.graph(start) {
                 Ok(graph) => {
-                    for block in graph.blocks() {
-                        self.judge(&graph, &block);
+                    let mut blocks = graph.blocks().into_iter();
+                    // What comes after changes that are kept is judged with them: it is looked at again.
+                    for block in blocks.by_ref() {
+                        if self.judge(&graph, &block) {
+                            break;
+                        }
                     }
+                    let rest = blocks.flatten().map(|at| graph.nodes[at].tx);
+                    self.work.extend(rest.map(|tx| Waiter { tx, key: None }));
                     return;
                 }
                 Err(Stop::Wait(on)) => {

@@ -60,6 +60,8 @@ pub(super) struct Atom {
     pub(super) clean: bool,
     /// It was judged.
     pub(super) done: bool,
+    /// It was judged, in the episode of that number, and stays until that is resolved.
+    pub(super) kept: Option<u64>,
     /// It waits until that transaction (with that serial) is settled.
     pub(super) parked: Option<(TxId, u64)>,
 }

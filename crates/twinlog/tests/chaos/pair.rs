@@ -68,7 +68,7 @@ impl Pair {
         pair
     }
 
-    /// Runs twinlog to its end.
+    /// Runs twinlog to its end; one that does not come to it in time has no exit code.
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
         let (twinlog, args) = (self.twinlog.clone(), args.iter().map(|&arg| arg.to_owned()));
         let args: Vec<String> = args.collect();
@@ -76,7 +76,17 @@ impl Pair {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             twinlog.run(&args)
         });
-        run.await.unwrap()
+        run.await.unwrap_or_else(|error| Output {
+            stdout: String::new(),
+            stderr: match error
+                .try_into_panic()
+                .map(|panic| panic.downcast::<String>())
+            {
+                Ok(Ok(message)) => *message,
+                _ => "it could not be run".to_owned(),
+            },
+            code: None,
+        })
     }
 
     fn node_dir(&self, side: Side) -> PathBuf {
