@@ -6,6 +6,7 @@ mod graph;
 mod judge;
 mod key;
 mod memory;
+mod retire;
 mod settle;
 mod statement;
 mod steps;
@@ -50,6 +51,8 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    /// Which transactions may only go together.
+    ties: retire::Ties,
     /// The number of the next transaction.
     serial: u64,
     /// All transactions by age; those that are retired may still be here.
@@ -79,6 +82,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            ties: retire::Ties::default(),
             serial: 0,
             ages: VecDeque::new(),
             forgotten_before: 0,
