@@ -103,6 +103,13 @@ impl Tracker {
             .map(|ddl| ddl.tx)
     }
 
+    /// Whether a definition's change had not seen a transaction that changes its rows, nor the transaction it.
+    pub(super) fn is_beside_ddl(&self, tx: &Tx) -> bool {
+        self.ddls.iter().any(|ddl| {
+            self.txs[ddl.tx].inverted(tx) && self.tables_of(tx).any(|table| ddl.covers(&table))
+        })
+    }
+
     fn tables_of<'a>(&'a self, tx: &'a Tx) -> impl Iterator<Item = TableName> + 'a {
         let forgotten = tx.bodies.iter().flat_map(|body| match body {
             Body::Forgotten(_, tables) => &tables[..],

@@ -11,9 +11,10 @@ use super::{
 
 /// More changes than this are not judged together: their tables must be verified. It bounds the time (the square of it)
 /// and the size of an episode.
-pub(super) const EPISODE_CHANGES_MAX: usize = 4096;
+pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
 
-/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time.
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time. What
+/// the verdict says that the nodes hold may be outdated then, and the guard of its repair says so.
 const LATER_CHANGES_MAX: usize = 64;
 
 /// An atom of a transaction.
@@ -163,8 +164,8 @@ impl Tracker {
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
                     .filter(|touch| comes_before(&self.txs[touch.tx], mine))
                     .collect();
+                self.must_be_settled(earlier.iter().map(|touch| touch.tx))?;
                 for touch in earlier {
-                    self.must_be_settled(touch.tx)?;
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
@@ -215,7 +216,7 @@ impl Tracker {
                     if unseen.is_empty() {
                         continue;
                     }
-                    self.must_be_settled(touch.tx)?;
+                    self.must_be_settled([touch.tx].into_iter())?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
                         let count = graph.inherited[member].len();
@@ -243,7 +244,7 @@ impl Tracker {
             let dull = !graph.later.contains(&at)
                 && graph.opponents(at).next().is_none()
                 && self.steps_of(node.tx).atoms[node.atom].clean;
-            if dull || graph.nodes.len() > LATER_CHANGES_MAX {
+            if dull {
                 continue;
             }
             for (key, kind) in self.atom_keys(node) {
@@ -251,14 +252,24 @@ impl Tracker {
                     continue;
                 };
                 let mine = &self.txs[node.tx];
-                let later: Vec<_> = state
+                let mut later: Vec<_> = state
                     .touches()
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
                     .filter(|touch| !comes_before(&self.txs[touch.tx], mine))
                     .collect();
+                if graph.nodes.len() + later.len() > LATER_CHANGES_MAX {
+                    later.retain(|touch| {
+                        let tx = &self.txs[touch.tx];
+                        tx.settled() && !tx.images_forgotten()
+                    });
+                }
+                self.must_be_settled(later.iter().map(|touch| touch.tx))?;
                 for touch in later {
-                    self.must_be_settled(touch.tx)?;
-                    for member in self.atoms_on(touch.tx, key, kind)? {
+                    let members = match self.atoms_on(touch.tx, key, kind) {
+                        Err(Stop::Wait(_)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
+                        members => members?,
+                    };
+                    for member in members {
                         let member = graph.add(member);
                         grown |= graph.later.insert(member);
                         if !graph.before[at].contains(&member) {
@@ -271,15 +282,17 @@ impl Tracker {
         Ok(grown)
     }
 
-    fn must_be_settled(&self, id: TxId) -> Result<(), Stop> {
-        let tx = &self.txs[id];
-        if !tx.settled() {
-            return Err(Stop::Wait(id));
+    /// Of those that are not settled, the one that comes last is waited for: when it is, so are the others, mostly.
+    fn must_be_settled(&self, ids: impl Iterator<Item = TxId> + Clone) -> Result<(), Stop> {
+        let open = ids.clone().filter(|&id| !self.txs[id].settled());
+        if let Some(last) = open.max_by_key(|&id| self.txs[id].serial) {
+            return Err(Stop::Wait(last));
         }
-        if tx.images_forgotten() {
-            return Err(Stop::NoImages(id));
+        let mut ids = ids;
+        match ids.find(|&id| self.txs[id].images_forgotten()) {
+            Some(id) => Err(Stop::NoImages(id)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The atoms of a settled transaction that touch a key in a way that contends.

@@ -78,7 +78,10 @@ impl Tracker {
     /// Whether it is one change that both logs have alike, with no definition changed around it.
     fn is_plain(&self, nodes: &[Node]) -> bool {
         match nodes {
-            [node] => self.ddls.is_empty() && self.steps_of(node.tx).atoms[node.atom].clean,
+            [node] => {
+                let clean = self.steps_of(node.tx).atoms[node.atom].clean;
+                clean && !self.is_beside_ddl(&self.txs[node.tx])
+            }
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use super::{table::TableId, transaction::TxId};
+use super::{graph::EPISODE_CHANGES_MAX, table::TableId, transaction::TxId};
 use crate::Side;
 
 /// A key's hash: of its table, its columns, and their bytes. 128 bits: no two keys of a pair's lifetime share one.
@@ -206,7 +206,13 @@ pub(super) struct Keys {
     busy: usize,
     /// The touches of those.
     busy_touches: usize,
+    /// A table with a key that both sides write more often than can be judged.
+    too_hot: Option<TableId>,
 }
+
+/// A key that both sides write has no more writes in flight than this. Some are judged in parts, so it is more than
+/// what is judged together.
+const KEY_WRITES_MAX: usize = 4 * EPISODE_CHANGES_MAX;
 
 /// A key's entry in the map, with the map's own byte, at the map's usual fill of two thirds.
 const KEY_BYTES: usize = (size_of::<(KeyHash, KeyState)>() + 1) * 3 / 2;
@@ -227,6 +233,11 @@ impl Keys {
         // The map does not give memory back by itself: see `shrink`.
         let map = self.map.len().max(self.map.capacity() / 2);
         map * KEY_BYTES + self.busy * BUSY_BYTES + self.busy_touches * 2 * size_of::<Touch>()
+    }
+
+    /// The table of a key that became too hot since this was asked last.
+    pub(super) fn take_too_hot(&mut self) -> Option<TableId> {
+        self.too_hot.take()
     }
 
     /// Adds a touch. Returns whether the transaction had none of this key.
@@ -261,7 +272,13 @@ impl Keys {
                 self.busy_touches += 1;
                 true
             }
-            KeyState::Many(many) => many.add(touch, side_of(touch.tx), known),
+            KeyState::Many(many) => {
+                let added = many.add(touch, side_of(touch.tx), known);
+                if many.writes.len() > KEY_WRITES_MAX && many.writes_of.iter().all(|&of| of > 0) {
+                    self.too_hot = Some(many.table);
+                }
+                added
+            }
         };
         self.busy_touches += usize::from(added && self.busy > 0);
         added

@@ -1,5 +1,6 @@
 //! Follows both logs until what they did to a row is settled.
 
+mod abandoned;
 mod api;
 mod ddl;
 mod graph;
@@ -25,6 +26,7 @@ pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
 pub(crate) use versions::same_version;
 
 use crate::{Side, TableKeys, TableName};
+use abandoned::Abandoned;
 use ddl::Ddl;
 use key::{Keys, Touch};
 use memory::{digest, same_rows};
@@ -53,6 +55,8 @@ pub struct Tracker {
     ddls: Vec<Ddl>,
     /// Which transactions may only go together.
     ties: retire::Ties,
+    /// Transactions that were let go before both logs showed them, for lack of memory.
+    abandoned: Abandoned,
     /// The number of the next transaction.
     serial: u64,
     /// All transactions by age; those that are retired may still be here.
@@ -83,6 +87,7 @@ impl Tracker {
             prepared: Default::default(),
             ddls: Vec::new(),
             ties: retire::Ties::default(),
+            abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
             forgotten_before: 0,
@@ -123,7 +128,11 @@ impl Tracker {
             self.cannot_follow(&rows);
             return;
         };
-        let known = self.txs.by_gtid.get(&gtid).copied();
+        if self.abandoned.contains(&gtid) {
+            self.seen[log.index()] += 1;
+            return;
+        }
+        let known = self.txs.find(&gtid);
         if known.is_some_and(|id| self.txs[id].places[log.index()].is_some()) {
             return;
         }
@@ -144,6 +153,12 @@ impl Tracker {
         self.add_body(id, log, rows, size_bytes);
         for statement in statements {
             self.statement(id, &statement);
+        }
+        if let Some(table) = self.keys.take_too_hot() {
+            self.forget_table(
+                table,
+                "both sides write one of its keys faster than it settles",
+            );
         }
         self.pass_by_order(id, log, at);
         if self.txs[id].settled() {

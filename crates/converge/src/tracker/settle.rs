@@ -45,7 +45,7 @@ impl Tracker {
         }
         let tx = &self.txs[id];
         let side = tx.origin;
-        if tx.steps.is_none() && tx.same() {
+        if tx.steps.is_none() && tx.same() && !self.is_beside_ddl(tx) {
             let free = tx.keys.iter().all(|&key| self.keys.frees(key, id, side));
             if free {
                 let tx = &mut self.txs[id];
@@ -91,7 +91,7 @@ impl Tracker {
             return;
         }
         let free = |&(key, _): &(KeyHash, Kind)| self.keys.frees(key, node.tx, side);
-        if atom.clean && atom.keys.iter().all(free) {
+        if atom.clean && atom.keys.iter().all(free) && !self.is_beside_ddl(tx) {
             self.release(node);
             return;
         }

@@ -1,0 +1,8 @@
+//! What tracker and policies make of what was seen on real servers, case by case.
+
+mod definitions;
+mod kit;
+mod limits;
+mod order;
+mod policies;
+mod rows;
