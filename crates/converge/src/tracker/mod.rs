@@ -306,7 +306,11 @@ impl Tracker {
                         txs[other].origin
                     }
                 };
-                if all.touch(touched.key, touched.table, touch, known, side_of) {
+                let precedes = |one: TxId, other: TxId| {
+                    let (one, other) = (&txs[one], &txs[other]);
+                    one.origin == other.origin && one.before(other, one.origin)
+                };
+                if all.touch(touched.key, touched.table, touch, known, side_of, precedes) {
                     keys.push(touched.key);
                     live += 1;
                 }
