@@ -109,7 +109,7 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     let reason = if unknown {
         Some("no log tells what a row was".to_owned())
     } else {
-        replay::illegal(&episode.rows, &versions)
+        replay::illegal(episode, &versions)
     };
     if let Some(reason) = reason {
         return as_held(

@@ -13,7 +13,8 @@ use super::{
 /// and the size of an episode.
 pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
 
-/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time.
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time. What
+/// the verdict says that the nodes hold may be outdated then, and the guard of its repair says so.
 const LATER_CHANGES_MAX: usize = 64;
 
 /// An atom of a transaction.
@@ -254,7 +255,7 @@ impl Tracker {
             let dull = !graph.later.contains(&at)
                 && graph.opponents(at).next().is_none()
                 && self.steps_of(node.tx).atoms[node.atom].clean;
-            if dull || graph.nodes.len() > LATER_CHANGES_MAX {
+            if dull {
                 continue;
             }
             for (key, kind) in self.atom_keys(node) {
@@ -262,14 +263,24 @@ impl Tracker {
                     continue;
                 };
                 let mine = &self.txs[node.tx];
-                let later: Vec<_> = state
+                let mut later: Vec<_> = state
                     .touches()
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
                     .filter(|touch| !comes_before(&self.txs[touch.tx], mine))
                     .collect();
+                if graph.nodes.len() + later.len() > LATER_CHANGES_MAX {
+                    later.retain(|touch| {
+                        let tx = &self.txs[touch.tx];
+                        tx.settled() && !tx.images_forgotten()
+                    });
+                }
                 self.must_be_settled(later.iter().map(|touch| touch.tx))?;
                 for touch in later {
-                    for member in self.atoms_on(touch.tx, key, kind)? {
+                    let members = match self.atoms_on(touch.tx, key, kind) {
+                        Err(Stop::Wait(_)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
+                        members => members?,
+                    };
+                    for member in members {
                         let member = graph.add(member);
                         grown |= graph.later.insert(member);
                         if !graph.before[at].contains(&member) {

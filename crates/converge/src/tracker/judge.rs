@@ -70,6 +70,9 @@ impl Tracker {
                 }
             }
         }
+        if nodes.len() > 1 {
+            self.tie(nodes.iter().map(|node| node.tx));
+        }
         for &node in &nodes {
             self.release(node);
         }

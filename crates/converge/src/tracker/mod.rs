@@ -8,6 +8,7 @@ mod judge;
 mod kept;
 mod key;
 mod memory;
+mod retire;
 mod settle;
 mod statement;
 mod steps;
@@ -54,6 +55,8 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    /// Which transactions may only go together.
+    ties: retire::Ties,
     /// Transactions that were let go before both logs showed them, for lack of memory.
     abandoned: Abandoned,
     /// The number of the next transaction.
@@ -87,6 +90,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            ties: retire::Ties::default(),
             abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
@@ -307,7 +311,11 @@ impl Tracker {
                         txs[other].origin
                     }
                 };
-                if all.touch(touched.key, touched.table, touch, known, side_of) {
+                let precedes = |one: TxId, other: TxId| {
+                    let (one, other) = (&txs[one], &txs[other]);
+                    one.origin == other.origin && one.before(other, one.origin)
+                };
+                if all.touch(touched.key, touched.table, touch, known, side_of, precedes) {
                     keys.push(touched.key);
                     live += 1;
                 }

@@ -284,7 +284,7 @@ impl Agent {
                 continue;
             }
             self.counts.unknown += 1;
-            if written_since(pair, side, said_at[at], &rows, &[]) {
+            if written_since(pair, side, said_at, &rows, &[]) {
                 return false;
             }
             let node = &pair.nodes[at];
@@ -369,13 +369,7 @@ impl Agent {
             self.open = None;
             return Ok(());
         };
-        if written_since(
-            pair,
-            side,
-            open.said_at[side.index()],
-            &open.rows,
-            &open.own,
-        ) {
+        if written_since(pair, side, open.said_at, &open.rows, &open.own) {
             return self.again(pair, "a row was written since the verdict");
         }
         let state = &pair.nodes[side.index()].state;
@@ -411,11 +405,26 @@ impl Agent {
     }
 }
 
-/// Whether a node has executed something on these rows since its log was as long as that, even if it skipped it: what it
-/// holds may look the same and still be another version, or one that its clients had not seen.
-fn written_since(pair: &Pair, side: Side, end: usize, rows: &[(usize, i32)], own: &[Id]) -> bool {
-    let since = pair.nodes[side.index()].log[end..].iter();
-    since.filter(|id| !own.contains(id)).any(|&id| {
+/// Whether a node has executed something on these rows that was not known to a verdict: that its log did not have then, or
+/// that the log of its origin did not (a copy of which nothing was left does not tell what it would have done). What the
+/// node holds may look the same and still be another version, or one that its clients had not seen.
+fn written_since(
+    pair: &Pair,
+    side: Side,
+    said_at: [usize; 2],
+    rows: &[(usize, i32)],
+    own: &[Id],
+) -> bool {
+    let unknown = |side: Side| &pair.nodes[side.index()].log[said_at[side.index()]..];
+    let of_peer = unknown(side.peer()).iter().filter(|&&id| {
+        let it = &pair.transactions[id];
+        it.origin != side && it.place[side.index()].is_some()
+    });
+    let mut since = unknown(side)
+        .iter()
+        .chain(of_peer)
+        .filter(|id| !own.contains(id));
+    since.any(|&id| {
         let transaction = &pair.transactions[id];
         let copy = transaction.logged[side.index()]
             .as_deref()

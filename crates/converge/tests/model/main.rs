@@ -12,6 +12,7 @@
 mod agent;
 mod case;
 mod exhaustive;
+mod found;
 mod history;
 mod node;
 mod pair;
