@@ -179,7 +179,7 @@ impl Draft {
     pub(super) fn has_lost(&self) -> bool {
         let Detail { rows, writes, .. } = &self.entry.detail;
         writes.iter().any(|write| {
-            let Some((row, left)) = &write.after else {
+            let Some((row, left)) = write.after.as_ref().filter(|_| !write.repair) else {
                 return false;
             };
             let held = rows.get(*row).into_iter().flat_map(|row| &row.held);

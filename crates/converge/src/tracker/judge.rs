@@ -16,7 +16,7 @@ use super::{
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
 };
-use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Write};
+use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Version, Write};
 
 /// A row of the changes that are judged.
 struct Row<'a> {
@@ -138,7 +138,7 @@ impl<'a> Block<'a> {
             [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
             _ => false,
         };
-        if !anew && conflicts.is_empty() && rows.iter().all(agree) {
+        if !anew && conflicts.is_empty() && rows.iter().all(agree) && !has_lost(&rows, &changes) {
             return None;
         }
         let building = building(&changes);
@@ -430,6 +430,26 @@ impl<'a> Block<'a> {
             }
         }
     }
+}
+
+/// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and a
+/// change from there took its place, in the same order in both logs.
+fn has_lost(rows: &[EpisodeRow], changes: &[Change<'_>]) -> bool {
+    changes.iter().any(|change| {
+        let Some((row, left)) = change.after.as_ref().filter(|_| change.tx.repair.is_none()) else {
+            return false;
+        };
+        let left = Version::Row(left.clone());
+        let is = |version: &Version| same_version(&left, version) != Some(false);
+        let holds = |held: &Held| match held {
+            Held::Known(version) => is(version),
+            Held::Unknown => true,
+        };
+        let found = |other: &Change<'_>| {
+            matches!(&other.before, Some((at, image)) if at == row && is(&Version::Row(image.clone())))
+        };
+        !rows[*row].held.iter().any(holds) && !changes.iter().any(found)
+    })
 }
 
 fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {
