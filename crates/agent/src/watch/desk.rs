@@ -132,8 +132,11 @@ impl Desk {
 
     /// Ends it: the transaction it is in is rolled back by its server, or was committed whole.
     pub(super) async fn close(self) {
-        self.task.abort();
-        let _ = self.task.await;
+        // One that has ended may have been asked for its result already, and gives it once.
+        if !self.task.is_finished() {
+            self.task.abort();
+            let _ = self.task.await;
+        }
     }
 }
 
