@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{ColumnHint, RowError, Table, Value};
+use crate::{
+    ColumnHint, ColumnType, RowError, Spans, Table, Value, ValueError,
+    value::json_expression,
+    walk::{Span, count_present, walk},
+};
 
 /// A column of an image, not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,36 +40,6 @@ pub struct Image<'a> {
     /// What `bytes` is a part of.
     event: &'a Bytes,
     bytes: &'a [u8],
-}
-
-/// Where the columns of an image are: filled by [`Image::locate`], to be used again for the next image.
-#[derive(Debug, Clone, Default)]
-pub struct Spans {
-    spans: Vec<Span>,
-}
-
-/// Where one column is. A value's bytes are never at 0 if there is more than nothing: the bits come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Span {
-    Absent,
-    Null,
-    At(u32, u32),
-}
-
-impl Spans {
-    /// A column of the image that was located last. One past its last column is [`Raw::Absent`].
-    #[inline]
-    #[must_use]
-    pub fn get<'a>(&self, image: &Image<'a>, position: usize) -> Raw<'a> {
-        match self.spans.get(position) {
-            Some(&Span::At(from, to)) => image
-                .bytes
-                .get(from as usize..to as usize)
-                .map_or(Raw::Absent, Raw::Bytes),
-            Some(Span::Null) => Raw::Null,
-            Some(Span::Absent) | None => Raw::Absent,
-        }
-    }
 }
 
 impl<'a> Image<'a> {
@@ -183,6 +157,33 @@ impl<'a> Image<'a> {
             .collect()
     }
 
+    /// The SQL expression that makes a JSON column's document again, where its text alone ([`Value::Json`]) would not:
+    /// decimals, dates, times and bytes in it would be read as doubles and strings. `None` where the text says all, or
+    /// the column is NULL or no JSON.
+    ///
+    /// A TIMESTAMP in a document becomes a DATETIME, and bytes become VARBINARY: no expression makes the others.
+    ///
+    /// # Errors
+    /// Where there is no such column, or its bytes are no document.
+    pub fn json_expression(&self, position: usize) -> Result<Option<String>, RowError> {
+        let raw = self.column(position)?;
+        match (raw, self.table.columns.get(position)) {
+            (Raw::Bytes(bytes), Some(column)) if column.kind == ColumnType::Json => {
+                json_expression(bytes).map_err(|source| self.wrong(position, source))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    #[cold]
+    fn wrong(&self, position: usize, source: ValueError) -> RowError {
+        RowError::Value {
+            table: self.table.to_string(),
+            column: self.table.column_label(position),
+            source,
+        }
+    }
+
     fn decode(&self, position: usize, hint: ColumnHint, raw: Raw<'_>) -> Result<Value, RowError> {
         let bytes = match raw {
             Raw::Absent => return Ok(Value::Absent),
@@ -192,11 +193,7 @@ impl<'a> Image<'a> {
         let Some(column) = self.table.columns.get(position) else {
             return Err(RowError::at(self.table, position));
         };
-        Value::decode(column, hint, bytes).map_err(|source| RowError::Value {
-            table: self.table.to_string(),
-            column: self.table.column_label(position),
-            source,
-        })
+        Value::decode(column, hint, bytes).map_err(|source| self.wrong(position, source))
     }
 
     /// Whether both are equal rows. Two servers may hold equal JSON, and equal compressed columns, as different bytes;
@@ -302,54 +299,41 @@ impl OwnedImage {
     }
 }
 
-/// How many of the first `columns` bits are set; `None` where there are fewer bits.
-#[inline]
-pub(crate) fn count_present(present: &[u8], columns: usize) -> Option<usize> {
-    let (whole, rest) = (columns / 8, columns % 8);
-    let full = present.get(..whole)?;
-    let mut count: usize = full.iter().map(|byte| byte.count_ones() as usize).sum();
-    if rest > 0 {
-        let last = present.get(whole)? & ((1 << rest) - 1);
-        count += last.count_ones() as usize;
-    }
-    Some(count)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Column;
 
-/// Calls `visit` with every present column's position and place, and returns where the image ends.
-#[inline]
-fn walk(
-    table: &Table,
-    present: &[u8],
-    bytes: &[u8],
-    mut visit: impl FnMut(usize, Span),
-) -> Result<usize, RowError> {
-    let widths = table.widths();
-    // Events are shorter than 4 GiB (the header has four bytes for it), so the places below fit.
-    let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
-    let Some(count) = count_present(present, widths.len()) else {
-        return Err(RowError::bits(table));
-    };
-    let Some(nulls) = bytes.get(..count.div_ceil(8)) else {
-        return Err(RowError::bits(table));
-    };
-    let full = count == widths.len();
-    let mut at = nulls.len();
-    let mut bit = 0;
-    for (position, width) in widths.iter().enumerate() {
-        if !full && present[position / 8] >> (position % 8) & 1 == 0 {
-            continue;
-        }
-        let null = nulls[bit / 8] >> (bit % 8) & 1 == 1;
-        bit += 1;
-        if null {
-            visit(position, Span::Null);
-            continue;
-        }
-        let Some((from, to)) = width.span(bytes, at) else {
-            return Err(RowError::at(table, position));
+    #[test]
+    fn json_with_a_gap_is_the_same_value_but_not_the_same_bytes() {
+        let column = Column {
+            kind: ColumnType::Json,
+            meta: 4,
+            nullable: false,
+            unsigned: None,
+            collation: None,
+            name: None,
+            members: Vec::new(),
         };
-        visit(position, Span::At(from as u32, to as u32));
-        at = to;
+        let table = Arc::new(Table::new(
+            1,
+            "a".into(),
+            "b".into(),
+            vec![column],
+            Vec::new(),
+        ));
+        let image = |document: &[u8]| {
+            let mut bytes = vec![0xfe, document.len() as u8, 0, 0, 0];
+            bytes.extend(document);
+            let present = Bytes::from_static(&[1]);
+            OwnedImage::new(Arc::clone(&table), present, bytes.into()).unwrap()
+        };
+        // {"c": 8}, and the same with the gap that JSON_REMOVE leaves in the place of a key.
+        let gap = image(&[0, 1, 0, 16, 0, 12, 0, 1, 0, 5, 8, 0, 0, 99, 0, 0, 0]);
+        let compact = image(&[0, 1, 0, 12, 0, 11, 0, 1, 0, 5, 8, 0, 99]);
+        let other = image(&[0, 1, 0, 12, 0, 11, 0, 1, 0, 5, 9, 0, 99]);
+        assert_ne!(gap.bytes(), compact.bytes());
+        assert!(gap.as_image().same_values(&compact.as_image()).unwrap());
+        assert!(!gap.as_image().same_values(&other.as_image()).unwrap());
     }
-    Ok(at)
 }

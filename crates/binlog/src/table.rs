@@ -120,7 +120,9 @@ pub enum ColumnType {
     Decimal,
     Year,
     Date,
-    /// TIME, DATETIME and TIMESTAMP of before 5.6.4: tables that were never rebuilt still have them.
+    /// TIME, DATETIME and TIMESTAMP of before 5.6.4: tables that were never rebuilt still have them. MariaDB 5.3 had such
+    /// ones with a fraction too (`time(3) /* mariadb-5.3 */` in `information_schema`): the log does not tell how many
+    /// bytes they have, so that nobody can decode rows with them, mariadb-binlog neither.
     OldTime,
     OldDateTime,
     OldTimestamp,

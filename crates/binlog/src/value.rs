@@ -42,7 +42,8 @@ pub enum Value {
     Enum(u16),
     /// SET, a bit per member.
     Set(u64),
-    /// MySQL's JSON, as the text that the server prints.
+    /// MySQL's JSON, as the text that the server prints. To write a document again with all its types, see
+    /// [`Image::json_expression`](crate::Image::json_expression).
     Json(String),
     /// The server's own bytes: four of the SRID, then WKB.
     Geometry(Vec<u8>),
@@ -160,6 +161,11 @@ impl Value {
             ColumnType::Vector => Ok(Self::Vector(bytes.to_vec())),
         }
     }
+}
+
+/// See [`Image::json_expression`](crate::Image::json_expression).
+pub(crate) fn json_expression(bytes: &[u8]) -> Result<Option<String>, ValueError> {
+    json::expression(bytes)
 }
 
 /// The bytes as an array, if they are as many.

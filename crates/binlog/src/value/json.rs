@@ -5,6 +5,7 @@
 //! entry itself), all in two bytes ("small") or four ("large"). Places count from the beginning of that array or object.
 
 mod scalar;
+mod typed;
 
 use super::ValueError;
 
@@ -28,15 +29,30 @@ const OPAQUE: u8 = 0x0f;
 
 /// The text of a column's bytes. The server itself reads no bytes at all as `null`.
 pub(super) fn text(bytes: &[u8]) -> Result<String, ValueError> {
-    let Some((&kind, value)) = bytes.split_first() else {
-        return Ok("null".to_owned());
-    };
+    Ok(read(bytes, None)?.text)
+}
+
+/// The SQL expression of a document that is more than its text: one with decimals, dates, times or bytes in it, which
+/// read from text would be doubles and strings. `None` where the text says all.
+///
+/// Not told apart, because no expression makes them: a TIMESTAMP and a DATETIME, and which of the binary types bytes are
+/// from (all become VARBINARY, `base64:type15`).
+pub(super) fn expression(bytes: &[u8]) -> Result<Option<String>, ValueError> {
+    let writer = read(bytes, Some(typed::Parts::default()))?;
+    Ok(writer.parts.and_then(|it| it.expression(&writer.text)))
+}
+
+fn read(bytes: &[u8], parts: Option<typed::Parts>) -> Result<Writer, ValueError> {
     let mut writer = Writer {
         text: String::with_capacity(bytes.len() * 2),
         budget: bytes.len(),
+        parts,
     };
-    writer.value(kind, value, 0)?;
-    Ok(writer.text)
+    match bytes.split_first() {
+        Some((&kind, value)) => writer.value(kind, value, 0)?,
+        None => writer.text.push_str("null"),
+    }
+    Ok(writer)
 }
 
 fn broken(what: &'static str) -> ValueError {
@@ -48,6 +64,8 @@ struct Writer {
     /// The bytes that may still be read. No server lets two places share bytes, and bytes made up to do so could make a
     /// short document write a text without end.
     budget: usize,
+    /// What the text cannot tell, if someone asks for it.
+    parts: Option<typed::Parts>,
 }
 
 impl Writer {
@@ -70,7 +88,11 @@ impl Writer {
                 self.container(&container, depth + 1)
             }
             _ => {
+                let start = self.text.len();
                 let spent = scalar::write(&mut self.text, kind, bytes)?;
+                if let Some(parts) = &mut self.parts {
+                    parts.scalar(kind, bytes, &self.text[start..]);
+                }
                 self.spend(spent)
             }
         }
@@ -82,14 +104,23 @@ impl Writer {
             if at > 0 {
                 self.text.push_str(", ");
             }
+            let start = self.text.len();
             if container.object {
                 let key = container.key(at)?;
                 self.spend(key.len())?;
                 scalar::write_string(&mut self.text, key)?;
+            }
+            if let Some(parts) = &mut self.parts {
+                parts.enter(at, &self.text[start..]);
+            }
+            if container.object {
                 self.text.push_str(": ");
             }
             let (kind, bytes) = container.element(at)?;
             self.value(kind, bytes, depth)?;
+            if let Some(parts) = &mut self.parts {
+                parts.leave();
+            }
         }
         self.text.push(if container.object { '}' } else { ']' });
         Ok(())
@@ -190,5 +221,39 @@ impl<'a> Container<'a> {
         };
         let bytes = self.bytes.get(start..).ok_or_else(end)?;
         Ok((kind, bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_overlap_are_refused() {
+        // An array whose elements are all the same array, at the end: read without a limit, each level doubles.
+        let mut document = vec![SMALL_ARRAY];
+        for _ in 0..40 {
+            document.extend([2, 0, 10, 0, SMALL_ARRAY, 10, 0, SMALL_ARRAY, 10, 0]);
+        }
+        assert!(text(&document).is_err());
+        // 50 entries that name one string.
+        let mut document = vec![SMALL_ARRAY, 50, 0, 220, 0];
+        for _ in 0..50 {
+            document.extend([STRING, 154, 0]);
+        }
+        document.push(65);
+        document.extend([b'x'; 65]);
+        assert_eq!(text(&document), Err(broken("its parts overlap")));
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        let mut document = vec![SMALL_ARRAY];
+        for level in 0..200_u16 {
+            let len = (7 * (200 - level)).to_le_bytes();
+            document.extend([1, 0, len[0], len[1], SMALL_ARRAY, 7, 0]);
+        }
+        document.extend([0, 0, 4, 0]);
+        assert_eq!(text(&document), Err(broken("it is deeper than 100 levels")));
     }
 }

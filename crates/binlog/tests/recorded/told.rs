@@ -11,7 +11,7 @@ pub(crate) fn story(log: &Log) -> String {
     let mut decoder = Decoder::new(log.flavour);
     let mut text = String::new();
     let mut described = HashSet::new();
-    for event in std::iter::once(log.rotate()).chain(log.events.iter().cloned()) {
+    for event in log.events.iter().cloned() {
         let output = match decoder.push(event) {
             Ok(output) => output,
             Err(error) => {
@@ -95,10 +95,11 @@ fn rows(text: &mut String, it: &Rows, described: &mut HashSet<String>) {
     }
     writeln!(
         text,
-        "  {:?} {}.{}: {} bytes, present {}{}",
+        "  {:?} {}.{}: {} rows, {} bytes, present {}{}",
         it.kind,
         it.table.database,
         it.table.name,
+        it.changes().inspect(|it| assert!(it.is_ok())).count(),
         it.data.len(),
         bits(&it.present),
         if it.present_after.is_empty() {

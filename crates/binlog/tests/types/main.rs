@@ -1,5 +1,6 @@
 //! Every column type, as each server logged it (`record.sh`), held against what the server's own SELECT printed.
 
+mod mutations;
 mod printed;
 mod recorded;
 

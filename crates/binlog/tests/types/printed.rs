@@ -20,7 +20,7 @@ pub(crate) struct Printed {
 }
 
 pub(crate) fn printed(server: &str) -> Vec<Printed> {
-    let text = fs::read_to_string(path(&format!("{server}.tsv"))).unwrap();
+    let text = fs::read_to_string(path(&format!("{server}.tsv"))).expect("recorded");
     let mut positions: HashMap<String, Vec<String>> = HashMap::new();
     text.lines()
         .filter(|it| !it.starts_with('#'))
@@ -40,7 +40,7 @@ pub(crate) fn printed(server: &str) -> Vec<Printed> {
                 column: column.to_owned(),
                 position,
                 kind: kind.to_owned(),
-                id: id.parse().unwrap(),
+                id: id.parse().expect("a number"),
                 text: text.to_owned(),
             }
         })
@@ -85,7 +85,7 @@ impl Printed {
     }
 
     fn if_same(&self, value: f64) -> String {
-        let printed: f64 = self.text.parse().unwrap();
+        let printed: f64 = self.text.parse().expect("a number");
         if printed.to_bits() == value.to_bits() {
             self.text.clone()
         } else {

@@ -27,7 +27,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
 
 impl Recorded {
     pub(crate) fn read(server: &str) -> Self {
-        let file = fs::read(path(&format!("{server}.binlog"))).unwrap();
+        let file = fs::read(path(&format!("{server}.binlog"))).expect("recorded");
         assert!(file.starts_with(MAGIC), "{server}");
         let mut rest = Bytes::from(file).slice(MAGIC.len()..);
         let flavour = if server.starts_with("mariadb") {
@@ -38,8 +38,8 @@ impl Recorded {
         let mut decoder = Decoder::new(flavour);
         let mut rows = Vec::new();
         while !rest.is_empty() {
-            let len = u32::from_le_bytes(rest[9..13].try_into().unwrap());
-            let output = decoder.push(rest.split_to(len as usize)).unwrap();
+            let len = u32::from_le_bytes(rest[9..13].try_into().expect("four bytes"));
+            let output = decoder.push(rest.split_to(len as usize)).expect("decodes");
             if let Output::Transaction(transaction) = output {
                 rows.extend(transaction.changes.into_iter().filter_map(|it| match it {
                     Change::Rows(rows) => Some(rows),
@@ -60,7 +60,10 @@ impl Recorded {
 }
 
 /// The rows that are left at the end, by their tables and ids.
-pub(crate) fn rows(log: &Recorded, printed: &[Printed]) -> BTreeMap<String, BTreeMap<i64, Vec<Cell>>> {
+pub(crate) fn rows(
+    log: &Recorded,
+    printed: &[Printed],
+) -> BTreeMap<String, BTreeMap<i64, Vec<Cell>>> {
     let mut tables: BTreeMap<String, BTreeMap<i64, Vec<Cell>>> = BTreeMap::new();
     for rows in &log.rows {
         let name = rows.table.name.to_string();
@@ -76,9 +79,9 @@ pub(crate) fn rows(log: &Recorded, printed: &[Printed]) -> BTreeMap<String, BTre
         let id_at = id_at.unwrap_or(rows.table.columns.len() - 1);
         let table = tables.entry(name).or_default();
         for change in rows.changes() {
-            let change = change.unwrap();
+            let change = change.expect("can be walked");
             let cells = |image: twinlog_binlog::Image<'_>| -> (i64, Vec<Cell>) {
-                let values = image.values(&hints).unwrap();
+                let values = image.values(&hints).expect("can be decoded");
                 let Value::Int(id) = values[id_at] else {
                     panic!("an id is {:?}", values[id_at])
                 };

@@ -6,7 +6,7 @@ use twinlog_binlog::Gtid;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Sets of numbers, one for each source of GTIDs, as ranges: what is abandoned comes in runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Abandoned {
     /// The first and the last number of each range.
     ranges: BTreeMap<(u128, u64), u64>,

@@ -14,7 +14,7 @@ use super::{
 use crate::{Side, TableName, Verdict};
 
 /// A definition's change that may stand between changes in flight.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ddl {
     pub(super) tx: TxId,
     scope: Scope,

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use super::{
     Tracker,
-    key::SpreadMap,
+    key::{KeyHash, Kind, SpreadMap},
     transaction::{Tx, TxId},
 };
 
 /// More changes than this are not judged together: their tables must be verified. It bounds the time (the square of it)
 /// and the size of an episode.
 pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
+
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time.
+const LATER_CHANGES_MAX: usize = 64;
 
 /// An atom of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,10 +24,10 @@ pub(super) struct Node {
 }
 
 /// Why there is no judgement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Stop {
-    /// Something before it is not settled.
-    Wait(TxId),
+    /// Something that must be judged before, or together, is not settled; the key by which it is tied.
+    Wait(TxId, Option<KeyHash>),
     /// The images of this transaction were forgotten.
     NoImages(TxId),
     /// There are too many.
@@ -32,7 +35,7 @@ pub(super) enum Stop {
 }
 
 /// Changes with all that comes before them, all settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     index: SpreadMap<u64, usize>,
@@ -42,6 +45,8 @@ pub(super) struct Graph {
     pub(super) against: Vec<BTreeSet<usize>>,
     /// The same for what a change builds on: if that goes, the change goes.
     pub(super) inherited: Vec<BTreeSet<usize>>,
+    /// Which came in as something later: see [`Tracker::add_later`].
+    later: BTreeSet<usize>,
     /// How many were explored.
     explored: usize,
 }
@@ -130,7 +135,7 @@ impl Tracker {
         loop {
             self.explore(&mut graph)?;
             let size = graph.nodes.len();
-            let grown = self.add_dependents(&mut graph)?;
+            let grown = self.add_dependents(&mut graph)? || self.add_later(&mut graph)?;
             if !grown && graph.nodes.len() == size {
                 return Ok(graph);
             }
@@ -145,7 +150,7 @@ impl Tracker {
                 return Err(Stop::TooMany(std::mem::take(&mut graph.nodes)));
             }
             if let Some(ddl) = self.waits_for_ddl(node.tx) {
-                return Err(Stop::Wait(ddl));
+                return Err(Stop::Wait(ddl, None));
             }
             let keys = self.atom_keys(node);
             for (key, kind) in keys {
@@ -153,13 +158,12 @@ impl Tracker {
                     continue;
                 };
                 let mine = &self.txs[node.tx];
-                let earlier: Vec<_> = state
+                let earlier = state
                     .touches()
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
-                    .filter(|touch| comes_before(&self.txs[touch.tx], mine))
-                    .collect();
-                self.must_be_settled(earlier.iter().map(|touch| touch.tx))?;
-                for touch in earlier {
+                    .filter(|touch| comes_before(&self.txs[touch.tx], mine));
+                self.must_be_settled(key, earlier.clone().map(|touch| touch.tx))?;
+                for touch in earlier.collect::<Vec<_>>() {
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
@@ -210,7 +214,7 @@ impl Tracker {
                     if unseen.is_empty() {
                         continue;
                     }
-                    self.must_be_settled([touch.tx].into_iter())?;
+                    self.must_be_settled(key, [touch.tx].into_iter())?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
                         let count = graph.inherited[member].len();
@@ -229,13 +233,52 @@ impl Tracker {
         Ok(grown)
     }
 
-    /// Of those that are not settled, the one that comes last is waited for: when it is, so are the others, mostly.
-    fn must_be_settled(&self, ids: impl Iterator<Item = TxId> + Clone) -> Result<(), Stop> {
-        let open = ids.clone().filter(|&id| !self.txs[id].settled());
-        if let Some(last) = open.max_by_key(|&id| self.txs[id].serial) {
-            return Err(Stop::Wait(last));
+    /// Adds all that was done later to the keys of what there will be something to say of: what the nodes hold now is what
+    /// the last of them left, and what is chosen must be chosen among all of them. Returns whether anything was new.
+    fn add_later(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
+        let size = graph.nodes.len();
+        for at in 0..size {
+            let node = graph.nodes[at];
+            let dull = !graph.later.contains(&at)
+                && graph.opponents(at).next().is_none()
+                && self.steps_of(node.tx).atoms[node.atom].clean;
+            if dull || graph.nodes.len() > LATER_CHANGES_MAX {
+                continue;
+            }
+            for (key, kind) in self.atom_keys(node) {
+                let Some(state) = self.keys.get(key) else {
+                    continue;
+                };
+                let mine = &self.txs[node.tx];
+                let later = state
+                    .touches()
+                    .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
+                    .filter(|touch| !comes_before(&self.txs[touch.tx], mine));
+                self.must_be_settled(key, later.clone().map(|touch| touch.tx))?;
+                for touch in later.collect::<Vec<_>>() {
+                    for member in self.atoms_on(touch.tx, key, kind)? {
+                        let member = graph.add(member);
+                        graph.later.insert(member);
+                        if !graph.before[at].contains(&member) {
+                            graph.before[at].push(member);
+                        }
+                    }
+                }
+            }
         }
-        let mut ids = ids;
+        Ok(graph.nodes.len() > size)
+    }
+
+    /// What is not settled is waited for: the first of these, so they come with the latest first. When that is settled,
+    /// so are the others, mostly.
+    fn must_be_settled(
+        &self,
+        key: KeyHash,
+        mut ids: impl Iterator<Item = TxId> + Clone,
+    ) -> Result<(), Stop> {
+        if let Some(open) = ids.clone().find(|&id| !self.txs[id].settled()) {
+            return Err(Stop::Wait(open, Some(key)));
+        }
         match ids.find(|&id| self.txs[id].images_forgotten()) {
             Some(id) => Err(Stop::NoImages(id)),
             None => Ok(()),
@@ -243,12 +286,7 @@ impl Tracker {
     }
 
     /// The atoms of a settled transaction that touch a key in a way that contends.
-    fn atoms_on(
-        &mut self,
-        tx: TxId,
-        key: super::key::KeyHash,
-        kind: super::key::Kind,
-    ) -> Result<Vec<Node>, Stop> {
+    fn atoms_on(&mut self, tx: TxId, key: KeyHash, kind: Kind) -> Result<Vec<Node>, Stop> {
         let steps = self.take_apart(tx);
         let touching = steps.touching.get(&key).cloned().unwrap_or_default();
         let nodes: Vec<_> = touching
@@ -257,13 +295,8 @@ impl Tracker {
             .map(|(atom, _)| Node { tx, atom })
             .collect();
         for node in &nodes {
-            let parked = self.steps_of(tx).atoms[node.atom].parked;
-            if let Some((on, serial)) = parked
-                && let Some(waited_for) = self.txs.get(on)
-                && waited_for.serial == serial
-                && !waited_for.settled()
-            {
-                return Err(Stop::Wait(on));
+            if let Some(parked) = self.waits_for(*node) {
+                return Err(Stop::Wait(parked.on, parked.via));
             }
         }
         Ok(nodes)

@@ -262,6 +262,7 @@ impl<'a> Block<'a> {
                     });
                     if let Some((other, _)) = last
                         && self.graph.against[member].contains(&other)
+                        && self.has_client(member, other)
                     {
                         pairs.insert(self.conflict(self.tx(member), self.tx(other)));
                     }
@@ -272,11 +273,19 @@ impl<'a> Block<'a> {
             // References do not contend with each other, so there may be no neighbours.
             for &member in &self.members {
                 for &other in &self.graph.against[member] {
+                    if !self.has_client(member, other) {
+                        continue;
+                    }
                     pairs.insert(self.conflict(self.tx(member), self.tx(other)));
                 }
             }
         }
         pairs
+    }
+
+    /// Whether a client has a part in it: one episode's repairs of both nodes do not conflict, they write the same.
+    fn has_client(&self, one: usize, other: usize) -> bool {
+        self.tx(one).repair.is_none() || self.tx(other).repair.is_none()
     }
 
     fn conflict(&self, one: &Tx, other: &Tx) -> Conflict {

@@ -90,14 +90,14 @@ pub(super) struct Touch {
 }
 
 /// Who touches a key. Nearly all keys have one toucher at a time: it takes no memory beside the map.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum KeyState {
     One { table: TableId, touch: Touch },
     Many(Box<Many>),
 }
 
 /// The touchers of a busy key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Many {
     pub(super) table: TableId,
     /// Those that are more than references, in the order in which they were first seen.
@@ -182,8 +182,8 @@ impl KeyState {
         }
     }
 
-    /// All touches.
-    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> + '_ {
+    /// All touches, the latest writes first.
+    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> + Clone + '_ {
         let (one, many) = match self {
             Self::One { touch, .. } => (Some(*touch), None),
             Self::Many(many) => (None, Some(many)),
@@ -193,13 +193,13 @@ impl KeyState {
                 tx,
                 kind: Kind::Reference,
             });
-            many.writes.iter().copied().chain(references)
+            many.writes.iter().rev().copied().chain(references)
         }))
     }
 }
 
 /// All keys that are touched.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     map: SpreadMap<KeyHash, KeyState>,
     /// How many of them are [`KeyState::Many`].
@@ -212,7 +212,7 @@ pub(super) struct Keys {
 
 /// A key that both sides write has no more writes in flight than this. Some are judged in parts, so it is more than
 /// what is judged together.
-const KEY_WRITES_MAX: usize = 4 * EPISODE_CHANGES_MAX;
+const KEY_WRITES_MAX: usize = 2 * EPISODE_CHANGES_MAX;
 
 /// A key's entry in the map, with the map's own byte, at the map's usual fill of two thirds.
 const KEY_BYTES: usize = (size_of::<(KeyHash, KeyState)>() + 1) * 3 / 2;

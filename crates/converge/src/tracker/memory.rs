@@ -36,6 +36,9 @@ impl Tracker {
         if self.memory_bytes() <= self.limits.memory_bytes {
             return;
         }
+        // What is settled may go without a loss.
+        self.run_work();
+        self.clean_ages();
         self.keys.shrink();
         let wanted = self.limits.memory_bytes / 100 * RELIEF_PERCENT;
         self.forget_images(wanted);

@@ -36,7 +36,7 @@ use transaction::{Body, Place, Transactions, Tx, TxId, Waiter};
 type Stream = (u32, u32, u64);
 
 /// Follows both logs. See the crate's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tracker {
     limits: Limits,
     tables: Tables,
@@ -150,20 +150,17 @@ impl Tracker {
         for statement in statements {
             self.statement(id, &statement);
         }
+        self.pass_by_order(id, log, at);
+        if self.txs[id].settled() {
+            self.settle(id);
+        }
         if let Some(table) = self.keys.take_too_hot() {
             self.forget_table(
                 table,
                 "both sides write one of its keys faster than it settles",
             );
         }
-        self.pass_by_order(id, log, at);
-        if self.txs[id].settled() {
-            self.settle(id);
-        }
-        self.run_work();
-        self.clean_ages();
         self.relieve();
-        self.run_work();
     }
 
     /// A node has executed these transactions of its peer, although its log has nothing of them and will have nothing.
@@ -186,12 +183,15 @@ impl Tracker {
         for id in ids {
             self.pass(id, log, at);
         }
-        self.run_work();
-        self.clean_ages();
     }
 
-    /// The next thing that the tracker has to say.
+    /// The next thing that the tracker has to say. What is settled is judged only here, with all that was pushed until
+    /// then: a reader that catches up pushes first and asks afterwards, and so hears nothing that is not so any more.
     pub fn next_output(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.run_work();
+            self.clean_ages();
+        }
         self.outputs.pop_front()
     }
 

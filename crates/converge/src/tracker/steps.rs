@@ -12,7 +12,7 @@ use super::{
 use crate::Side;
 
 /// One row changed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) table: TableId,
     pub(super) plan: Arc<Plan>,
@@ -51,7 +51,7 @@ pub(super) fn same_row(one: &OwnedImage, other: &OwnedImage) -> bool {
 }
 
 /// Changes of one transaction that are tied to each other by keys, in both logs: what is judged as one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Atom {
     pub(super) keys: Vec<(KeyHash, Kind)>,
     /// Positions in [`Steps::of`] of each log.
@@ -60,12 +60,22 @@ pub(super) struct Atom {
     pub(super) clean: bool,
     /// It was judged.
     pub(super) done: bool,
-    /// It waits until that transaction (with that serial) is settled.
-    pub(super) parked: Option<(TxId, u64)>,
+    /// What it was found to wait for.
+    pub(super) parked: Option<Parked>,
+}
+
+/// What an atom waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parked {
+    /// Until this transaction is settled, if it has that serial.
+    pub(super) on: TxId,
+    pub(super) serial: u64,
+    /// The key on which that transaction must be judged before, or together.
+    pub(super) via: Option<KeyHash>,
 }
 
 /// All changes of one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Steps {
     logs: [Vec<Step>; 2],
     same: bool,
@@ -179,7 +189,7 @@ impl Steps {
 }
 
 /// A forest of sets of numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sets(Vec<usize>);
 
 impl Sets {

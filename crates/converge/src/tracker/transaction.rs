@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 /// What a log has of a transaction's rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Body {
     /// The transaction is not there yet.
     Absent,
@@ -46,7 +46,7 @@ pub(super) struct Waiter {
     pub(super) key: Option<KeyHash>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tx {
     pub(super) gtid: Gtid,
     /// Its number among all that were ever seen.
@@ -144,7 +144,7 @@ fn name(gtid: &Gtid) -> KeyHash {
 }
 
 /// All transactions that are not retired.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Transactions {
     slots: Vec<Option<Box<Tx>>>,
     free: Vec<TxId>,

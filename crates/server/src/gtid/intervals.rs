@@ -30,6 +30,11 @@ impl Intervals {
         self.0.is_empty()
     }
 
+    /// The ranges, ascending, both ends included.
+    pub(super) fn ranges(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
     /// How many numbers; stops at `u64::MAX`.
     pub(super) fn count(&self) -> u64 {
         self.0.iter().fold(0, |sum: u64, &(first, last)| {

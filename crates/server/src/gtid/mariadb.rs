@@ -90,6 +90,15 @@ impl MariaDbPosition {
         self.0.get(&domain).copied()
     }
 
+    /// Puts the mark of its domain at this transaction, wherever it was; sequence 0 removes it.
+    pub fn set(&mut self, mark: MariaDbGtid) {
+        if mark.sequence > 0 {
+            self.0.insert(mark.domain, mark);
+        } else {
+            self.0.remove(&mark.domain);
+        }
+    }
+
     /// The marks, by ascending domain.
     pub fn marks(&self) -> impl Iterator<Item = MariaDbGtid> + '_ {
         self.0.values().copied()
@@ -134,6 +143,20 @@ impl MariaDbPosition {
             }
         }
         MariaDbPosition(marks)
+    }
+
+    /// The lower mark of each domain that both have: what is done by both servers when each position is one server's.
+    pub fn common(&self, other: &MariaDbPosition) -> MariaDbPosition {
+        let lower = |(domain, mine): (&u32, &MariaDbGtid)| {
+            let theirs = other.mark(*domain)?;
+            let mark = if theirs.sequence < mine.sequence {
+                theirs
+            } else {
+                *mine
+            };
+            Some((*domain, mark))
+        };
+        MariaDbPosition(self.0.iter().filter_map(lower).collect())
     }
 
     /// This position in one domain alone.

@@ -83,6 +83,47 @@ impl MySqlSet {
             .is_some_and(|numbers| numbers.has(number))
     }
 
+    /// Adds the transaction `number` of this server and tag (empty: none).
+    ///
+    /// A number outside 1 to 2⁶³ − 2, which no server gives, adds nothing.
+    pub fn add(&mut self, server: Uuid, tag: &str, number: u64) {
+        if (1..=NUMBER_MAX).contains(&number) {
+            let numbers = self.0.entry((server, tag.to_ascii_lowercase()));
+            numbers.or_default().insert(number, number);
+        }
+    }
+
+    /// Its bytes in the protocol: in the request for a binary log and at the begin of every log file.
+    ///
+    /// Sets with tags have a form of their own since MySQL 8.3; one without is written in the form that every version
+    /// reads. All numbers are little-endian, and a range ends with the number after its last.
+    pub fn encode(&self) -> Vec<u8> {
+        let tagged = self.0.keys().any(|(_, tag)| !tag.is_empty());
+        let mut bytes = Vec::with_capacity(8 + 64 * self.0.len());
+        let entries = self.0.len() as u64;
+        // The form is named in the first and the last byte of the number of entries.
+        let form = if tagged {
+            (1 << 56) | (entries << 8) | 1
+        } else {
+            entries
+        };
+        bytes.extend(form.to_le_bytes());
+        for ((server, tag), numbers) in &self.0 {
+            bytes.extend(server.as_bytes());
+            if tagged {
+                // A length of at most 32 takes one byte, whose lowest bit 0 says that no further byte follows.
+                bytes.push((tag.len() as u8) << 1);
+                bytes.extend(tag.as_bytes());
+            }
+            bytes.extend((numbers.ranges().len() as u64).to_le_bytes());
+            for (first, last) in numbers.ranges() {
+                bytes.extend(first.to_le_bytes());
+                bytes.extend((last + 1).to_le_bytes());
+            }
+        }
+        bytes
+    }
+
     /// Whether every transaction of `other` is in this set, as `GTID_SUBSET(other, self)` tells.
     pub fn contains(&self, other: &MySqlSet) -> bool {
         other.subtract(self).is_empty()

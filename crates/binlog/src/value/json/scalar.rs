@@ -9,11 +9,11 @@ use super::{
 use crate::value::{decimal, temporal};
 
 /// The column types (`enum_field_types`) of opaque values that are printed as more than their bytes.
-const TIMESTAMP: u8 = 7;
-const DATE: u8 = 10;
-const TIME: u8 = 11;
-const DATETIME: u8 = 12;
-const NEW_DECIMAL: u8 = 246;
+pub(super) const TIMESTAMP: u8 = 7;
+pub(super) const DATE: u8 = 10;
+pub(super) const TIME: u8 = 11;
+pub(super) const DATETIME: u8 = 12;
+pub(super) const NEW_DECIMAL: u8 = 246;
 
 /// The server prints a double with as few digits as tell it from all others, and with an exponent if the point is more
 /// than so many digits from the first one (`MAX_DECPT_FOR_F_FORMAT`, DBL_DIG).
@@ -87,7 +87,7 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueError> {
 }
 
 /// Bytes after their length, which has seven bits to a byte, the low ones first; and what both take.
-fn sized(bytes: &[u8]) -> Result<(&[u8], usize), ValueError> {
+pub(super) fn sized(bytes: &[u8]) -> Result<(&[u8], usize), ValueError> {
     let mut len = 0_usize;
     for (at, &byte) in bytes.iter().take(5).enumerate() {
         len |= usize::from(byte & 0x7f) << (7 * at);

@@ -19,12 +19,9 @@ INSERT INTO scales VALUES (1,-123456789012345678901234567.1234567890123456789012
 
 CREATE TABLE with_generated (id INT PRIMARY KEY, a INT, v INT AS (a + 1) VIRTUAL, s INT AS (a + 2) STORED, hidden INT INVISIBLE DEFAULT 9);
 INSERT INTO with_generated (id, a) VALUES (1, 10), (2, NULL);
-CREATE TABLE versioned (id INT PRIMARY KEY, a INT) WITH SYSTEM VERSIONING;
 
--- The forms of before MySQL 5.6.4, of tables that were never rebuilt; those with a fraction are MariaDB 5.3's.
+-- The forms of before MySQL 5.6.4, of tables that were never rebuilt. (Those of MariaDB 5.3 with a fraction cannot be decoded.)
 SET GLOBAL mysql56_temporal_format = OFF;
 CREATE TABLE old_forms (id INT PRIMARY KEY, t TIME, d DATETIME, s TIMESTAMP NULL);
-CREATE TABLE old_fractions (id INT PRIMARY KEY, t1 TIME(1), t2 TIME(2), t3 TIME(3), t4 TIME(4), t5 TIME(5), t6 TIME(6), d1 DATETIME(1), d2 DATETIME(2), d3 DATETIME(3), d4 DATETIME(4), d5 DATETIME(5), d6 DATETIME(6),
-  s1 TIMESTAMP(1) NULL, s2 TIMESTAMP(2) NULL, s3 TIMESTAMP(3) NULL, s4 TIMESTAMP(4) NULL, s5 TIMESTAMP(5) NULL, s6 TIMESTAMP(6) NULL);
 SET GLOBAL mysql56_temporal_format = ON;
 INSERT INTO old_forms VALUES (1,'-838:59:59','1000-01-01','1970-01-01 00:00:01'), (2,'838:59:59','9999-12-31 23:59:59','2038-01-19 03:14:07'), (3,'0','0000-00-00','0000-00-00'), (4,'-00:00:01','2020-02-31 12:34:56','2000-02-29 23:59:59'), (5,NULL,NULL,NULL);

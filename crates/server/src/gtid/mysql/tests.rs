@@ -149,3 +149,41 @@ proptest! {
         let _ = near.parse::<MySqlSet>();
     }
 }
+
+#[test]
+fn its_bytes_are_the_servers() {
+    let uuid = "75738b00-e6f2-11f1-8524-02fc00000001";
+    let bytes = |text: &str| {
+        let encoded = text.parse::<MySqlSet>().unwrap().encode();
+        encoded
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    };
+    let (server, one) = ("75738b00e6f211f1852402fc00000001", "0100000000000000");
+    assert_eq!(bytes(""), "0000000000000000");
+    assert_eq!(
+        bytes(&format!("{uuid}:1-2:5")),
+        format!(
+            "{one}{server}0200000000000000{one}030000000000000005000000000000000600000000000000"
+        )
+    );
+    // As MySQL 9.7.4 begins a log file.
+    let range = format!("{one}{one}0300000000000000");
+    assert_eq!(
+        bytes(&format!("{uuid}:1-2:abc:1-2:longer_tag_12:1")),
+        format!(
+            "0103000000000001{server}00{range}{server}06616263{range}{server}1a6c6f6e6765725f7461675f3132{one}{one}0200000000000000"
+        )
+    );
+}
+
+#[test]
+fn transactions_are_added_one_by_one() {
+    let mut set = MySqlSet::default();
+    let server = Uuid::from_u128(7);
+    for number in [3, 1, 2, 0, u64::MAX, 5] {
+        set.add(server, "", number);
+    }
+    set.add(server, "Tag", 1);
+    assert_eq!(set.to_string(), format!("{server}:1-3:5:tag:1"));
+}

@@ -1,0 +1,362 @@
+//! What a server says of its log before it sends it, and what to ask for.
+
+use std::time::{Instant, SystemTime};
+
+use twinlog_server::{
+    conn::Address,
+    gtid::{GtidSet, MariaDbPosition, MariaDbState, Missing},
+    sql::literal,
+    version::{Flavour, Version},
+};
+
+use super::{
+    error::{Error, flavour_of},
+    wire::{self, Wire},
+};
+
+/// A server at the moment of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) flavour: Flavour,
+    /// Its version, in its own words.
+    pub(super) version: String,
+    pub(super) server_id: u32,
+    /// What stays the same as long as it is the same server: its UUID, or on MariaDB, which has none, its id.
+    pub(super) name: String,
+    pub(super) clock: Clock,
+    log_bin: bool,
+    gtids: Gtids,
+}
+
+/// A server's clock less this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// Microseconds.
+    pub(super) offset_us: i64,
+    /// Half the time that the question took, in microseconds.
+    pub(super) error_us: i64,
+}
+
+#[derive(Debug, Clone)]
+enum Gtids {
+    /// `gtid_mode`, `gtid_executed`, `gtid_purged`.
+    MySql {
+        mode: String,
+        executed: GtidSet,
+        purged: GtidSet,
+    },
+    /// `gtid_binlog_state`, `gtid_slave_pos`.
+    MariaDb {
+        logged: MariaDbState,
+        applied: MariaDbPosition,
+    },
+}
+
+impl Source {
+    /// Asks for all of it.
+    pub(super) async fn read(wire: &mut Wire) -> Result<Self, wire::Error> {
+        let row = one(
+            wire,
+            "SELECT VERSION(), @@version_comment, @@GLOBAL.log_bin, @@GLOBAL.server_id",
+        )
+        .await?;
+        let [version, comment, log_bin, server_id] = row.map(Option::unwrap_or_default);
+        let flavour = Version::parse(&version, &comment)
+            .map_err(|_| wire::Error::Protocol("the server's version cannot be read"))?
+            .flavour;
+        let (name, gtids) = match flavour {
+            Flavour::MySql => {
+                let sql = "SELECT @@GLOBAL.server_uuid, @@GLOBAL.gtid_mode, @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged";
+                let [uuid, mode, executed, purged] =
+                    one(wire, sql).await?.map(Option::unwrap_or_default);
+                let gtids = Gtids::MySql {
+                    mode,
+                    executed: set(flavour, &executed)?,
+                    purged: set(flavour, &purged)?,
+                };
+                (uuid, gtids)
+            }
+            Flavour::MariaDb => {
+                let sql = "SELECT @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos";
+                let [logged, applied] = one(wire, sql).await?.map(Option::unwrap_or_default);
+                let gtids = Gtids::MariaDb {
+                    logged: logged.parse().map_err(|_| UNREADABLE_GTIDS)?,
+                    applied: applied.parse().map_err(|_| UNREADABLE_GTIDS)?,
+                };
+                (format!("server id {server_id}"), gtids)
+            }
+        };
+        Ok(Self {
+            flavour,
+            version,
+            server_id: server_id.parse().unwrap_or(0),
+            name,
+            clock: Clock::read(wire).await?,
+            log_bin: matches!(log_bin.as_str(), "1" | "ON"),
+            gtids,
+        })
+    }
+
+    /// What to ask the server for to get all that comes after `from`.
+    ///
+    /// On MariaDB that may be less than `from`: where the applier skipped a transaction that `from` ends with, the log
+    /// has nothing of that name, and the server would refuse to begin there. What it logged last of the same server
+    /// is as good a beginning, because it logs the numbers of a domain in ascending order.
+    pub(super) fn begin(&self, from: &GtidSet, address: &Address) -> Result<GtidSet, Error> {
+        let address = || address.clone();
+        if self.flavour != flavour_of(from) {
+            return Err(Error::AnotherServer {
+                address: address(),
+                found: self.flavour.to_string(),
+                expected: flavour_of(from).to_string(),
+            });
+        }
+        if !self.log_bin {
+            return Err(Error::NoBinaryLog { address: address() });
+        }
+        if let Gtids::MySql { mode, .. } = &self.gtids
+            && mode != "ON"
+        {
+            return Err(Error::NoGtids {
+                address: address(),
+                mode: mode.clone(),
+            });
+        }
+        if let Some(missing) = lacking(from, &self.executed()) {
+            return Err(Error::Rewound {
+                address: address(),
+                missing,
+            });
+        }
+        match (&self.gtids, from) {
+            (Gtids::MySql { purged, .. }, _) => match lacking(purged, from) {
+                None => Ok(from.clone()),
+                missing => Err(Error::Purged {
+                    address: address(),
+                    missing,
+                    message: None,
+                }),
+            },
+            (Gtids::MariaDb { logged, .. }, GtidSet::MariaDb(from)) => {
+                Ok(GtidSet::MariaDb(clamp(from, logged)))
+            }
+            (Gtids::MariaDb { .. }, GtidSet::MySql(_)) => Ok(from.clone()),
+        }
+    }
+
+    /// All that the server has executed, whether it is in its log or not.
+    fn executed(&self) -> GtidSet {
+        match &self.gtids {
+            Gtids::MySql { executed, .. } => executed.clone(),
+            Gtids::MariaDb { logged, applied } => {
+                GtidSet::MariaDb(logged.position().merge(applied))
+            }
+        }
+    }
+}
+
+/// What the oldest log file of a MariaDB begins after and `from` does not cover: what was purged and not read. `None`
+/// where nothing is, or the account may not know.
+pub(super) async fn purged_on_mariadb(wire: &mut Wire, from: &GtidSet) -> Option<Missing> {
+    let logs = wire.rows("SHOW BINARY LOGS").await.ok()?;
+    let oldest = logs.into_iter().next()?.into_iter().next()??;
+    let sql = format!("SELECT BINLOG_GTID_POS({}, 4)", literal(&oldest));
+    let [before] = one(wire, &sql).await.ok()?;
+    lacking(&set(Flavour::MariaDb, &before?).ok()?, from)
+}
+
+const UNREADABLE_GTIDS: wire::Error = wire::Error::Protocol("the server's GTIDs cannot be read");
+
+fn set(flavour: Flavour, text: &str) -> Result<GtidSet, wire::Error> {
+    GtidSet::parse(flavour, text).map_err(|_| UNREADABLE_GTIDS)
+}
+
+/// What of `whole` is not in `part`; `None` for nothing.
+fn lacking(whole: &GtidSet, part: &GtidSet) -> Option<Missing> {
+    whole
+        .subtract(part)
+        .ok()
+        .filter(|missing| !missing.is_empty())
+}
+
+fn clamp(from: &MariaDbPosition, logged: &MariaDbState) -> MariaDbPosition {
+    let (mut begin, end) = (MariaDbPosition::default(), logged.position());
+    for mark in from.marks() {
+        let of_server = logged.last_of(mark.domain, mark.server);
+        let at_or_before = match of_server {
+            Some(last) if last.sequence >= mark.sequence => Some(mark),
+            Some(last) => Some(last),
+            // Nothing of that server was ever logged. Where all of the domain is from before the mark, its end will do.
+            None => end
+                .mark(mark.domain)
+                .filter(|last| last.sequence < mark.sequence),
+        };
+        if let Some(mark) = at_or_before {
+            begin.set(mark);
+        }
+    }
+    begin
+}
+
+async fn one<const N: usize>(
+    wire: &mut Wire,
+    sql: &str,
+) -> Result<[Option<String>; N], wire::Error> {
+    let row = wire.rows(sql).await?.into_iter().next();
+    row.and_then(|row| row.try_into().ok())
+        .ok_or(wire::Error::Protocol(
+            "an answer has not the columns asked for",
+        ))
+}
+
+impl Clock {
+    async fn read(wire: &mut Wire) -> Result<Self, wire::Error> {
+        let asked = Instant::now();
+        let here = micros(SystemTime::now());
+        let [there] = one(wire, "SELECT UNIX_TIMESTAMP(SYSDATE(6)) * 1000000").await?;
+        let half = i64::try_from(asked.elapsed().as_micros() / 2).unwrap_or(i64::MAX);
+        let there = there.unwrap_or_default();
+        let whole = there.split('.').next().unwrap_or_default();
+        let there: i64 = whole
+            .parse()
+            .map_err(|_| wire::Error::Protocol("the server's clock cannot be read"))?;
+        Ok(Self {
+            offset_us: there
+                .saturating_sub(i64::try_from(here).unwrap_or(i64::MAX).saturating_add(half)),
+            error_us: half,
+        })
+    }
+
+    /// This moment on the server's clock, in microseconds since 1970.
+    pub(super) fn there_us(&self, moment: SystemTime) -> u64 {
+        micros(moment).saturating_add_signed(self.offset_us)
+    }
+}
+
+fn micros(moment: SystemTime) -> u64 {
+    let since = moment
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const U: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    fn address() -> Address {
+        Address::Tcp("db1".into(), 3306)
+    }
+
+    fn source(flavour: Flavour, gtids: Gtids) -> Source {
+        Source {
+            flavour,
+            version: String::new(),
+            server_id: 1,
+            name: String::new(),
+            clock: Clock {
+                offset_us: 0,
+                error_us: 0,
+            },
+            log_bin: true,
+            gtids,
+        }
+    }
+
+    fn mysql(executed: &str, purged: &str) -> Source {
+        let set = |numbers: &str| {
+            let text = if numbers.is_empty() {
+                String::new()
+            } else {
+                format!("{U}:{numbers}")
+            };
+            GtidSet::parse(Flavour::MySql, &text).expect("a set")
+        };
+        source(
+            Flavour::MySql,
+            Gtids::MySql {
+                mode: "ON".into(),
+                executed: set(executed),
+                purged: set(purged),
+            },
+        )
+    }
+
+    fn mariadb(logged: &str, applied: &str) -> Source {
+        source(
+            Flavour::MariaDb,
+            Gtids::MariaDb {
+                logged: logged.parse().expect("a state"),
+                applied: applied.parse().expect("a position"),
+            },
+        )
+    }
+
+    fn begin(source: &Source, from: &str) -> String {
+        let from = GtidSet::parse(source.flavour, from).expect("a set");
+        source
+            .begin(&from, &address())
+            .map_or_else(|error| error.to_string(), |set| set.to_string())
+    }
+
+    #[test]
+    fn mysql_begins_after_what_was_read() {
+        let from = format!("{U}:1-5");
+        assert_eq!(begin(&mysql("1-9", ""), &from), from);
+        assert_eq!(begin(&mysql("1-9", "1-5"), &from), from);
+        assert_eq!(
+            begin(&mysql("1-9", "1-7"), &from),
+            format!(
+                "db1:3306 has purged transactions from its log that were not read yet: {U}:6-7"
+            )
+        );
+        assert_eq!(
+            begin(&mysql("1-3", ""), &from),
+            format!("db1:3306 no longer knows transactions that were read from it before: {U}:4-5")
+        );
+    }
+
+    #[test]
+    fn mariadb_begins_at_what_is_in_the_log() {
+        let cases = [
+            ("1-1-9,2-2-5", "1-1-9", "1-1-4,2-2-5", "1-1-4,2-2-5"),
+            // 1-1-8 and 1-1-9 were applied and had nothing left to log.
+            ("1-1-7,2-2-5", "1-1-9", "1-1-8,2-2-5", "1-1-7,2-2-5"),
+            // Nothing of the domain was ever logged.
+            ("2-2-5", "1-1-9", "1-1-8,2-2-5", "2-2-5"),
+            ("2-2-5", "", "2-2-4", "2-2-4"),
+            // Domain 0 is from before the pair, and here it was this server's own.
+            ("0-2-10,2-2-5", "0-1-11", "0-1-11,2-2-4", "0-2-10,2-2-4"),
+        ];
+        for (logged, applied, from, expected) in cases {
+            assert_eq!(begin(&mariadb(logged, applied), from), expected, "{from}");
+        }
+        assert_eq!(
+            begin(&mariadb("2-2-5", "1-1-3"), "1-1-8,2-2-5"),
+            "db1:3306 no longer knows transactions that were read from it before: 1-1-4..8"
+        );
+    }
+
+    #[test]
+    fn without_a_log_or_gtids_there_is_no_beginning() {
+        let mut source = mysql("1", "");
+        assert!(begin(&source, "").is_empty());
+        source.log_bin = false;
+        assert_eq!(begin(&source, ""), "db1:3306 keeps no binary log");
+        source.log_bin = true;
+        if let Gtids::MySql { mode, .. } = &mut source.gtids {
+            *mode = "OFF".into();
+        }
+        assert_eq!(
+            begin(&source, ""),
+            "db1:3306 logs without GTIDs (gtid_mode is OFF)"
+        );
+        let other = GtidSet::parse(Flavour::MariaDb, "").expect("empty");
+        assert!(matches!(
+            source.begin(&other, &address()),
+            Err(Error::AnotherServer { .. })
+        ));
+    }
+}

@@ -1,0 +1,7 @@
+//! The agent's parts on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod resolve;
+mod row;
+mod support;
