@@ -285,11 +285,11 @@ fn logged(transaction: &Transaction) -> Option<(Side, u64, Vec<Change>)> {
         for change in rows {
             let change = change.expect("an image");
             let row = |image: binlog::Image<'_>| wire::decode(&image.to_owned());
-            changes.push(Change {
+            changes.push(Change::new(
                 table,
-                before: change.before.map(row),
-                after: change.after.map(row),
-            });
+                change.before.map(row),
+                change.after.map(row),
+            ));
         }
     }
     Some((side, sequence, changes))

@@ -13,7 +13,8 @@ use super::{
 /// and the size of an episode.
 pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
 
-/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time.
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time. What
+/// the verdict says that the nodes hold may be outdated then, and the guard of its repair says so.
 const LATER_CHANGES_MAX: usize = 64;
 
 /// An atom of a transaction.
@@ -236,13 +237,13 @@ impl Tracker {
     /// Adds all that was done later to the keys of what there will be something to say of: what the nodes hold now is what
     /// the last of them left, and what is chosen must be chosen among all of them. Returns whether anything was new.
     fn add_later(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
-        let size = graph.nodes.len();
-        for at in 0..size {
+        let mut grown = false;
+        for at in 0..graph.nodes.len() {
             let node = graph.nodes[at];
             let dull = !graph.later.contains(&at)
                 && graph.opponents(at).next().is_none()
                 && self.steps_of(node.tx).atoms[node.atom].clean;
-            if dull || graph.nodes.len() > LATER_CHANGES_MAX {
+            if dull {
                 continue;
             }
             for (key, kind) in self.atom_keys(node) {
@@ -250,15 +251,26 @@ impl Tracker {
                     continue;
                 };
                 let mine = &self.txs[node.tx];
-                let later = state
+                let mut later: Vec<_> = state
                     .touches()
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
-                    .filter(|touch| !comes_before(&self.txs[touch.tx], mine));
-                self.must_be_settled(key, later.clone().map(|touch| touch.tx))?;
-                for touch in later.collect::<Vec<_>>() {
-                    for member in self.atoms_on(touch.tx, key, kind)? {
+                    .filter(|touch| !comes_before(&self.txs[touch.tx], mine))
+                    .collect();
+                if graph.nodes.len() + later.len() > LATER_CHANGES_MAX {
+                    later.retain(|touch| {
+                        let tx = &self.txs[touch.tx];
+                        tx.settled() && !tx.images_forgotten()
+                    });
+                }
+                self.must_be_settled(key, later.iter().map(|touch| touch.tx))?;
+                for touch in later {
+                    let members = match self.atoms_on(touch.tx, key, kind) {
+                        Err(Stop::Wait(..)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
+                        members => members?,
+                    };
+                    for member in members {
                         let member = graph.add(member);
-                        graph.later.insert(member);
+                        grown |= graph.later.insert(member);
                         if !graph.before[at].contains(&member) {
                             graph.before[at].push(member);
                         }
@@ -266,7 +278,7 @@ impl Tracker {
                 }
             }
         }
-        Ok(graph.nodes.len() > size)
+        Ok(grown)
     }
 
     /// What is not settled is waited for: the first of these, so they come with the latest first. When that is settled,

@@ -64,6 +64,9 @@ impl Tracker {
                 self.outputs.push_back(Output::Verdict(verdict));
             }
         }
+        if nodes.len() > 1 {
+            self.tie(nodes.iter().map(|node| node.tx));
+        }
         for &node in &nodes {
             self.release(node);
         }

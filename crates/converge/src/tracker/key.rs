@@ -100,7 +100,7 @@ pub(super) enum KeyState {
 #[derive(Debug, Clone)]
 pub(super) struct Many {
     pub(super) table: TableId,
-    /// Those that are more than references, in the order in which they were first seen.
+    /// Those that are more than references: of each side in the order in which they were committed.
     pub(super) writes: VecDeque<Touch>,
     pub(super) references: SpreadSet<TxId>,
     /// How many of each side write it.
@@ -121,12 +121,24 @@ impl Many {
     }
 
     /// Adds a touch, or makes the transaction's one stronger. Returns whether it is new. `known` says that the
-    /// transaction may have touched the key already with others in between.
-    pub(super) fn add(&mut self, touch: Touch, side: Side, known: bool) -> bool {
+    /// transaction may have touched the key already with others in between; `precedes`, whether it comes before another
+    /// of its side: a log that is read ahead shows copies of which nothing is left of this key, and then what came later.
+    fn add(
+        &mut self,
+        touch: Touch,
+        side: Side,
+        known: bool,
+        precedes: impl Fn(TxId, TxId) -> bool,
+    ) -> bool {
+        let mut at = self.writes.len();
+        while at > 0 && precedes(touch.tx, self.writes[at - 1].tx) {
+            at -= 1;
+        }
         let found = if known {
             self.writes.iter_mut().find(|old| old.tx == touch.tx)
         } else {
-            self.writes.back_mut().filter(|old| old.tx == touch.tx)
+            let last = at.checked_sub(1).and_then(|at| self.writes.get_mut(at));
+            last.filter(|old| old.tx == touch.tx)
         };
         if let Some(old) = found {
             if touch.kind > old.kind {
@@ -138,7 +150,7 @@ impl Many {
         if touch.kind == Kind::Reference {
             return self.references.insert(touch.tx);
         }
-        self.writes.push_back(touch);
+        self.writes.insert(at, touch);
         self.writes_of[side.index()] += 1;
         self.existences_of[side.index()] += u32::from(touch.kind == Kind::Existence);
         !self.references.remove(&touch.tx)
@@ -249,6 +261,7 @@ impl Keys {
         touch: Touch,
         known: bool,
         side_of: impl Fn(TxId) -> Side,
+        precedes: impl Fn(TxId, TxId) -> bool,
     ) -> bool {
         use std::collections::hash_map::Entry;
         let state = match self.map.entry(key) {
@@ -265,15 +278,15 @@ impl Keys {
             }
             KeyState::One { touch: old, .. } => {
                 let mut many = Box::new(Many::new(table));
-                many.add(*old, side_of(old.tx), false);
-                many.add(touch, side_of(touch.tx), false);
+                many.add(*old, side_of(old.tx), false, &precedes);
+                many.add(touch, side_of(touch.tx), false, &precedes);
                 *state = KeyState::Many(many);
                 self.busy += 1;
                 self.busy_touches += 1;
                 true
             }
             KeyState::Many(many) => {
-                let added = many.add(touch, side_of(touch.tx), known);
+                let added = many.add(touch, side_of(touch.tx), known, precedes);
                 if many.writes.len() > KEY_WRITES_MAX && many.writes_of.iter().all(|&of| of > 0) {
                     self.too_hot = Some(many.table);
                 }

@@ -65,7 +65,8 @@ impl Tracker {
                 break;
             }
             let (serial, id) = self.ages[at];
-            let idle = |tx: &&Tx| tx.serial == serial && tx.live == 0 && tx.holds == 0;
+            let idle =
+                |tx: &&Tx| tx.serial == serial && !tx.settled() && tx.live == 0 && tx.holds == 0;
             if self.txs.get(id).filter(idle).is_none() {
                 continue;
             }

@@ -7,6 +7,7 @@ mod graph;
 mod judge;
 mod key;
 mod memory;
+mod retire;
 mod settle;
 mod statement;
 mod steps;
@@ -52,6 +53,8 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    /// Which transactions may only go together.
+    ties: retire::Ties,
     /// Transactions that were let go before both logs showed them, for lack of memory.
     abandoned: Abandoned,
     /// The number of the next transaction.
@@ -83,6 +86,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            ties: retire::Ties::default(),
             abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
@@ -302,7 +306,11 @@ impl Tracker {
                         txs[other].origin
                     }
                 };
-                if all.touch(touched.key, touched.table, touch, known, side_of) {
+                let precedes = |one: TxId, other: TxId| {
+                    let (one, other) = (&txs[one], &txs[other]);
+                    one.origin == other.origin && one.before(other, one.origin)
+                };
+                if all.touch(touched.key, touched.table, touch, known, side_of, precedes) {
                     keys.push(touched.key);
                     live += 1;
                 }

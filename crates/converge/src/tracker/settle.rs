@@ -7,7 +7,7 @@ use super::{
     steps::{Parked, Steps},
     transaction::{Place, TxId, Waiter},
 };
-use crate::{Side, tracker::api::Output};
+use crate::Side;
 
 /// So far is followed what waits for what waits. Further ones find out by themselves.
 const HOPS_MAX: usize = 64;
@@ -230,32 +230,6 @@ impl Tracker {
                 steps.touching.remove(&key);
                 tx.live -= usize::from(self.keys.remove(key, node.tx, side));
             }
-        }
-    }
-
-    /// Lets a transaction go once nothing of it is open.
-    pub(super) fn try_retire(&mut self, id: TxId) {
-        let mut next = Some(id);
-        while let Some(id) = next.take() {
-            let done = |tx: &&super::transaction::Tx| tx.settled() && tx.live == 0 && tx.holds == 0;
-            if self.txs.get(id).filter(done).is_none() {
-                break;
-            }
-            let Some(tx) = self.txs.remove(id) else {
-                break;
-            };
-            self.image_bytes -= tx.image_bytes;
-            self.touches -= tx.keys.len();
-            if let Some(prepare) = tx.prepare
-                && let Some(prepared) = self.txs.get_mut(prepare)
-            {
-                prepared.holds -= 1;
-                next = Some(prepare);
-            }
-            self.outputs.push_back(Output::Retired(tx.gtid));
-        }
-        if !self.ddls.is_empty() {
-            self.end_ddls();
         }
     }
 

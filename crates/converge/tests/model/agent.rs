@@ -34,6 +34,10 @@ struct Open {
     /// What each shall be.
     wanted: Vec<Option<Row>>,
     mark: Mark,
+    /// How much of each log was known to the verdict.
+    said_at: [usize; 2],
+    /// The repair of one node, which the other may have got already.
+    own: Vec<Id>,
     /// The nodes that are still to be looked at.
     sides: Vec<Side>,
 }
@@ -61,8 +65,11 @@ pub(crate) struct Agent {
     started: Checkpoint,
     retired: BTreeSet<Id>,
     pub(crate) checkpoints: Vec<Checkpoint>,
-    queue: VecDeque<Output>,
+    /// What the tracker said, and how much of each log it knew then.
+    queue: VecDeque<(Output, [usize; 2])>,
     open: Option<Open>,
+    /// Where the logs ended when all was judged anew.
+    judged_at: Option<[usize; 2]>,
     /// What a node had executed when it was asked, and how long its log was then.
     asked: [Option<(usize, [u64; 2])>; 2],
     pub(crate) history: History,
@@ -85,6 +92,7 @@ impl Agent {
             checkpoints: vec![Checkpoint::default()],
             queue: VecDeque::new(),
             open: None,
+            judged_at: None,
             asked: [None; 2],
             history: History::default(),
             counts: Counts::default(),
@@ -103,7 +111,7 @@ impl Agent {
 
     /// Whether the next that the tracker said only says that a transaction is done with.
     pub(crate) fn can_retire(&self) -> bool {
-        self.open.is_none() && matches!(self.queue.front(), Some(Output::Retired(_)))
+        self.open.is_none() && matches!(self.queue.front(), Some((Output::Retired(_), _)))
     }
 
     /// How far it is and what it has in hand; not what its tracker keeps, which must follow from that.
@@ -180,12 +188,26 @@ impl Agent {
         while let Some(output) = self.tracker.next_output() {
             if let Output::Verdict(Verdict::Episode(episode)) = &output {
                 self.counts.episodes += 1;
-                self.history
-                    .check(pair, &self.wire, episode, &self.shadow)?;
+                let known = |side: Side, table: usize, id: i32| {
+                    (!self.left_out(pair, side, table, id))
+                        .then(|| self.shadow[side.index()].row(table, id))
+                };
+                self.history.check(pair, &self.wire, episode, known)?;
             }
-            self.queue.push_back(output);
+            self.queue.push_back((output, self.at));
         }
         Ok(())
+    }
+
+    /// Whether a transaction that was not read again, because it is in the checkpoint, wrote a row.
+    fn left_out(&self, pair: &Pair, side: Side, table: usize, id: i32) -> bool {
+        self.started.iter().any(|&it| {
+            let changes = pair.transactions[it].logged[side.index()].as_deref();
+            changes.unwrap_or_default().iter().any(|change| {
+                let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
+                change.table == table && ids.contains(&Some(id))
+            })
+        })
     }
 
     /// Killed, and started again from a checkpoint that it had written.
@@ -200,10 +222,15 @@ impl Agent {
     }
 
     /// Judges anew, with all that the logs have by now: what was judged is no longer what a node holds.
-    fn again(&mut self, pair: &Pair) -> Result<(), Violation> {
+    fn again(&mut self, pair: &Pair, why: &str) -> Result<(), Violation> {
         self.counts.again += 1;
+        let ends = [0, 1].map(|at| pair.nodes[at].log.len());
+        if self.judged_at == Some(ends) {
+            return Err(format!("judged again with nothing new, and in vain: {why}"));
+        }
         let last = self.checkpoints.last().cloned().unwrap_or_default();
         self.restart(pair, last);
+        self.judged_at = Some(ends);
         for side in Side::BOTH {
             while self.read(pair, side) {}
             self.ask(pair, side);
@@ -219,14 +246,14 @@ impl Agent {
         }
         match self.queue.pop_front() {
             None => return Ok(false),
-            Some(Output::Retired(gtid)) => {
+            Some((Output::Retired(gtid), _)) => {
                 self.retired.insert(pair.named(&gtid));
                 self.checkpoints.push(self.checkpoint(pair));
             }
-            Some(Output::Verdict(Verdict::Episode(episode))) => {
-                self.decide(pair, episode)?;
+            Some((Output::Verdict(Verdict::Episode(episode)), said_at)) => {
+                self.decide(pair, episode, said_at)?;
             }
-            Some(Output::Verdict(other)) => return Err(format!("unexpected: {other:?}")),
+            Some((Output::Verdict(other), _)) => return Err(format!("unexpected: {other:?}")),
         }
         Ok(true)
     }
@@ -245,7 +272,7 @@ impl Agent {
     }
 
     /// Replaces what the logs do not tell by what the nodes hold. `false` where that is not what was judged any more.
-    fn ask_for_unknown(&mut self, pair: &Pair, episode: &mut Episode) -> bool {
+    fn ask_for_unknown(&mut self, pair: &Pair, episode: &mut Episode, said_at: [usize; 2]) -> bool {
         let rows: Vec<_> = episode.rows.iter().map(|row| self.row_of(row)).collect();
         for side in Side::BOTH {
             let at = side.index();
@@ -257,21 +284,10 @@ impl Agent {
                 continue;
             }
             self.counts.unknown += 1;
-            let node = &pair.nodes[at];
-            let unread = &node.log[self.at[at]..];
-            let touched = unread.iter().any(|&id| {
-                let changes = pair.transactions[id].logged[at]
-                    .as_deref()
-                    .unwrap_or_default();
-                changes.iter().any(|change| {
-                    let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
-                    rows.iter()
-                        .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))
-                })
-            });
-            if touched {
+            if written_since(pair, side, said_at, &rows, &[]) {
                 return false;
             }
+            let node = &pair.nodes[at];
             for (row, &(table, id)) in episode.rows.iter_mut().zip(&rows) {
                 if matches!(row.held[at], Held::Unknown) {
                     row.held[at] = Held::Known(match node.state.row(table, id) {
@@ -291,9 +307,14 @@ impl Agent {
         )
     }
 
-    fn decide(&mut self, pair: &mut Pair, mut episode: Episode) -> Result<(), Violation> {
-        if !self.ask_for_unknown(pair, &mut episode) {
-            return self.again(pair);
+    fn decide(
+        &mut self,
+        pair: &mut Pair,
+        mut episode: Episode,
+        said_at: [usize; 2],
+    ) -> Result<(), Violation> {
+        if !self.ask_for_unknown(pair, &mut episode, said_at) {
+            return self.again(pair, "a row was written while it was read");
         }
         let judged: Vec<_> = episode
             .rows
@@ -332,6 +353,8 @@ impl Agent {
             judged,
             wanted,
             mark,
+            said_at,
+            own: Vec::new(),
             sides,
         });
         self.repair(pair)
@@ -346,22 +369,23 @@ impl Agent {
             self.open = None;
             return Ok(());
         };
+        if written_since(pair, side, open.said_at, &open.rows, &open.own) {
+            return self.again(pair, "a row was written since the verdict");
+        }
         let state = &pair.nodes[side.index()].state;
         let mut due = Vec::new();
         for ((&(table, id), wanted), judged) in open.rows.iter().zip(&open.wanted).zip(&open.judged)
         {
             let now = state.row(table, id);
+            if now != judged[side.index()] && (open.own.is_empty() || now != *wanted) {
+                let judged = judged[side.index()];
+                let why = format!("row {id} of t{table} on {side:?} is {now:?}, judged {judged:?}");
+                return self.again(pair, &why);
+            }
             if now == *wanted {
                 continue;
             }
-            if now != judged[side.index()] {
-                return self.again(pair);
-            }
-            due.push(Change {
-                table,
-                before: now,
-                after: *wanted,
-            });
+            due.push(Change::new(table, now, *wanted));
         }
         if due.is_empty() {
             return Ok(());
@@ -369,14 +393,48 @@ impl Agent {
         let mut state = state.clone();
         let Some(changes) = write(pair, &mut state, due) else {
             self.history.refused += 1;
-            return self.again(pair);
+            let why = format!("{side:?} refuses {:?} → {:?}", open.rows, open.wanted);
+            return self.again(pair, &why);
         };
         self.counts.repairs += 1;
         self.history.repaired(pair, side, &changes)?;
+        open.own.push(pair.transactions.len());
         let mark = open.mark;
         pair.repair(side, state, changes, mark);
         Ok(())
     }
+}
+
+/// Whether a node has executed something on these rows that was not known to a verdict: that its log did not have then, or
+/// that the log of its origin did not (a copy of which nothing was left does not tell what it would have done). What the
+/// node holds may look the same and still be another version, or one that its clients had not seen.
+fn written_since(
+    pair: &Pair,
+    side: Side,
+    said_at: [usize; 2],
+    rows: &[(usize, i32)],
+    own: &[Id],
+) -> bool {
+    let unknown = |side: Side| &pair.nodes[side.index()].log[said_at[side.index()]..];
+    let of_peer = unknown(side.peer()).iter().filter(|&&id| {
+        let it = &pair.transactions[id];
+        it.origin != side && it.place[side.index()].is_some()
+    });
+    let mut since = unknown(side)
+        .iter()
+        .chain(of_peer)
+        .filter(|id| !own.contains(id));
+    since.any(|&id| {
+        let transaction = &pair.transactions[id];
+        let copy = transaction.logged[side.index()]
+            .as_deref()
+            .unwrap_or_default();
+        copy.iter().chain(transaction.changes.iter()).any(|change| {
+            let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
+            rows.iter()
+                .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))
+        })
+    })
 }
 
 fn known(held: Held) -> Option<Row> {
@@ -421,6 +479,7 @@ fn write(pair: &Pair, state: &mut State, due: Vec<Change>) -> Option<Vec<Change>
     let mut split = false;
     while !left.is_empty() {
         left.sort_by_key(rank);
+        without_orphans(pair, &mut left);
         let before = left.len();
         left.retain(|change| {
             let done = state.change(&pair.schema, change).is_ok();
@@ -460,6 +519,20 @@ fn write(pair: &Pair, state: &mut State, due: Vec<Change>) -> Option<Vec<Change>
             .collect();
     }
     Some(made)
+}
+
+/// A row that goes while another takes over what children refer to is deleted without a look at them.
+fn without_orphans(pair: &Pair, due: &mut [Change]) {
+    let all = due.to_vec();
+    for change in due.iter_mut().filter(|change| change.after.is_none()) {
+        let Some((_, column)) = pair.schema[change.table].referenced else {
+            continue;
+        };
+        let value = |row: Option<Row>| row.and_then(|row| row[column]);
+        change.unchecked = all
+            .iter()
+            .any(|other| other.table == change.table && value(other.after) == value(change.before));
+    }
 }
 
 /// The pair of transactions of a conflict.

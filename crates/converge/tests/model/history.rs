@@ -8,7 +8,7 @@ use crate::{
     agent::{Agent, pair_of},
     node::Stamp,
     pair::{Flavour, Id, Pair},
-    schema::{Change, ID, PARENT, Row, State, VALUES},
+    schema::{Change, ID, PARENT, Row, VALUES},
     wire::{self, Wire},
 };
 
@@ -34,21 +34,21 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// What an episode says must be true.
+    /// What an episode says must be true. `known` says what a row is by all that was read, if all of it was.
     pub(crate) fn check(
         &self,
         pair: &Pair,
         wire: &Wire,
         episode: &Episode,
-        shadow: &[State; 2],
+        known: impl Fn(Side, usize, i32) -> Option<Option<Row>>,
     ) -> Result<(), Violation> {
         for row in &episode.rows {
             let (table, id) = (wire.place(&row.table), wire::decode(&row.key)[ID]);
             let id = id.ok_or("a row without its key")?;
             for side in Side::BOTH {
                 if let Held::Known(version) = &row.held[side.index()] {
-                    let (says, is) = (content(version), shadow[side.index()].row(table, id));
-                    if says != is {
+                    let (says, is) = (content(version), known(side, table, id));
+                    if is.is_some_and(|is| is != says) {
                         return Err(format!(
                             "row {id} of t{table} on {side:?} is said to be {says:?}, its log says {is:?}"
                         ));

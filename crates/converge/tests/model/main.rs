@@ -12,6 +12,7 @@
 mod agent;
 mod case;
 mod exhaustive;
+mod found;
 mod history;
 mod node;
 mod pair;
@@ -23,7 +24,7 @@ use std::cell::RefCell;
 
 use proptest::{
     strategy::Strategy,
-    test_runner::{Config, TestCaseError, TestRunner},
+    test_runner::{Config, TestCaseError, TestError, TestRunner},
 };
 
 use crate::{
@@ -61,9 +62,13 @@ fn check(
         with_a_person.borrow(),
         counts.borrow()
     );
-    if let Err(error) = result {
-        panic!("{error}");
+    if let Err(TestError::Fail(reason, case)) = &result {
+        println!("{reason}\n{:?}", case.shape);
+        for op in &case.ops {
+            println!("  {op:?}");
+        }
     }
+    assert!(result.is_ok(), "a promise was not kept, see above");
 }
 
 #[test]

@@ -84,11 +84,7 @@ pub(crate) fn intent(
                 row[value] = Some(if plain { 0 } else { number });
             }
             stamp.columns = [!plain; 2];
-            Change {
-                table: usize::from(table) % tables,
-                before: None,
-                after: Some(row),
-            }
+            Change::new(usize::from(table) % tables, None, Some(row))
         }
         Do::Update {
             table,
@@ -115,11 +111,7 @@ pub(crate) fn intent(
                 }
             }
             stamp.columns = set.values.map(|value| value && !set.plain);
-            Change {
-                table,
-                before: Some(before),
-                after: Some(row),
-            }
+            Change::new(table, Some(before), Some(row))
         }
         Do::Move { table, id, to } => {
             let table = usize::from(table) % tables;
@@ -128,19 +120,11 @@ pub(crate) fn intent(
             row[ID] = Some(i32::from(to));
             row[VALUES[0]] = Some(number);
             stamp.columns = [true, false];
-            Change {
-                table,
-                before: Some(before),
-                after: Some(row),
-            }
+            Change::new(table, Some(before), Some(row))
         }
         Do::Delete { table, id } => {
             let table = usize::from(table) % tables;
-            Change {
-                table,
-                before: Some(found(table, id)?),
-                after: None,
-            }
+            Change::new(table, Some(found(table, id)?), None)
         }
     };
     Ok((change, stamp))
@@ -162,7 +146,7 @@ pub(crate) fn apply(
     let mut logged = Vec::new();
     for change in changes {
         match (change.before, change.after) {
-            (None, Some(row)) => insert(flavour, state, schema, change.table, row, &mut logged),
+            (None, Some(row)) => insert(flavour, state, schema, (change, row), &mut logged),
             (Some(before), after) => {
                 let found = before[ID].and_then(|id| state.row(change.table, id));
                 if let Some(found) = found {
@@ -186,33 +170,25 @@ fn insert(
     flavour: Flavour,
     state: &mut State,
     schema: &[Table],
-    table: usize,
-    row: Row,
+    (inserted, row): (&Change, Row),
     logged: &mut Vec<Change>,
 ) {
+    let table = inserted.table;
     let definition = &schema[table];
     loop {
         let in_the_way = definition.duplicate(&state.tables[table], &row, None);
         let change = match in_the_way {
-            None => Change {
-                table,
-                before: None,
-                after: Some(row),
-            },
+            None => Change::new(table, None, Some(row)),
             Some((key, other))
                 if key + 1 == definition.unique.len() && definition.referenced.is_none() =>
             {
-                Change {
-                    table,
-                    before: Some(other),
-                    after: Some(row),
-                }
+                Change::new(table, Some(other), Some(row))
             }
-            Some((_, other)) => Change {
-                table,
-                before: Some(other),
-                after: None,
-            },
+            Some((_, other)) => Change::new(table, Some(other), None),
+        };
+        let change = Change {
+            unchecked: inserted.unchecked,
+            ..change
         };
         if change.before == change.after {
             return;

@@ -78,6 +78,19 @@ pub(crate) struct Change {
     pub(crate) table: usize,
     pub(crate) before: Option<Row>,
     pub(crate) after: Option<Row>,
+    /// Foreign keys are not checked: the session said so, and the log carries it to the peer.
+    pub(crate) unchecked: bool,
+}
+
+impl Change {
+    pub(crate) fn new(table: usize, before: Option<Row>, after: Option<Row>) -> Self {
+        Self {
+            table,
+            before,
+            after,
+            unchecked: false,
+        }
+    }
 }
 
 /// What one node holds.
@@ -132,6 +145,7 @@ impl State {
             table,
             before,
             after,
+            unchecked,
         } = *change;
         if let Some(after) = after {
             let own = before.and_then(|row| row[ID]);
@@ -142,7 +156,7 @@ impl State {
                 return Err(Refused::Duplicate);
             }
             let moved = before.is_none_or(|row| row[PARENT] != after[PARENT]);
-            if moved && self.parent_is_missing(schema, table, &after) {
+            if moved && !unchecked && self.parent_is_missing(schema, table, &after) {
                 return Err(Refused::NoParent);
             }
         }
@@ -152,7 +166,7 @@ impl State {
                     .referenced
                     .is_none_or(|(_, column)| after[column] == before[column])
             });
-            if !kept && self.has_children(schema, table, &before) {
+            if !kept && !unchecked && self.has_children(schema, table, &before) {
                 return Err(Refused::Referenced);
             }
         }

@@ -154,11 +154,7 @@ impl Wire {
         if transaction.repair.is_some() {
             let mut row: Row = [None; WIDTH];
             row[0] = i32::try_from(id).ok();
-            let change = Change {
-                table: 0,
-                before: None,
-                after: Some(row),
-            };
+            let change = Change::new(0, None, Some(row));
             changes.push(self.rows(&self.history, &[change]));
         }
         binlog::Transaction {
