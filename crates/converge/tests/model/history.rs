@@ -129,12 +129,13 @@ impl History {
             }
         }
         for write in &episode.writes {
-            if let Some((row, image)) = &write.before {
-                if write.after.as_ref().is_none_or(|(after, _)| after != row) {
-                    let table = wire.place(&episode.rows[*row].table);
-                    let id = wire::decode(image)[ID].expect("a primary key");
-                    self.deletes.insert((pair.named(&write.gtid), table, id));
-                }
+            let Some((row, image)) = &write.before else {
+                continue;
+            };
+            if write.after.as_ref().is_none_or(|(after, _)| after != row) {
+                let table = wire.place(&episode.rows[*row].table);
+                let id = wire::decode(image)[ID].expect("a primary key");
+                self.deletes.insert((pair.named(&write.gtid), table, id));
             }
         }
     }
