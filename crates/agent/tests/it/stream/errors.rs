@@ -12,7 +12,8 @@ use twinlog_server::{
 use twinlog_testbed::{Server, ServerKind, ServerOptions, TestDir, wait_until};
 
 use super::support::{
-    DEADLINE, Reading, kill_dumps, flavour, from_here, insert, log_end, logged, numbers, on_each_server, start,
+    DEADLINE, Reading, flavour, from_here, insert, kill_dumps, log_end, logged, numbers,
+    on_each_server, start,
 };
 
 on_each_server!(purged, not_let_in, a_log_that_was_reset);
@@ -158,7 +159,7 @@ async fn tls() {
             name: "a".into(),
             sans: vec!["127.0.0.1".into()],
         };
-        let made = certs::ensure(&keys, &[names]).unwrap();
+        let made = certs::ensure(keys.path(), &[names]).unwrap();
         let [ca, cert, key] = made[0].files.all();
         for file in [cert, key] {
             // The server may run as another user.
@@ -182,7 +183,9 @@ async fn tls() {
             options.endpoint.tls = tls;
             Reading::begin(options)
         };
-        let checked = |ca: &Path| ClientTls::Required { ca: Some(ca.to_owned()) };
+        let checked = |ca: &Path| ClientTls::Required {
+            ca: Some(ca.to_owned()),
+        };
         insert(&server, 0..3, 1_000_000).await;
         for tls in [ClientTls::Required { ca: None }, checked(ca)] {
             let mut reading = read("127.0.0.1", tls);
@@ -190,10 +193,13 @@ async fn tls() {
             assert_eq!(reading.ids, numbers(0..3), "{kind}");
         }
         let error = read("127.0.0.1", ClientTls::Off).failure().await;
-        assert!(matches!(error, Error::Denied { code: 1045, .. }), "{kind}: {error}");
+        assert!(
+            matches!(error, Error::Denied { code: 1045, .. }),
+            "{kind}: {error}"
+        );
         // Another name than the certificate's, another authority, and no authority at all.
         let stranger = TestDir::new();
-        let strangers = certs::ensure(&stranger, &[]).unwrap();
+        let strangers = certs::ensure(stranger.path(), &[]).unwrap();
         assert!(strangers.is_empty());
         for (host, ca) in [
             ("localhost", ca.to_owned()),
