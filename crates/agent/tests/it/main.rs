@@ -1,5 +1,3 @@
 //! The agent's parts on real servers.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
-
 mod stream;

@@ -50,7 +50,7 @@ async fn purged(kind: ServerKind) {
     // What was purged and read is not missed.
     let mut reading = Reading::begin(from_here(&server, logged(&server).await));
     insert(&server, 4..5, 0).await;
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(4..5));
 }
 
@@ -87,7 +87,7 @@ async fn not_let_in(kind: ServerKind) {
     ] {
         let mut options = options("Right one 1");
         options.endpoint.address = address;
-        Reading::begin(options).to_end(&server).await;
+        Reading::begin(options).catch_up(&server).await;
     }
 }
 
@@ -95,7 +95,7 @@ async fn a_log_that_was_reset(kind: ServerKind) {
     let server = start(kind, &[]).await;
     insert(&server, 0..3, 0).await;
     let mut reading = Reading::begin(from_here(&server, logged(&server).await));
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     let reset = if kind == ServerKind::MySql97 {
         "RESET BINARY LOGS AND GTIDS"
     } else {
@@ -189,7 +189,7 @@ async fn tls() {
         insert(&server, 0..3, 1_000_000).await;
         for tls in [ClientTls::Required { ca: None }, checked(ca)] {
             let mut reading = read("127.0.0.1", tls);
-            reading.to_end(&server).await;
+            reading.catch_up(&server).await;
             assert_eq!(reading.ids, numbers(0..3), "{kind}");
         }
         let error = read("127.0.0.1", ClientTls::Off).failure().await;

@@ -12,8 +12,8 @@ use std::{
 use twinlog_testbed::{ServerKind, wait_until};
 
 use super::support::{
-    DEADLINE, Reading, from_here, insert, kill_dumps, logged, numbers, on_each_server, options,
-    start,
+    DEADLINE, Reading, dumps, from_here, insert, kill_dumps, logged, numbers, on_each_server,
+    options, start,
 };
 
 on_each_server!(
@@ -46,7 +46,7 @@ async fn killed_again_and_again(kind: ServerKind) {
         .await;
     writer.await.expect("written");
     killer.await.expect("killed");
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(0..300));
     assert!(!reading.causes.is_empty());
 }
@@ -71,7 +71,7 @@ async fn a_server_that_restarts(kind: ServerKind) {
         .await;
     server.restart(&options(kind, &[])).await;
     insert(&server, 12..15, 10).await;
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(0..15));
 }
 
@@ -100,13 +100,11 @@ async fn a_consumer_that_stalls(kind: ServerKind) {
     // While nobody reads, the server ends the connection.
     kill_dumps(&server).await;
     wait_until(DEADLINE, "the dump's end", async || {
-        let sql =
-            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
-        (server.query_one::<u64>(sql).await == 0).then_some(())
+        dumps(&server).await.is_empty().then_some(())
     })
     .await;
     reading.kept = None;
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(0..ROWS));
 }
 
@@ -120,7 +118,7 @@ async fn no_heartbeat() {
         options.silence_max = Duration::from_secs(2);
         let mut reading = Reading::begin(options);
         // It sends nothing but heartbeats for longer than it may be silent.
-        reading.to_end(&server).await;
+        reading.catch_up(&server).await;
         let quiet = tokio::time::timeout(
             Duration::from_secs(3),
             reading.until("an end", |reading| !reading.causes.is_empty()),
@@ -133,7 +131,7 @@ async fn no_heartbeat() {
         assert_eq!(reading.causes[0], "no sign of life for 2 s", "{kind}");
         server.resume();
         insert(&server, 0..3, 0).await;
-        reading.to_end(&server).await;
+        reading.catch_up(&server).await;
         assert_eq!(reading.ids, numbers(0..3), "{kind}");
     }
 }
@@ -153,7 +151,7 @@ async fn two_readers() {
             .collect();
         insert(&server, 0..3, 0).await;
         for reading in &mut readings {
-            reading.to_end(&server).await;
+            reading.catch_up(&server).await;
         }
         insert(&server, 3..6, 0).await;
         let ids: Vec<mysql_async::Row> = server
@@ -166,7 +164,7 @@ async fn two_readers() {
         let ids: HashSet<u64> = ids.iter().filter_map(|row| row.get(0)).collect();
         assert_eq!(ids.len(), 2, "{kind}");
         for mut reading in readings {
-            reading.to_end(&server).await;
+            reading.catch_up(&server).await;
             assert_eq!(
                 (reading.ids, reading.causes.len()),
                 (numbers(0..6), 0),

@@ -28,7 +28,7 @@ async fn where_another_ended(kind: ServerKind) {
                     .until("a connection", |reading| reading.connected == 1)
                     .await
             }
-            _ => reading.to_end(&server).await,
+            _ => reading.catch_up(&server).await,
         }
         read.append(&mut reading.ids);
         from = reading.stop().await;
@@ -38,7 +38,7 @@ async fn where_another_ended(kind: ServerKind) {
     }
     assert_eq!(read, numbers(0..40));
     let mut reading = Reading::begin(from_here(&server, from));
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(0..0));
 }
 
@@ -57,7 +57,7 @@ async fn with_tags() {
     server.exec(&tagged(3, "other")).await;
     insert(&server, 4..5, 0).await;
     let mut reading = Reading::begin(from_here(&server, from));
-    reading.to_end(&server).await;
+    reading.catch_up(&server).await;
     assert_eq!(reading.ids, numbers(2..5));
 }
 
@@ -68,31 +68,22 @@ async fn after_what_is_in_no_log() {
     for kind in [ServerKind::MariaDb1011, ServerKind::MariaDb118] {
         let server = start(kind, &[]).await;
         apply(&server, 9, 100).await;
-        server.exec("SET GLOBAL gtid_slave_pos = '2-8-12'").await;
         insert(&server, 0..3, 0).await;
-        let from = GtidSet::parse(
-            flavour(kind),
-            &format!(
-                "{},2-8-10",
-                logged(&server)
-                    .await
-                    .to_string()
-                    .split(',')
-                    .next()
-                    .expect("domain 1")
-            ),
-        )
-        .expect("a position");
+        let own = logged(&server).await.to_string();
+        let own = own.split(',').next().expect("domain 1").to_owned();
+        let applied = |sequence: u64| format!("SET GLOBAL gtid_slave_pos = '{own},2-8-{sequence}'");
+        server.exec(&applied(12)).await;
+        let from = GtidSet::parse(flavour(kind), &format!("{own},2-8-10")).unwrap();
         apply(&server, 13, 101).await;
         let mut reading = Reading::begin(from_here(&server, from));
-        reading.to_end(&server).await;
+        reading.catch_up(&server).await;
         assert_eq!(reading.ids, [101], "{kind}");
         // Beyond the end of the log, where the applier is.
-        server.exec("SET GLOBAL gtid_slave_pos = '2-8-20'").await;
+        server.exec(&applied(20)).await;
         let from = reading.stop().await.to_string().replace("2-8-13", "2-8-20");
-        let from = GtidSet::parse(flavour(kind), &from).expect("a position");
+        let from = GtidSet::parse(flavour(kind), &from).unwrap();
         let mut reading = Reading::begin(from_here(&server, from));
-        reading.to_end(&server).await;
+        reading.catch_up(&server).await;
         apply(&server, 21, 102).await;
         let end = log_end(&server).await;
         reading

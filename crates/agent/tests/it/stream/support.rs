@@ -188,7 +188,7 @@ impl Reading {
     }
 
     /// Reads all that is in the log now.
-    pub(crate) async fn to_end(&mut self, server: &Server) {
+    pub(crate) async fn catch_up(&mut self, server: &Server) {
         let end = log_end(server).await;
         self.until("the end of the log", |reading| {
             reading.stream.read_up_to().has_position(&end)
@@ -216,22 +216,35 @@ impl Reading {
     }
 }
 
-/// The number in the first `<…>` of an image.
+/// The number in `<…>` of an image.
 fn id_in(bytes: &[u8]) -> Option<u32> {
-    let mut parts = bytes.split(|&byte| byte == b'<').skip(1);
-    let digits = parts.next()?.split(|&byte| byte == b'>').next()?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    // An id's own byte may be a `<` too.
+    bytes.split(|&byte| byte == b'<').skip(1).find_map(|part| {
+        let (digits, _) = std::str::from_utf8(part.get(..part.len().min(12))?)
+            .ok()?
+            .split_once('>')?;
+        digits.parse().ok()
+    })
 }
 
 pub(crate) fn numbers(ids: std::ops::Range<u32>) -> Vec<u32> {
     ids.collect()
 }
 
+/// The server's side of every stream. (A query of the information schema makes MySQL 5.6 write a temporary file.)
+pub(crate) async fn dumps(server: &Server) -> Vec<u64> {
+    let rows: Vec<mysql_async::Row> = server.query("SHOW PROCESSLIST").await;
+    let dumps = rows.into_iter().filter(|row| {
+        let command: Option<String> = row.get("Command");
+        command.is_some_and(|command| command.starts_with("Binlog Dump"))
+    });
+    dumps.filter_map(|row| row.get("Id")).collect()
+}
+
 /// Ends the server's side of every stream, as `KILL` by an operator would.
 pub(crate) async fn kill_dumps(server: &Server) {
-    let sql = "SELECT CAST(ID AS UNSIGNED) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
-    for id in server.query::<u64>(sql).await {
-        use mysql_async::prelude::Queryable;
+    use mysql_async::prelude::Queryable;
+    for id in dumps(server).await {
         // It may have ended by itself.
         let _ = server.conn().await.query_drop(format!("KILL {id}")).await;
     }
