@@ -78,7 +78,8 @@ async fn a_server_that_restarts(kind: ServerKind) {
 /// The reader stops reading when what is out reaches its bound, whatever the server thinks of that, and goes on after.
 async fn a_consumer_that_stalls(kind: ServerKind) {
     const ROWS: u32 = 200;
-    let server = start(kind, &["max-allowed-packet = 16M"]).await;
+    // The reader asks for more patience than that.
+    let server = start(kind, &["max-allowed-packet = 16M", "net-write-timeout = 1"]).await;
     let mut options = from_here(&server, logged(&server).await);
     options.in_flight_bytes_max = 3 << 20;
     let mut reading = Reading::begin(options);
@@ -89,7 +90,7 @@ async fn a_consumer_that_stalls(kind: ServerKind) {
         .until("what may be out", |reading| reading.ids.len() == 15)
         .await;
     let more = tokio::time::timeout(
-        Duration::from_secs(1),
+        Duration::from_secs(3),
         reading.until("more", |reading| reading.ids.len() > 15),
     );
     assert!(
@@ -97,6 +98,7 @@ async fn a_consumer_that_stalls(kind: ServerKind) {
         "more than {} is out",
         reading.ids.len()
     );
+    assert_eq!(dumps(&server).await.len(), 1);
     // While nobody reads, the server ends the connection.
     kill_dumps(&server).await;
     wait_until(DEADLINE, "the dump's end", async || {
