@@ -1,3 +1,10 @@
 //! The long-running part: watches both logs, and ends what makes the two nodes differ.
 
+pub mod gtids;
+pub mod history;
+pub mod resolve;
+pub mod row;
+pub mod run;
+pub mod settled;
 pub mod stream;
+pub mod watch;

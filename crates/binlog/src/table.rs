@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::width::Width;
+
 /// The table of some rows: the TABLE_MAP event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
@@ -18,6 +20,8 @@ pub struct Table {
     pub primary_key: Vec<usize>,
     /// A hash of the columns' types and metadata: two images with the same layout can be compared byte by byte.
     pub layout: u64,
+    /// How long each column's values are, for [`Rows::changes`](crate::Rows::changes).
+    widths: Box<[Width]>,
 }
 
 impl Table {
@@ -35,9 +39,22 @@ impl Table {
             database,
             name,
             layout: layout(&columns),
+            widths: columns.iter().map(Width::of).collect(),
             columns,
             primary_key,
         }
+    }
+
+    /// A width per column.
+    #[inline]
+    pub(crate) fn widths(&self) -> &[Width] {
+        &self.widths
+    }
+
+    /// A column by its name; by its position from 1 where the log has no names.
+    pub(crate) fn column_label(&self, position: usize) -> String {
+        let name = self.columns.get(position).and_then(|it| it.name.as_deref());
+        name.map_or_else(|| (position + 1).to_string(), str::to_owned)
     }
 }
 
@@ -103,7 +120,9 @@ pub enum ColumnType {
     Decimal,
     Year,
     Date,
-    /// TIME, DATETIME and TIMESTAMP of before 5.6.4: tables that were never rebuilt still have them.
+    /// TIME, DATETIME and TIMESTAMP of before 5.6.4: tables that were never rebuilt still have them. MariaDB 5.3 had such
+    /// ones with a fraction too (`time(3) /* mariadb-5.3 */` in `information_schema`): the log does not tell how many
+    /// bytes they have, so that nobody can decode rows with them, mariadb-binlog neither.
     OldTime,
     OldDateTime,
     OldTimestamp,
@@ -123,4 +142,16 @@ pub enum ColumnType {
     Json,
     Geometry,
     Vector,
+}
+
+impl ColumnType {
+    /// Whether equal values always have equal bytes. Not so where the server keeps what it was given in a form of its
+    /// own choice: JSON (a partial update leaves gaps), and what zlib has compressed.
+    #[must_use]
+    pub fn is_canonical(self) -> bool {
+        !matches!(
+            self,
+            Self::Json | Self::VarCharCompressed | Self::BlobCompressed
+        )
+    }
 }

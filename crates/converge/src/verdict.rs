@@ -1,8 +1,10 @@
 //! What the tracker says.
 
+use std::sync::Arc;
+
 use twinlog_binlog::{CommitTime, Gtid, OwnedImage};
 
-use crate::{Side, TableName};
+use crate::{Side, TableKeys, TableName};
 
 /// Something seen in both logs.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Conflict {
 pub struct EpisodeRow {
     /// Its table.
     pub table: TableName,
+    /// The table's keys, the first of which names the row.
+    pub keys: Arc<TableKeys>,
     /// An image that has the columns of the row's own key as this row has them: to name it, also where it is gone.
     pub key: OwnedImage,
     /// What it was before the episode; `None` where no log says.
@@ -95,13 +99,12 @@ pub struct Write {
     /// Whether twinlog made it: a repair yields to whatever a client wrote meanwhile.
     pub repair: bool,
     /// The writes of the other side (indices into [`Episode::writes`]) that it had not seen, that had not seen it, and
-    /// that touch a common key.
+    /// that touch a common key, with it or with a write that it builds on. A TRUNCATE or DROP is one write per row.
     pub against: Vec<usize>,
     /// The earlier writes of its own side (indices) that it builds on: they touch a common key.
     pub after_writes: Vec<usize>,
 }
 
-/// A text for logs and names: `database.table` of the first row.
 impl Episode {
     /// The tables of its rows, each once.
     #[must_use]
@@ -112,10 +115,14 @@ impl Episode {
         tables
     }
 
+    /// Whether the policy has something to choose from: writes that had not seen each other.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.writes.iter().any(|write| !write.against.is_empty())
+    }
+
     /// Whether both sides wrote a common key unseen.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         !self.conflicts.is_empty()
     }
 }
-

@@ -49,6 +49,8 @@ pub struct NodeFacts {
     pub server: Result<ServerFacts, Silence>,
     /// twinlog's accounts on it.
     pub accounts: Vec<AccountFacts>,
+    /// The tables in twinlog's own schema.
+    pub own_tables: Vec<String>,
     /// Whether the agent's account lets twinlog in with the password it knows.
     pub agent_login: bool,
     /// Where its log stood when it became a node of the pair.
@@ -206,6 +208,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         runtime,
         server: Err(silence),
         accounts: Vec::new(),
+        own_tables: Vec::new(),
         agent_login: false,
         origin: None,
     };
@@ -213,15 +216,16 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         return silent(runtime, Silence::NotRunning);
     }
     match observe_server(site, node).await {
-        Ok((server, accounts, origin)) => {
+        Ok(told) => {
             let agent_login = can_log_in(site, node).await;
             NodeFacts {
                 name: node.name.clone(),
                 runtime,
-                server: Ok(server),
-                accounts,
+                server: Ok(told.server),
+                accounts: told.accounts,
+                own_tables: told.own_tables,
                 agent_login,
-                origin,
+                origin: told.origin,
             }
         }
         Err(_) if matches!(runtime, RuntimeFacts::Process(_)) && !listens(site, node) => {
@@ -236,10 +240,15 @@ pub(crate) fn listens(site: &Site, node: &Node) -> bool {
     std::os::unix::net::UnixStream::connect(site.paths(node).socket()).is_ok()
 }
 
-async fn observe_server(
-    site: &Site,
-    node: &Node,
-) -> Result<(ServerFacts, Vec<AccountFacts>, Option<Origin>), ConnError> {
+/// What a server told.
+struct Told {
+    server: ServerFacts,
+    accounts: Vec<AccountFacts>,
+    own_tables: Vec<String>,
+    origin: Option<Origin>,
+}
+
+async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
     let mut conn = site.connect(node, Login::Admin, ANSWER_TIMEOUT).await?;
     let server = ServerFacts::read(&mut conn).await?;
     let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
@@ -250,8 +259,14 @@ async fn observe_server(
     } else {
         None
     };
+    let own_tables = facts::read_own_tables(&mut conn).await?;
     conn.close().await;
-    Ok((server, accounts, origin))
+    Ok(Told {
+        server,
+        accounts,
+        own_tables,
+        origin,
+    })
 }
 
 async fn can_log_in(site: &Site, node: &Node) -> bool {

@@ -56,19 +56,6 @@ pub struct Origin {
     pub secrets_id: String,
 }
 
-/// The tables twinlog keeps in each server. `node` never leaves the server; `canary` is what the proof sends across.
-pub const TABLES: [&str; 3] = [
-    "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8mb4",
-    "CREATE TABLE IF NOT EXISTS `twinlog`.`node` (\
-     `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `pair_id` VARCHAR(64) NOT NULL, `node` VARCHAR(64) NOT NULL, \
-     `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
-     `sameness` VARCHAR(16) NOT NULL, `secrets_id` VARCHAR(64) NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
-     COMMENT='which node of which twinlog pair this server is; not replicated'",
-    "CREATE TABLE IF NOT EXISTS `twinlog`.`canary` (\
-     `node` VARCHAR(64) NOT NULL PRIMARY KEY, `token` VARCHAR(64) NOT NULL, `written_at` VARCHAR(32) NOT NULL) \
-     ENGINE=InnoDB CHARACTER SET utf8mb4 COMMENT='twinlog writes here to prove that replication works'",
-];
-
 impl Origin {
     /// That of a node that twinlog is about to make: before its first change, in a log that has no name yet.
     pub fn of_birth() -> Self {

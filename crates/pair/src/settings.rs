@@ -1,7 +1,7 @@
 //! The server settings that a dual primary needs, each with its reason: what `my.cnf` gets, what an external server
 //! is asked to set, and what `doctor` holds a server against.
 
-use twinlog_server::dialect::Dialect;
+use twinlog_server::{dialect::Dialect, facts::ServerFacts};
 
 use crate::config::{Config, Filter, Mode, Node, Runtime, Writes};
 
@@ -120,6 +120,12 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
             "logs column names and signs, without which values decode wrongly",
         ),
         wish(
+            "binlog_row_value_options",
+            "",
+            Required,
+            "logs changed JSON values whole: from a part of one nobody can tell the value",
+        ),
+        wish(
             "binlog_checksum",
             "CRC32",
             Advised,
@@ -227,6 +233,15 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
             Advised,
             "commits in the source's order, so that both logs can be compared",
         ),
+        exec_mode(config),
+        // MariaDB's default turns a CREATE TABLE that comes from the peer into CREATE OR REPLACE: where both nodes made a
+        // table of one name, both lose its rows without a word.
+        wish(
+            "slave_ddl_exec_mode",
+            "STRICT",
+            Advised,
+            "a CREATE TABLE from the peer never replaces a table, and its rows, that this node made itself",
+        ),
         Wish(
             "replica_net_timeout",
             NET_TIMEOUT_S.to_string(),
@@ -262,6 +277,67 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
         }
     }
     wishes
+}
+
+/// How the applier takes a row that is not as it was on the source. Changing it acts at once on a running applier (tried
+/// on MySQL 5.6 and 9.7, MariaDB 10.11).
+fn exec_mode(config: &Config) -> Wish {
+    let (value, reason) = match (config.conflicts.is_active(), config.replication.mode) {
+        (true, Mode::Gtid) => (
+            "IDEMPOTENT",
+            "a conflict policy is set: the applier goes on past a row that both nodes wrote, and `twinlog run` repairs it",
+        ),
+        (true, Mode::Position) => (
+            "STRICT",
+            "the applier stops at a row that both nodes wrote: without GTIDs `twinlog run` cannot repair it",
+        ),
+        (false, _) => (
+            "STRICT",
+            "policy \"manual\": the applier stops at a row that is missing or in the way, as nothing would repair it",
+        ),
+    };
+    Wish("replica_exec_mode", value.into(), Need::Required, reason)
+}
+
+/// Settings that act on everything at once when they are set at run time: no connection keeps a value of its own. For
+/// these a server whose option file changes need not be restarted.
+const AT_ONCE: [&str; 2] = ["replica_exec_mode", "slave_ddl_exec_mode"];
+
+/// Whether a running server lacks nothing of its new option file but what can be set without a restart. `started` is
+/// the file it was started with; remarks do not matter.
+pub fn without_restart(
+    started: &str,
+    text: &str,
+    settings: &[Setting],
+    server: Option<&ServerFacts>,
+) -> bool {
+    let [old, new] = [started, text].map(options_of);
+    let stays = |name: &str| new.iter().any(|(kept, _)| *kept == name);
+    let is_known = |(name, value): &(&str, &str)| {
+        old.contains(&(*name, *value))
+            || settings
+                .iter()
+                .filter(|setting| setting.name == *name)
+                .any(|setting| {
+                    AT_ONCE.contains(&setting.key.as_str())
+                        || server
+                            .and_then(|server| server.named(name))
+                            .is_some_and(|actual| same_value(&setting.value, actual))
+                })
+    };
+    old.iter().all(|(name, _)| stays(name)) && new.iter().all(is_known)
+}
+
+/// The lines of an option file that a server reads: name and value.
+fn options_of(text: &str) -> Vec<(&str, &str)> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            (name.trim(), value.trim())
+        })
+        .collect()
 }
 
 /// Whether a server's value means what a setting asks for: `ON` is `1`, and case does not matter.
@@ -320,78 +396,4 @@ pub fn starts_read_only(config: &Config, node: &Node) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use twinlog_server::version::{Flavour, Version};
-
-    use super::*;
-    use crate::config::OptionValue;
-
-    fn dialect(flavour: Flavour, major: u16, minor: u16, patch: u16) -> Dialect {
-        Dialect::of(&Version {
-            flavour,
-            major,
-            minor,
-            patch,
-        })
-        .expect("supported")
-    }
-
-    fn shown(config: &Config, dialect: &Dialect) -> String {
-        desired(config, 1, 2, dialect)
-            .iter()
-            .map(|s| format!("{} = {}\n", s.name, s.value))
-            .collect()
-    }
-
-    #[test]
-    fn each_version_gets_its_own_names() {
-        let config = Config::local(Path::new("/x"), "shop");
-        let all: String = [
-            dialect(Flavour::MySql, 5, 6, 24),
-            dialect(Flavour::MySql, 5, 7, 44),
-            dialect(Flavour::MySql, 8, 0, 20),
-            dialect(Flavour::MySql, 8, 4, 0),
-            dialect(Flavour::MySql, 9, 7, 4),
-            dialect(Flavour::MariaDb, 10, 5, 10),
-            dialect(Flavour::MariaDb, 11, 8, 6),
-        ]
-        .iter()
-        .map(|dialect| format!("== {}\n{}", dialect.version(), shown(&config, dialect)))
-        .collect();
-        insta::assert_snapshot!(all);
-    }
-
-    #[test]
-    fn the_users_own_option_wins_and_says_so() {
-        let mut config = Config::local(Path::new("/x"), "shop");
-        config
-            .server
-            .options
-            .insert("sync_binlog".into(), OptionValue::Integer(0));
-        let settings = desired(&config, 0, 1, &dialect(Flavour::MySql, 9, 7, 4));
-        let own = settings
-            .iter()
-            .find(|setting| setting.key == "sync_binlog")
-            .expect("there");
-        assert_eq!(own.value, "0");
-        assert!(
-            own.reason.starts_with("your option (twinlog would set 1"),
-            "{}",
-            own.reason
-        );
-    }
-
-    #[test]
-    fn values_compare_by_meaning() {
-        assert!(same_value("ON", "1"));
-        assert!(same_value("row", "ROW"));
-        assert!(!same_value("ON", "OFF_PERMISSIVE"));
-    }
-
-    #[test]
-    fn wildcards_in_a_database_name_are_escaped() {
-        assert_eq!(wild_table_pattern("a_b%"), "a\\_b\\%.%");
-    }
-}
+mod tests;

@@ -441,7 +441,9 @@ fn options(endpoint: &Endpoint) -> OptsBuilder {
         // 4.0 and older hash: no server that twinlog supports needs it, and it gives the password away.
         .secure_auth(true)
         .stmt_cache_size(0)
-        .connect_attribute("program_name", "twinlog");
+        .connect_attribute("program_name", "twinlog")
+        // Who is told that someone holds a lock can be told which process that is.
+        .connect_attribute("_pid", std::process::id().to_string());
     let builder = match &endpoint.address {
         Address::Socket(path) => builder.socket(Some(path.to_string_lossy())),
         Address::Tcp(host, port) => builder.ip_or_hostname(host.clone()).tcp_port(*port),

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use twinlog_binlog::{Gtid, Transaction};
-use twinlog_server::{
-    facts::Coordinates,
-    gtid::{GtidSet, MariaDbGtid},
-};
-use uuid::Uuid;
+use twinlog_binlog::Transaction;
+use twinlog_server::{facts::Coordinates, gtid::GtidSet};
+
+use crate::gtids;
 
 /// What of a log has been handed over: all of it up to a place, and these transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,43 +60,8 @@ impl ReadUpTo {
     pub(super) fn take(&mut self, transaction: &Transaction) {
         self.pass(&transaction.file, transaction.end);
         if let Some(gtid) = &transaction.gtid {
-            add(&mut self.gtids, gtid);
+            gtids::add(&mut self.gtids, gtid);
         }
-    }
-}
-
-/// Adds a transaction to what was read. A GTID of the other flavour, which no log has, is left out.
-pub(super) fn add(gtids: &mut GtidSet, gtid: &Gtid) {
-    match (gtids, gtid) {
-        (
-            GtidSet::MySql(set),
-            Gtid::MySql {
-                uuid,
-                tag,
-                sequence,
-            },
-        ) => {
-            set.add(
-                Uuid::from_bytes(*uuid),
-                tag.as_deref().unwrap_or_default(),
-                *sequence,
-            );
-        }
-        (
-            GtidSet::MariaDb(position),
-            &Gtid::MariaDb {
-                domain,
-                server_id,
-                sequence,
-            },
-        ) => {
-            position.set(MariaDbGtid {
-                domain,
-                server: server_id,
-                sequence,
-            });
-        }
-        (GtidSet::MySql(_), Gtid::MariaDb { .. }) | (GtidSet::MariaDb(_), Gtid::MySql { .. }) => {}
     }
 }
 
@@ -131,31 +94,5 @@ mod tests {
         assert_eq!(read.place(), place("log.1000000", 4));
         assert!(read.has_position(&place("log.999999", 701)));
         assert!(!read.has_position(&place("log.1000000", 5)));
-    }
-
-    #[test]
-    fn transactions_are_added() {
-        let mut set = GtidSet::parse(Flavour::MariaDb, "1-1-4").expect("a position");
-        add(
-            &mut set,
-            &Gtid::MariaDb {
-                domain: 1,
-                server_id: 1,
-                sequence: 6,
-            },
-        );
-        assert_eq!(set.to_string(), "1-1-6");
-        let mut set = GtidSet::parse(Flavour::MySql, "").expect("empty");
-        for (tag, sequence) in [(None, 1), (Some("t".into()), 1), (None, 2)] {
-            add(
-                &mut set,
-                &Gtid::MySql {
-                    uuid: [0; 16],
-                    tag,
-                    sequence,
-                },
-            );
-        }
-        assert_eq!(set.to_string(), format!("{}:1-2:t:1", Uuid::nil()));
     }
 }

@@ -11,13 +11,14 @@ use tokio::{
 use twinlog_binlog::{Decoder, Output, Transaction};
 use twinlog_server::{facts::Coordinates, gtid::GtidSet, version::Flavour};
 
+use crate::gtids;
+
 use super::{
     Connected, Error, Interruption, Item, Options, Permit, Received, Reconnecting, SEARCH_MAX,
     SETUP_MAX, backoff,
     error::{End, Place, judge},
     identity::Identity,
     lag::Lag,
-    read_up_to::add,
     request::request,
     source::{Clock, Source, purged_on_mariadb},
     wire::{self, Dump, ServerError, Wire},
@@ -322,7 +323,7 @@ impl Reader {
             permit: Permit { _bytes: permit },
         }))
         .await?;
-        add(&mut self.read, &gtid);
+        gtids::add(&mut self.read, &gtid);
         Ok(())
     }
 

@@ -77,6 +77,7 @@ mod options;
 mod read;
 mod size;
 mod table;
+mod table_policy;
 #[cfg(test)]
 mod tests;
 mod values;

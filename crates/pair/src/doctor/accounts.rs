@@ -75,18 +75,24 @@ fn missing_privileges(scene: &Scene) -> Vec<Hit> {
     if !scene.founded {
         return Vec::new();
     }
+    let databases = scene.databases();
     scene
         .live()
         .filter(|(_, _, live)| live.facts.membership.is_some())
         .flat_map(|(_, subject, live)| {
             Account::ALL
                 .into_iter()
-                .filter_map(move |account| lacking(subject, live, account))
+                .filter_map(move |account| lacking(subject, live, account, databases))
         })
         .collect()
 }
 
-fn lacking(subject: &Subject, live: &Live, account: Account) -> Option<Hit> {
+fn lacking(
+    subject: &Subject,
+    live: &Live,
+    account: Account,
+    databases: Option<&[String]>,
+) -> Option<Hit> {
     let user = account.user();
     let seen = match live.accounts.iter().find(|found| found.user == user) {
         None => "it does not exist".to_owned(),
@@ -94,7 +100,7 @@ fn lacking(subject: &Subject, live: &Live, account: Account) -> Option<Hit> {
             let missing = live
                 .facts
                 .dialect
-                .missing_privileges(account, &found.grants);
+                .missing_privileges(account, &found.grants, databases);
             if missing.is_empty() {
                 return None;
             }
@@ -112,7 +118,7 @@ fn poor_operator(scene: &Scene) -> Vec<Hit> {
             let missing = live
                 .facts
                 .dialect
-                .missing_of_operator(&live.facts.own_grants);
+                .missing_of_operator(&live.facts.own_grants, config.databases.as_deref());
             let user = node.user.as_deref()?;
             if config.runtime_of(node) != Runtime::External || missing.is_empty() {
                 return None;

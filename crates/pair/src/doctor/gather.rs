@@ -172,7 +172,7 @@ async fn missing_grant(site: &Site, node: &Node, silence: &Silence) -> Option<St
         .iter()
         .filter_map(|row| row.at(0).map(str::to_owned))
         .collect();
-    let missing = dialect.missing_of_operator(&grants);
+    let missing = dialect.missing_of_operator(&grants, site.config.databases.as_deref());
     let user = node.user.as_deref().unwrap_or("root");
     (!missing.is_empty()).then(|| {
         format!(

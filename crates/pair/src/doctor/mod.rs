@@ -6,6 +6,7 @@
 
 mod accounts;
 mod catalogue;
+mod conflicts;
 mod files;
 mod filters;
 pub mod gather;
@@ -206,7 +207,7 @@ impl Hit {
     }
 }
 
-const TABLES: [&[Rule]; 13] = [
+const TABLES: [&[Rule]; 14] = [
     servers::identity::RULES,
     servers::log::RULES,
     servers::durability::RULES,
@@ -219,6 +220,7 @@ const TABLES: [&[Rule]; 13] = [
     accounts::RULES,
     schemas::RULES,
     tables::RULES,
+    conflicts::RULES,
     files::RULES,
 ];
 

@@ -10,7 +10,7 @@ use twinlog_server::{
 };
 
 use super::Settings;
-use crate::config::{Config, Node};
+use crate::config::{Config, Mode, Node};
 
 /// Everything the rules look at.
 #[derive(Debug, Clone)]
@@ -114,6 +114,18 @@ impl Scene {
     pub(super) fn node(&self, index: usize) -> Option<(&Config, &Node)> {
         let config = self.config.as_ref()?;
         Some((config, config.nodes.get(index)?))
+    }
+
+    /// The databases that are replicated; `None` for all.
+    pub(super) fn databases(&self) -> Option<&[String]> {
+        self.config.as_ref()?.databases.as_deref()
+    }
+
+    /// Whether twinlog is to repair what conflicts leave behind.
+    pub(super) fn repairs(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| {
+            config.conflicts.is_active() && config.replication.mode == Mode::Gtid
+        })
     }
 
     /// The link of node `index` from its peer.

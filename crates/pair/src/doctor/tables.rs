@@ -11,14 +11,16 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "TL301",
         severity: Severity::Error,
-        title: "a table has no primary key",
+        title: "a table has no primary key, nor another that names its rows",
         why: "A row that has no name cannot be told from its equals: each change is looked for by reading the whole table, of two \
-              equal rows the nodes may change different ones, and a conflict in it is seen and never repaired.",
+              equal rows the nodes may change different ones, and a conflict in it is seen and never repaired. A unique key does \
+              as well if none of its columns may be NULL.",
         advice: "Give it one: `ALTER TABLE … ADD PRIMARY KEY (…)`, or a new column `id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY`.",
         check: |scene| {
             tables(scene, |table| {
-                (table.primary_key().is_none() && nullable_substitute(table).is_none())
-                    .then(|| "no primary key".to_owned())
+                let unnamed =
+                    table.primary_key().is_none() && !table.keys.iter().any(|key| key.unique);
+                unnamed.then(|| "no primary or unique key".to_owned())
             })
         },
     },
@@ -56,8 +58,8 @@ pub(super) const RULES: &[Rule] = &[
         code: "TL309",
         severity: Severity::Info,
         title: "a table has triggers",
-        why: "They fire where a client writes, and their effect is replicated. MariaDB can also fire them on the replica \
-              (slave_run_triggers_for_rbr): then it is there twice.",
+        why: "They fire where a client writes, and their effect is replicated. A repair is such a write, too: it fires them once \
+              more. MariaDB can also fire them on the replica (slave_run_triggers_for_rbr): then the effect is there twice.",
         advice: "Keep them the same on both nodes, and `slave_run_triggers_for_rbr = NO`.",
         check: triggers,
     },
@@ -98,7 +100,10 @@ fn tables(scene: &Scene, bad: fn(&Table) -> Option<String>) -> Vec<Hit> {
 }
 
 /// What `look` sees in each node's schema, what is the same on both in one hit.
-fn each(scene: &Scene, look: impl Fn(&SchemaFacts) -> Vec<(String, String)>) -> Vec<Hit> {
+pub(super) fn each(
+    scene: &Scene,
+    look: impl Fn(&SchemaFacts) -> Vec<(String, String)>,
+) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut places: std::collections::BTreeMap<(String, String), usize> =
         std::collections::BTreeMap::new();

@@ -6,7 +6,8 @@ use super::{Action, Phase, Plan, Step, containers, render_config};
 use crate::{
     config::LinkTls,
     observe::{NodeFacts, PairFacts, ProcessFacts, Silence},
-    origin::{Origin, TABLES},
+    origin::Origin,
+    own_tables, settings,
     site::{ROOT_SECRET, Site},
 };
 
@@ -40,7 +41,7 @@ pub(super) fn plan(site: &Site, facts: &PairFacts, plan: &mut Plan) {
         if matches!(node.server, Err(Silence::Starting)) {
             wait_for_start(site, index, process, plan);
         } else {
-            start_or_restart(site, index, process, text, plan);
+            start_or_restart(site, node, index, process, text, plan);
         }
     }
 }
@@ -218,7 +219,7 @@ fn initialise(site: &Site, facts: &PairFacts, new: &[usize], plan: &mut Plan) {
 /// What runs inside an initialisation. Both nodes of a pair may be copies of it, so it names neither.
 fn birth_statements(site: &Site, facts: &PairFacts, index: usize) -> Vec<Sql> {
     let mut statements = root_statements(facts, index);
-    statements.extend(TABLES.map(Sql::new));
+    statements.extend(own_tables::create());
     statements.push(Origin::of_birth().record(&site.pair_id, ""));
     statements
 }
@@ -264,6 +265,7 @@ fn wait_for_start(site: &Site, index: usize, process: &ProcessFacts, plan: &mut 
 
 fn start_or_restart(
     site: &Site,
+    facts: &NodeFacts,
     index: usize,
     process: &ProcessFacts,
     text: &str,
@@ -288,7 +290,7 @@ fn start_or_restart(
                 ),
             },
         });
-    } else if process.started_config.as_deref() != Some(text) {
+    } else if takes_restart(site, facts, index, process, text) {
         plan.steps.push(Step {
             phase: Phase::Machine,
             // Of the pair, so that the two nodes never restart at the same time.
@@ -298,4 +300,22 @@ fn start_or_restart(
             action: Action::Restart { node: index },
         });
     }
+}
+
+/// Whether a running server has to be started again for its option file to hold. What can be set at run time is, when
+/// it answers.
+fn takes_restart(
+    site: &Site,
+    facts: &NodeFacts,
+    index: usize,
+    process: &ProcessFacts,
+    text: &str,
+) -> bool {
+    let (Some(started), Some(dialect)) = (process.started_config.as_deref(), facts.dialect())
+    else {
+        return true;
+    };
+    let id = super::server_id(site, facts, index);
+    let settings = settings::desired(&site.config, index, id, &dialect);
+    !settings::without_restart(started, text, &settings, facts.facts())
 }

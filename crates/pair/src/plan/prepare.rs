@@ -8,7 +8,8 @@ use twinlog_server::{dialect::Account, facts::Coordinates, sql::Sql};
 use super::{Action, Phase, Plan, Server, Step, links::Tls};
 use crate::{
     observe::PairFacts,
-    origin::{Origin, Sameness, TABLES},
+    origin::{Origin, Sameness},
+    own_tables,
     site::Site,
 };
 
@@ -27,7 +28,11 @@ pub(super) fn plan(
     let recorded = recorded(facts, index, sameness);
     let known =
         recorded.is_some_and(|origin| origin.secrets_id == secrets_id && !secrets_id.is_empty());
-    if known && node.agent_login && accounts_are_right(facts, index, servers[index]) {
+    if known
+        && node.agent_login
+        && accounts_are_right(site, facts, index, servers[index])
+        && own_tables::missing(&node.own_tables).is_empty()
+    {
         return;
     }
     let origin = match recorded {
@@ -39,11 +44,12 @@ pub(super) fn plan(
     };
     let dialect = servers[index].facts.dialect;
     let mut statements = vec![Sql::new("SET sql_log_bin = 0")];
-    statements.extend(TABLES.map(Sql::new));
+    statements.extend(own_tables::create());
     for account in Account::ALL {
         statements.extend(dialect.ensure_account(
             account,
             account == Account::Replication && tls.from[index].is_some(),
+            site.config.databases.as_deref(),
         ));
     }
     // Last: whoever finds this row finds all the rest.
@@ -66,7 +72,7 @@ pub(super) fn recorded(facts: &PairFacts, index: usize, sameness: Sameness) -> O
     })
 }
 
-fn accounts_are_right(facts: &PairFacts, index: usize, server: &Server) -> bool {
+fn accounts_are_right(site: &Site, facts: &PairFacts, index: usize, server: &Server) -> bool {
     let accounts = &facts.nodes[index].accounts;
     Account::ALL.into_iter().all(|account| {
         accounts
@@ -76,7 +82,7 @@ fn accounts_are_right(facts: &PairFacts, index: usize, server: &Server) -> bool 
                 server
                     .facts
                     .dialect
-                    .missing_privileges(account, &found.grants)
+                    .missing_privileges(account, &found.grants, site.config.databases.as_deref())
                     .is_empty()
             })
     })

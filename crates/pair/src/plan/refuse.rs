@@ -362,7 +362,9 @@ pub(super) fn operators(site: &Site, plan: &Plan, servers: [&Server; 2]) -> Vec<
     };
     let lacking = |index: usize| {
         let (node, server) = (site.nodes()[index], &servers[index].facts);
-        let missing = server.dialect.missing_of_operator(&server.own_grants);
+        let missing = server
+            .dialect
+            .missing_of_operator(&server.own_grants, site.config.databases.as_deref());
         let user = node.user.as_deref().unwrap_or("root");
         (is_external(site, index) && changes(index) && !missing.is_empty()).then(|| {
             Refusal::new(

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Mode, Password, Writes},
     observe::{NodeFacts, PairFacts, RuntimeFacts},
     origin::{Origin, Sameness},
+    own_tables,
 };
 
 const UUID_A: &str = "aaaaaaaa-0000-0000-0000-00000000000a";
@@ -173,10 +174,7 @@ fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
     let accounts = Account::ALL
         .map(|account| AccountFacts {
             user: account.user().into(),
-            grants: vec![format!(
-                "GRANT {} ON *.* TO x",
-                dialect.privileges(account).join(", ")
-            )],
+            grants: dialect.grant_statements(account, None),
         })
         .to_vec();
     NodeFacts {
@@ -184,6 +182,7 @@ fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
         runtime: RuntimeFacts::External,
         server: Ok(server),
         accounts,
+        own_tables: own_tables::TABLES.map(|table| table.name.to_owned()).into(),
         agent_login: true,
         origin: None,
     }

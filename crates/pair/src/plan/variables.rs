@@ -40,6 +40,7 @@ pub(super) fn plan(
         .collect();
     let mut statements = Vec::new();
     let mut restart = Vec::new();
+    let mut stands_still = false;
     for setting in missing.iter().filter(|setting| !is_gtid(setting)) {
         // Clients that are connected already go on writing in the old domain, on both nodes the same: both appliers
         // would stop at once.
@@ -52,8 +53,9 @@ pub(super) fn plan(
             .variable(&setting.key)
             .map(|variable| variable.changes)
         {
-            Some(Changes::Live | Changes::LinkStopped) => {
-                statements.push(set(site, index, server, setting))
+            Some(changes @ (Changes::Live | Changes::LinkStopped)) => {
+                stands_still |= changes == Changes::LinkStopped;
+                statements.push(set(site, index, server, setting));
             }
             _ => restart.push(setting),
         }
@@ -62,8 +64,13 @@ pub(super) fn plan(
         switch_gtids_on(site, index, server, &missing, plan, refusals);
     }
     note_what_a_restart_undoes(site, index, server, &missing, plan);
-    statements.extend(filters(site, index, server, plan));
-    push_sql(&node.name, index, around_link(server, statements), plan);
+    let filters = filters(site, index, server, plan);
+    stands_still |= !filters.is_empty();
+    statements.extend(filters);
+    if stands_still {
+        statements = around_link(server, statements);
+    }
+    push_sql(&node.name, index, statements, plan);
     advise(site, index, &restart, plan, refusals);
     read_only(site, index, server, writer, plan);
 }
@@ -267,8 +274,11 @@ fn filters(site: &Site, index: usize, server: &Server, plan: &mut Plan) -> Vec<S
     let logs_only = server.facts.binlog_do_db.as_deref().unwrap_or_default();
     if site.config.replication.filter == Filter::BinlogDoDb || !logs_only.is_empty() {
         if logs_only.is_empty() {
+            let own = twinlog_server::facts::OWN_SCHEMA;
             let lines: Vec<String> = databases
                 .iter()
+                .map(String::as_str)
+                .chain([own])
                 .map(|database| format!("binlog_do_db = {database}"))
                 .collect();
             plan.notes.push(format!(

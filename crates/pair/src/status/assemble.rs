@@ -8,7 +8,7 @@ use twinlog_server::{
 
 use super::{
     Answers, Canary, CanaryOutcome, Crossing, Failure, Filter, LinkReport, LinkState, LinkStatus,
-    Mode, NodeReport, NodeStatus, Place, Report, Role, ServerStatus, Status, gtids,
+    Mode, NodeReport, NodeStatus, Place, Report, Role, ServerStatus, Status, agent, gtids,
     measure::link_from, problems,
 };
 use crate::{
@@ -33,17 +33,24 @@ pub fn assemble(config: &Config, report: &Report) -> Status {
     let links: Vec<LinkStatus> = (0..2)
         .map(|source| link(config, source, facts, &report.crossings[source]))
         .collect();
-    let problems = problems::problems(config, report, &nodes, &links);
+    let agent = agent::agent(config, &report.nodes);
+    let conflicts = agent::conflicts(&report.nodes);
+    let mut problems = problems::problems(config, report, &nodes, &links);
+    problems.extend(agent::problem(config, conflicts.as_ref()));
+    let mut notes = problems::notes(config, &nodes, &links);
+    notes.extend(agent::notes(config, agent.as_ref(), conflicts.as_ref()));
     Status {
         name: config.name.clone(),
         asked_at: report.asked_at.to_string(),
         healthy: problems.is_empty(),
         mode: config.replication.mode.into(),
         writes: config.writes.into(),
-        notes: problems::notes(config, &nodes, &links),
+        notes,
         problems,
         nodes,
         links,
+        agent,
+        conflicts,
     }
 }
 

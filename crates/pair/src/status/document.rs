@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use twinlog_server::{facts::Coordinates, version::Flavour};
 
+use super::{AgentStatus, ConflictStatus};
 use crate::config;
 
 /// A pair at one moment: both nodes, both links, and whether all is well.
@@ -15,7 +16,8 @@ pub struct Status {
     /// When the answers were in, RFC 3339, UTC.
     pub asked_at: String,
     /// Whether both nodes answer, both links run without an error, what was written on either node was read on the
-    /// other, and neither node has transactions from elsewhere that its peer lacks.
+    /// other, neither node has transactions from elsewhere that its peer lacks, and no conflict is open but those that
+    /// policy `manual` leaves to a person.
     pub healthy: bool,
     /// How replicas find their place in the source's log.
     pub mode: Mode,
@@ -29,6 +31,10 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// Both links: the first node's to the second, then the other way.
     pub links: Vec<LinkStatus>,
+    /// The agent; `null` where no node can tell.
+    pub agent: Option<AgentStatus>,
+    /// Conflicts and divergences that were found; `null` where no node can tell.
+    pub conflicts: Option<ConflictStatus>,
 }
 
 /// How replicas find their place in the source's log.
@@ -72,7 +78,7 @@ impl From<config::Writes> for Writes {
 /// Something that keeps the pair from being healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
-    /// The node (`a`) or the link (`a→b`) that has it.
+    /// The node (`a`) or the link (`a→b`) that has it, or the pair's name.
     pub at: String,
     /// What is wrong, in a sentence.
     pub message: String,

@@ -15,6 +15,7 @@ use crate::{
     observe::Silence,
     origin,
     site::{Login, Site},
+    watch_state,
 };
 
 /// How long a server that let us in may take to answer all questions.
@@ -96,11 +97,18 @@ async fn ask_server(
     let address = reader.address().clone();
     let answers = within(ANSWER_TIMEOUT, async {
         let facts = ServerFacts::read(&mut reader).await?;
-        let origin = match facts.membership {
-            Some(_) => origin::read(&mut reader).await?,
-            None => None,
+        let (origin, watched) = match facts.membership {
+            Some(_) => (
+                origin::read(&mut reader).await?,
+                watch_state::read(&mut reader).await?,
+            ),
+            None => (None, None),
         };
-        Ok(Answers { facts, origin })
+        Ok(Answers {
+            facts,
+            origin,
+            watched,
+        })
     });
     match answers.await {
         Some(answers) => Ok((answers?, [writer, reader])),

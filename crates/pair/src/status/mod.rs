@@ -3,6 +3,7 @@
 //! Gathering ([`gather`](self) asks both nodes side by side) and judging ([`assemble`], pure) are apart. Every
 //! question has a limit, so that a broken pair is described rather than waited for.
 
+mod agent;
 mod assemble;
 mod document;
 mod gather;
@@ -14,11 +15,12 @@ mod tests;
 
 use std::time::Duration;
 
+pub use agent::{AgentLock, AgentStatus, ConflictStatus};
 pub use assemble::assemble;
 pub use document::*;
 use twinlog_server::{conn::Error as ConnError, facts::ServerFacts};
 
-use crate::{observe::Silence, origin::Origin, site::Site};
+use crate::{observe::Silence, origin::Origin, site::Site, watch_state::Watched};
 
 /// How long a node may take to be connected to, and after that a canary to arrive, unless the caller says otherwise.
 /// A healthy link takes milliseconds.
@@ -55,6 +57,8 @@ pub struct Answers {
     pub facts: ServerFacts,
     /// Where its log stood when it became a node.
     pub origin: Option<Origin>,
+    /// What it shows of the agent; `None` where it has no tables for that.
+    pub watched: Option<Watched>,
 }
 
 /// What came of the canary in one direction.

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     config::{self, Config},
     origin::{Origin, Sameness},
+    watch_state::{Checkpoint, History, LockHolder, STATE_OPEN, STATE_REPAIRED, Watched},
 };
 
 const UUIDS: [&str; 2] = [
@@ -77,6 +78,7 @@ fn server(flavour: Flavour, index: usize, variables: &[(&str, &str)]) -> Answers
     Answers {
         facts,
         origin: None,
+        watched: None,
     }
 }
 
@@ -435,5 +437,127 @@ fn roles_follow_from_who_refuses_writes() {
     assert_eq!(
         roles(Both, ["OFF", "ON"]),
         (vec![Role::Both, Role::Both], 1)
+    );
+}
+
+fn watched(checkpoint: Option<&str>, history: History, locked: bool) -> Watched {
+    Watched {
+        lock: locked.then_some(LockHolder {
+            connection: 5,
+            from: None,
+        }),
+        checkpoint: checkpoint.map(|detail| Checkpoint {
+            settled: "1-1-7".into(),
+            written_at_us: 1_000_000,
+            age_us: 2_500_000,
+            state: serde_json::from_str(detail).ok(),
+        }),
+        history,
+    }
+}
+
+/// A pair that shows this of its agent, on each node.
+fn with(change: impl Fn(usize) -> Watched) -> Report {
+    let mut report = pair(Flavour::MySql);
+    for index in 0..2 {
+        answers(&mut report, index).watched = Some(change(index));
+    }
+    report
+}
+
+fn history(open: u64, waiting: u64) -> History {
+    let by_state = [
+        (STATE_OPEN.to_owned(), open + waiting),
+        (STATE_REPAIRED.to_owned(), 4),
+    ];
+    History {
+        by_state: by_state.into(),
+        open,
+        waiting,
+    }
+}
+
+#[test]
+fn an_agent_that_runs_is_shown_by_its_latest_checkpoint() {
+    let report = with(|index| {
+        let detail = r#"{"host":"db1","pid":7,"lag_ms":{"a":1.5},"memory_limit_bytes":9}"#;
+        let mut watched = watched(Some(detail), history(0, 0), true);
+        if let (1, Some(checkpoint)) = (index, &mut watched.checkpoint) {
+            // What has crossed is older than what is on its way.
+            checkpoint.written_at_us = 500_000;
+            checkpoint.state = None;
+        }
+        watched
+    });
+    let status = assemble(&config(), &report);
+    assert!(status.healthy, "{:?}", status.problems);
+    assert_eq!(status.notes, [""; 0]);
+    let agent = status.agent.expect("both nodes tell");
+    assert!(agent.running);
+    assert_eq!((agent.host.as_deref(), agent.pid), (Some("db1"), Some(7)));
+    assert_eq!(agent.checkpoint_at.as_deref(), Some("1970-01-01T00:00:01Z"));
+    assert_eq!(agent.checkpoint_age_s, Some(2.5));
+    let conflicts = status.conflicts.expect("both nodes tell");
+    assert_eq!((conflicts.total, conflicts.repaired), (4, 4));
+}
+
+#[test]
+fn an_open_conflict_is_a_problem_unless_it_waits_for_a_person() {
+    let report = with(|_| watched(None, history(1, 0), true));
+    let [(at, message, hint)] = problems(&report).try_into().expect("one");
+    assert_eq!(at, "shop");
+    assert_eq!(message, "the nodes differ: 1 conflict is open");
+    assert!(hint.contains("twinlog conflicts list"), "{hint}");
+
+    let waiting = with(|_| watched(None, history(0, 2), true));
+    let status = assemble(&config(), &waiting);
+    assert!(status.healthy);
+    assert!(
+        status.notes[0].starts_with("2 conflicts wait for you"),
+        "{:?}",
+        status.notes
+    );
+}
+
+#[test]
+fn what_an_agent_should_do_and_does_not_is_noted() {
+    let notes = |report: &Report, config: &Config| assemble(config, report).notes.join("\n");
+    let none = with(|_| watched(Some("{}"), History::default(), false));
+    let said = notes(&none, &config());
+    assert!(
+        said.contains("no agent runs") && said.contains("2 s ago"),
+        "{said}"
+    );
+    let mut manual = config();
+    manual.conflicts.policy = config::Policy::Manual;
+    assert_eq!(notes(&none, &manual), "");
+    let mut by_position = config();
+    by_position.replication.mode = config::Mode::Position;
+    assert_eq!(notes(&none, &by_position), "");
+
+    let half = with(|index| watched(None, History::default(), index == 0));
+    let said = notes(&half, &config());
+    assert!(said.contains("its lock on a alone"), "{said}");
+
+    let detail =
+        r#"{"to_verify":[{"table":"shop.t","reason":"it has no key"},{"table":"shop.u"}]}"#;
+    let lost = with(|_| watched(Some(detail), History::default(), true));
+    let said = notes(&lost, &config());
+    assert!(
+        said.contains("shop.t") && said.contains("because it has no key; and 1 more table"),
+        "{said}"
+    );
+
+    let hung = with(|_| {
+        let mut watched = watched(Some("{}"), History::default(), true);
+        if let Some(checkpoint) = &mut watched.checkpoint {
+            checkpoint.age_us = 600_000_000;
+        }
+        watched
+    });
+    let said = notes(&hung, &config());
+    assert!(
+        said.contains("has not written how far it came for 10 min"),
+        "{said}"
     );
 }

@@ -71,12 +71,16 @@ const MYSQL_56: Row = Row {
     ]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
+        // REPLICATION SLAVE: read the binary log. SUPER: stop and start the link, change how it takes errors, write
+        // on a read-only node; these versions have nothing finer.
         agent: &[
             "PROCESS",
             "REPLICATION CLIENT",
+            "REPLICATION SLAVE",
             "REFERENCES",
             "TRIGGER",
             "EVENT",
+            "SUPER",
         ],
         agent_reads: &[],
     },
@@ -108,14 +112,18 @@ const MYSQL_80: Row = Row {
     from: (8, 0, 4),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
-        // CONNECTION_ADMIN: write on a read-only node, which the proof does.
+        // CONNECTION_ADMIN: write on a read-only node, which the proof and repairs do. REPLICATION_SLAVE_ADMIN: stop and
+        // start the link. SYSTEM_VARIABLES_ADMIN: change how the applier takes errors.
         agent: &[
             "PROCESS",
             "REPLICATION CLIENT",
+            "REPLICATION SLAVE",
             "REFERENCES",
             "TRIGGER",
             "EVENT",
             "CONNECTION_ADMIN",
+            "REPLICATION_SLAVE_ADMIN",
+            "SYSTEM_VARIABLES_ADMIN",
         ],
         agent_reads: &["performance_schema"],
     },
@@ -163,10 +171,13 @@ const MARIADB_105: Row = Row {
     ]),
     grants: Grants {
         replication: &["REPLICATION SLAVE"],
+        // REPLICATION SLAVE ADMIN: stop and start the link, and change how the applier takes errors.
         agent: &[
             "PROCESS",
             "BINLOG MONITOR",
             "SLAVE MONITOR",
+            "REPLICATION SLAVE",
+            "REPLICATION SLAVE ADMIN",
             "REFERENCES",
             "TRIGGER",
             "EVENT",

@@ -3,6 +3,7 @@
 mod link;
 pub mod logins;
 pub mod schema;
+mod standing;
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,7 @@ use std::{
 };
 
 pub use link::LinkFacts;
+pub use standing::Standing;
 
 use crate::{
     conn::{Conn, Error, Row},
@@ -340,6 +342,22 @@ pub async fn read_accounts(conn: &mut Conn, users: &[&str]) -> Result<Vec<Accoun
         }
     }
     Ok(accounts)
+}
+
+/// The tables in twinlog's own schema, as far as the account may see them.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn read_own_tables(conn: &mut Conn) -> Result<Vec<String>, Error> {
+    let sql = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
+        literal(OWN_SCHEMA)
+    );
+    let rows = conn.rows(&sql).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.at(0).map(str::to_owned))
+        .collect())
 }
 
 async fn read_clock(conn: &mut Conn) -> Result<(i64, i64), Error> {

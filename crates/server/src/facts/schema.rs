@@ -77,6 +77,8 @@ pub struct Key {
 pub struct ForeignKey {
     /// Its name.
     pub name: String,
+    /// The schema of the parent.
+    pub parent_schema: String,
     /// The parent's table name.
     pub parent: String,
     /// `CASCADE`, `SET NULL`, `RESTRICT` or `NO ACTION`, when the parent's key changes.
@@ -154,8 +156,8 @@ impl SchemaFacts {
         );
         tables.foreign_keys(
             conn.rows(&format!(
-                "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, UPDATE_RULE, DELETE_RULE \
-                 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {}",
+                "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, UPDATE_RULE, DELETE_RULE, \
+                 UNIQUE_CONSTRAINT_SCHEMA FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {}",
                 only("CONSTRAINT_SCHEMA")
             ))
             .await?,
@@ -310,6 +312,7 @@ impl TableMap {
         for row in rows {
             let key = ForeignKey {
                 name: text(&row, 2),
+                parent_schema: text(&row, 6),
                 parent: text(&row, 3),
                 on_update: text(&row, 4),
                 on_delete: text(&row, 5),

@@ -145,6 +145,20 @@ impl MariaDbPosition {
         MariaDbPosition(marks)
     }
 
+    /// The lower mark of each domain that both have: what is done by both servers when each position is one server's.
+    pub fn common(&self, other: &MariaDbPosition) -> MariaDbPosition {
+        let lower = |(domain, mine): (&u32, &MariaDbGtid)| {
+            let theirs = other.mark(*domain)?;
+            let mark = if theirs.sequence < mine.sequence {
+                theirs
+            } else {
+                *mine
+            };
+            Some((*domain, mark))
+        };
+        MariaDbPosition(self.0.iter().filter_map(lower).collect())
+    }
+
     /// This position in one domain alone.
     pub fn only_domain(&self, domain: u32) -> MariaDbPosition {
         MariaDbPosition(

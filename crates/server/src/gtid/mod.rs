@@ -138,6 +138,19 @@ impl GtidSet {
             _ => Err(Error::Mixed),
         }
     }
+
+    /// What is here and in `other`: the intersection on MySQL, the lower mark of each domain that both have on MariaDB.
+    pub fn common(&self, other: &GtidSet) -> Result<GtidSet, Error> {
+        match (self, other) {
+            (GtidSet::MySql(mine), GtidSet::MySql(theirs)) => {
+                Ok(GtidSet::MySql(mine.intersect(theirs)))
+            }
+            (GtidSet::MariaDb(mine), GtidSet::MariaDb(theirs)) => {
+                Ok(GtidSet::MariaDb(mine.common(theirs)))
+            }
+            _ => Err(Error::Mixed),
+        }
+    }
 }
 
 impl fmt::Display for GtidSet {

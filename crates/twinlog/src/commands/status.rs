@@ -1,5 +1,6 @@
 //! `twinlog status`
 
+mod agent;
 mod text;
 mod words;
 

@@ -90,7 +90,7 @@ async fn plant_in_b(b: &Db, a: &Db, mariadb: bool) {
         "SET GLOBAL max_allowed_packet = 4194304",
         "SET GLOBAL sql_mode = ''",
         "SET GLOBAL binlog_expire_logs_seconds = 86400",
-        "SET GLOBAL slave_exec_mode = IDEMPOTENT",
+        "SET GLOBAL slave_exec_mode = STRICT",
         "SET GLOBAL read_only = ON",
     ])
     .await;
@@ -99,6 +99,7 @@ async fn plant_in_b(b: &Db, a: &Db, mariadb: bool) {
             "STOP SLAVE",
             "SET GLOBAL slave_parallel_mode = optimistic",
             "SET GLOBAL gtid_strict_mode = OFF",
+            "SET GLOBAL slave_ddl_exec_mode = IDEMPOTENT",
             "CHANGE MASTER TO MASTER_USER = 'mighty', MASTER_PASSWORD = 'xY1-long-enough', MASTER_DELAY = 60",
             "START SLAVE",
         ])
@@ -118,7 +119,7 @@ async fn plant_in_b(b: &Db, a: &Db, mariadb: bool) {
 }
 
 const PLANTED: &[&str] = &[
-    "TL008", "TL012", "TL017", "TL021", "TL022", "TL033", "TL042", "TL044", "TL052", "TL106",
+    "TL008", "TL012", "TL017", "TL021", "TL022", "TL039", "TL042", "TL044", "TL052", "TL106",
     "TL109", "TL201", "TL202", "TL203", "TL206", "TL301", "TL302", "TL303", "TL304", "TL305",
     "TL308", "TL309", "TL310", "TL311", "TL312",
 ];
@@ -158,8 +159,8 @@ async fn a_pair_with_faults(kind: ServerKind, own: &[&str], silent: &[&str]) {
 fn the_text_says_it(output: &Output) {
     let text = output.expect_code(1);
     for part in [
-        "error    TL301  a table has no primary key\n",
-        "  a, b: shop.log: no primary key\n",
+        "error    TL301  a table has no primary key, nor another that names its rows\n",
+        "  a, b: shop.log: no primary or unique key\n",
         "  why: ",
         "  do:  ",
     ] {
@@ -189,7 +190,7 @@ async fn faults_on_mysql_97() {
 async fn faults_on_mariadb_1011() {
     a_pair_with_faults(
         ServerKind::MariaDb1011,
-        &["TL007", "TL031", "TL307"],
+        &["TL007", "TL031", "TL060", "TL307"],
         &["TL112"],
     )
     .await;
@@ -205,6 +206,75 @@ fn of_a_fresh_mysql_56_only_its_age_is_said() {
     pair.twinlog
         .run(&["doctor", "--ignore", "tl046"])
         .expect_code(0);
+}
+
+/// Policies for tables that are not as they say, and a parent that is not replicated.
+async fn policies_and_parents(kind: ServerKind) {
+    let pair = Pair::new(kind, "");
+    let text = std::fs::read_to_string(pair.dir.join("twinlog.toml")).unwrap();
+    let entry = |pattern: &str, counters: &str| {
+        format!("[[conflicts.tables]]\nmatch = \"{pattern}\"\npolicy = \"merge\"\n{counters}\n")
+    };
+    let conflicts = [
+        entry(
+            "shop.stock",
+            "counters = [\"quantity\", \"name\", \"left\"]",
+        ),
+        entry("shop.stok", ""),
+    ];
+    pair.twinlog.write(
+        "twinlog.toml",
+        &format!("databases = [\"shop\"]\n{text}{}", conflicts.concat()),
+    );
+    pair.up();
+    for db in pair.both() {
+        db.run(&[
+            "SET sql_log_bin = 0",
+            "CREATE DATABASE shop",
+            "CREATE DATABASE far",
+            "CREATE TABLE far.maker (id INT PRIMARY KEY)",
+            "CREATE TABLE shop.stock (id INT PRIMARY KEY, quantity DECIMAL(10,2), name VARCHAR(9), maker INT, \
+             FOREIGN KEY (maker) REFERENCES far.maker (id))",
+        ])
+        .await;
+    }
+    let output = pair.twinlog.run(&["doctor", "--ignore", "TL046"]);
+    let text = output.expect_code(1);
+    for part in [
+        "shop.stock: its column name is a varchar(9)",
+        "shop.stock: it has no column left",
+        "match = \"shop.stok\": no table matches it",
+        "to far.maker",
+    ] {
+        assert!(text.contains(part), "no '{part}' in\n{text}");
+    }
+    let output = pair.twinlog.run(&[
+        "doctor",
+        "--json",
+        "--severity",
+        "warning",
+        "--ignore",
+        "TL046",
+    ]);
+    assert_eq!(
+        codes(&output),
+        BTreeSet::from(["TL313", "TL314", "TL315"].map(str::to_owned))
+    );
+}
+
+#[tokio::test]
+async fn policies_and_parents_on_mysql_9_7() {
+    policies_and_parents(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn policies_and_parents_on_mysql_5_6() {
+    policies_and_parents(ServerKind::MySql56).await;
+}
+
+#[tokio::test]
+async fn policies_and_parents_on_mariadb() {
+    policies_and_parents(ServerKind::MariaDb1011).await;
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "what was skipped or reached is told with the test's output"
 )]
 
+mod agent_account;
 mod bad_external;
 mod bad_input;
 mod cli;
@@ -13,6 +14,7 @@ mod demo;
 mod docker;
 mod doctor;
 mod dsn;
+mod exec_mode;
 mod external;
 mod hand;
 mod init;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use twinlog_pair::status::Status;
 use twinlog_testbed::{ServerKind, wait_until};
@@ -187,7 +188,9 @@ async fn trouble_on_a_link_of_mariadb() {
 }
 
 async fn trouble(kind: ServerKind, replica: &str) {
-    let pair = Pair::proven(kind);
+    // With a policy that repairs, the applier would go on past the row that is in its way.
+    let pair = Pair::new(kind, "[conflicts]\npolicy = \"manual\"\n");
+    pair.up();
     pair.exec("b", &[&format!("STOP {replica} SQL_THREAD")])
         .await;
     let found = status(&pair, 1);
@@ -305,4 +308,83 @@ async fn dead(pair: &Pair) {
         text.contains("process, not running") && text.contains("→ `twinlog up` starts it"),
         "{text}"
     );
+}
+
+/// An agent is known by its lock on both nodes and by what it writes; its history decides whether the pair is healthy.
+async fn an_agent(kind: ServerKind) {
+    let pair = Pair::proven(kind);
+    let found = status(&pair, 0);
+    assert_eq!(found["agent"]["running"], false);
+    assert!(found["agent"]["settled"].is_null(), "{found:#}");
+    assert_eq!(found["conflicts"]["total"], 0);
+    assert!(
+        found["notes"].to_string().contains("no agent runs"),
+        "{found:#}"
+    );
+
+    let mut held = Vec::new();
+    for node in ["a", "b"] {
+        let mut conn = pair.db(node).conn().await.unwrap();
+        conn.query_drop("DO GET_LOCK('twinlog.agent', 0)")
+            .await
+            .unwrap();
+        held.push(conn);
+    }
+    let detail = r#"{"version":1,"host":"db1","pid":4711,"started_at":"2026-01-01T00:00:00Z","lag_ms":{"a":1.5,"b":2},
+        "in_flight_transactions":3,"in_flight_keys":5,"memory_bytes":100,"memory_limit_bytes":1000}"#;
+    let row = |id: &str, state: &str| {
+        format!(
+            "INSERT INTO twinlog.conflict (id, found_at, schema_name, table_name, row_key, kind, state, policy, rule, detail) \
+             VALUES ('{id}', UTC_TIMESTAMP(6), 'shop', 't', '1', 'conflict', '{state}', 'last-write-wins', '', '{{}}')"
+        )
+    };
+    let checkpoint = format!(
+        "REPLACE INTO twinlog.checkpoint (settled, written_at, detail) VALUES ('1-1-1', UTC_TIMESTAMP(6), '{detail}')"
+    );
+    pair.exec("a", &[&checkpoint, &row("aaaaaaaaaaaa", "repaired")])
+        .await;
+    let found = status(&pair, 0);
+    let agent = &found["agent"];
+    assert_eq!(
+        (&agent["running"], &agent["host"]),
+        (&true.into(), &"db1".into())
+    );
+    assert_eq!(agent["locks"].as_array().map(Vec::len), Some(2));
+    assert!(agent["locks"][0]["from"].is_string(), "{agent:#}");
+    assert!(
+        agent["checkpoint_age_s"]
+            .as_f64()
+            .is_some_and(|age| age < 60.0),
+        "{agent:#}"
+    );
+    assert_eq!(agent["lag_ms"]["b"], 2.0);
+    assert_eq!(found["conflicts"]["repaired"], 1);
+    assert_eq!(found["notes"], Value::Array(vec![]));
+
+    pair.exec("b", &[&row("bbbbbbbbbbbb", "open")]).await;
+    let found = wait_for(&pair, false).await;
+    let [at, message, hint] = problem(&found);
+    assert_eq!(
+        (at, message),
+        ("pair", "the nodes differ: 1 conflict is open")
+    );
+    assert!(hint.contains("twinlog conflicts list"), "{hint}");
+    for conn in held {
+        conn.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_agent_on_mysql_9_7() {
+    an_agent(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn an_agent_on_mysql_5_6() {
+    an_agent(ServerKind::MySql56).await;
+}
+
+#[tokio::test]
+async fn an_agent_on_mariadb() {
+    an_agent(ServerKind::MariaDb1011).await;
 }

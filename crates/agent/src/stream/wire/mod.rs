@@ -8,8 +8,6 @@
 //!
 //! A `Wire` whose future was dropped, or that gave an error, is of no further use.
 
-#[cfg(test)]
-mod bench_tmp;
 mod handshake;
 mod packet;
 mod query;

@@ -108,7 +108,7 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         title: "the nodes' clocks are apart",
         why: "Of two conflicting writes the later one wins by the writer's clock: with clocks apart, the earlier one may. Lag \
               cannot be measured across such nodes either.",
-        advice: "Run NTP (chrony, systemd-timesyncd) on both machines.",
+        advice: "Run NTP (chrony, systemd-timesyncd) on both machines, or choose a policy that needs no clock: `prefer:<node>`.",
         check: clocks,
     },
 ];

@@ -49,11 +49,32 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         severity: Severity::Error,
         title: "missing and duplicate rows are passed over",
         why: "With IDEMPOTENT the applier overwrites a row that is already there and shrugs at one that is missing. Conflicts of \
-              the two nodes then leave different rows behind, without an error: A holds what B wrote, and B what A wrote.",
+              the two nodes then leave different rows behind, without an error: A holds what B wrote, and B what A wrote. It is \
+              right only where `twinlog run` repairs that: with GTIDs and a conflict policy other than `manual`.",
         advice: "Set `replica_exec_mode = STRICT` (`slave_exec_mode` before MySQL 8.0.26 and in MariaDB). It can be set at run time.",
         check: |scene| {
+            if scene.repairs() {
+                return Vec::new();
+            }
             super::judged(scene, "replica_exec_mode", |value| {
                 value.eq_ignore_ascii_case("IDEMPOTENT")
+            })
+        },
+    },
+    Rule {
+        code: "TL039",
+        severity: Severity::Warning,
+        title: "the applier stops at the rows that twinlog is to repair",
+        why: "A conflict policy other than `manual` is set, and `twinlog run` repairs what conflicts leave behind; but with STRICT \
+              the link stops at the first row that both nodes wrote, and everything behind it waits.",
+        advice: "Run `twinlog up`: it sets `replica_exec_mode = IDEMPOTENT` (`slave_exec_mode` before MySQL 8.0.26 and in MariaDB), \
+                 which acts at once.",
+        check: |scene| {
+            if !scene.repairs() {
+                return Vec::new();
+            }
+            super::judged(scene, "replica_exec_mode", |value| {
+                value.eq_ignore_ascii_case("STRICT")
             })
         },
     },

@@ -89,10 +89,7 @@ fn subject(config: &Config, index: usize, dialect: Dialect) -> Subject {
                 .into_iter()
                 .map(|account| AccountFacts {
                     user: account.user().to_owned(),
-                    grants: vec![format!(
-                        "GRANT {} ON *.* TO `x`@`%`",
-                        dialect.privileges(account).join(", ")
-                    )],
+                    grants: dialect.grant_statements(account, None),
                 })
                 .collect(),
             facts,
@@ -125,7 +122,6 @@ fn server(config: &Config, index: usize, dialect: Dialect) -> ServerFacts {
         ("read_only", "OFF"),
         ("skip_networking", "OFF"),
         ("relay_log_purge", "ON"),
-        ("replica_exec_mode", "STRICT"),
         ("innodb_native_foreign_keys", "OFF"),
     ] {
         variables.insert(name.into(), value.into());

@@ -7,7 +7,7 @@ use super::{
     baseline::{UUIDS, link, live, login, mariadb, mysql, set},
 };
 use crate::{
-    config::{Mode, Runtime},
+    config::{Mode, Policy, Runtime},
     doctor::examine,
 };
 
@@ -176,10 +176,13 @@ fn the_filter_that_twinlog_toml_asks_for_is_no_finding() {
 #[test]
 fn a_pair_by_position_is_judged_as_such() {
     let mut scene = mysql();
-    scene.config.as_mut().expect("a pair").replication.mode = Mode::Position;
+    let config = scene.config.as_mut().expect("a pair");
+    config.replication.mode = Mode::Position;
+    config.conflicts.policy = Policy::Manual;
     for index in 0..2 {
         live(&mut scene, index).facts.links[0].by_gtid = false;
         set(&mut scene, index, "gtid_mode", "OFF");
+        set(&mut scene, index, "replica_exec_mode", "STRICT");
     }
     assert_eq!(examine(&scene), []);
 }

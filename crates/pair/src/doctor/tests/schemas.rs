@@ -6,7 +6,10 @@ use super::{
     Case,
     baseline::{key, live, mariadb, mysql, set, table, table_of_b},
 };
-use crate::doctor::{Scene, examine};
+use crate::{
+    config::{Policy, TablePolicy},
+    doctor::{Scene, examine},
+};
 
 pub(super) const CASES: &[Case] = &[
     Case("TL301", mysql, |s| {
@@ -54,11 +57,33 @@ pub(super) const CASES: &[Case] = &[
         table.keys[0] = key("u", true, &["name"]);
         table.keys[0].nullable = true;
     }),
+    Case("TL313", mysql, |s| policy(s, "shop.stok", &[])),
+    Case("TL313", mysql, |s| {
+        policy(s, "shop.*", &[]);
+        policy(s, "shop.info", &[]);
+    }),
+    Case("TL314", mysql, |s| policy(s, "shop.info", &["quantity"])),
+    Case("TL314", mysql, |s| policy(s, "shop.*", &["id", "name"])),
+    Case("TL315", mysql, |s| {
+        s.config.as_mut().expect("a pair").databases = Some(vec!["shop".into()]);
+        cascade(s);
+        table_of_b(s).foreign_keys[0].parent_schema = "other".into();
+    }),
 ];
+
+fn policy(scene: &mut Scene, pattern: &str, counters: &[&str]) {
+    let config = scene.config.as_mut().expect("a pair");
+    config.conflicts.tables.push(TablePolicy {
+        pattern: pattern.into(),
+        policy: Policy::Merge,
+        counters: counters.iter().map(|&name| name.to_owned()).collect(),
+    });
+}
 
 fn cascade(scene: &mut Scene) {
     table_of_b(scene).foreign_keys.push(ForeignKey {
         name: "fk".into(),
+        parent_schema: "shop".into(),
         parent: "log".into(),
         on_update: "RESTRICT".into(),
         on_delete: "SET NULL".into(),
@@ -157,4 +182,32 @@ fn ten_thousand_tables_are_no_trouble() {
             .for_each(|table| table.engine = "MyISAM".into());
     }
     assert_eq!(examine(&scene).len(), 10_000);
+}
+
+#[test]
+fn policies_that_fit_the_tables_are_no_finding() {
+    let mut scene = mysql();
+    policy(&mut scene, "shop.info", &["ID"]);
+    assert_eq!(examine(&scene), []);
+    // Before there are tables nothing can be said of them.
+    for index in 0..2 {
+        live(&mut scene, index)
+            .schema
+            .as_mut()
+            .expect("read")
+            .tables
+            .clear();
+    }
+    policy(&mut scene, "other.*", &[]);
+    assert_eq!(examine(&scene), []);
+}
+
+#[test]
+fn a_unique_key_without_nulls_names_rows_as_well() {
+    let mut scene = mysql();
+    for index in 0..2 {
+        let schema = live(&mut scene, index).schema.as_mut().expect("read");
+        schema.tables[0].keys[0].name = "u".into();
+    }
+    assert_eq!(examine(&scene), []);
 }

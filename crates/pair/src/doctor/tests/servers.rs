@@ -8,7 +8,7 @@ use super::{
     baseline::{UUIDS, live, mariadb, mysql, mysql_57, of_texts, set},
 };
 use crate::{
-    config::{OptionValue, Writes},
+    config::{Mode, OptionValue, Policy, Writes},
     doctor::examine,
 };
 
@@ -84,8 +84,15 @@ pub(super) const CASES: &[Case] = &[
         set(s, 0, "replica_skip_errors", "1062,1032")
     }),
     Case("TL033", mysql, |s| {
-        set(s, 0, "replica_exec_mode", "IDEMPOTENT")
+        s.config.as_mut().expect("a pair").conflicts.policy = Policy::Manual;
+        set(s, 1, "replica_exec_mode", "STRICT");
     }),
+    Case("TL033", mariadb, |s| {
+        s.config.as_mut().expect("a pair").conflicts.policy = Policy::Manual;
+        set(s, 1, "slave_exec_mode", "STRICT");
+    }),
+    Case("TL039", mysql, |s| set(s, 0, "replica_exec_mode", "STRICT")),
+    Case("TL039", mariadb, |s| set(s, 0, "slave_exec_mode", "STRICT")),
     Case("TL034", mysql, |s| set(s, 0, "replica_net_timeout", "3600")),
     Case("TL035", mysql, |s| {
         set(s, 0, "replica_transaction_retries", "0")
@@ -97,6 +104,13 @@ pub(super) const CASES: &[Case] = &[
     Case("TL038", mysql, |s| {
         let other = of_texts(["[mysqld]\nreplicate-same-server-id\n", ""], None);
         s.subjects[0].options = other.subjects[0].options.clone();
+    }),
+    Case("TL059", mysql, |s| {
+        s.config.as_mut().expect("a pair").replication.mode = Mode::Position
+    }),
+    Case("TL060", mariadb, |s| {
+        let variables = &mut live(s, 1).facts.variables;
+        variables.insert("slave_ddl_exec_mode".into(), "IDEMPOTENT".into());
     }),
     Case("TL040", mysql, |s| set(s, 1, "lower_case_table_names", "1")),
     Case("TL041", mysql, |s| {

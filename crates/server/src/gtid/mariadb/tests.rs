@@ -148,6 +148,14 @@ proptest! {
 }
 
 #[test]
+fn what_both_have_is_the_lower_mark() {
+    let mine: MariaDbPosition = "0-1-5,1-1-7,2-2-9".parse().unwrap();
+    let theirs: MariaDbPosition = "0-1-3,2-3-11,3-1-1".parse().unwrap();
+    assert_eq!(mine.common(&theirs).to_string(), "0-1-3,2-2-9");
+    assert_eq!(theirs.common(&mine), mine.common(&theirs));
+}
+
+#[test]
 fn a_mark_is_moved() {
     let mut position: MariaDbPosition = "0-1-5,2-2-9".parse().unwrap();
     position.set("0-3-6".parse().unwrap());

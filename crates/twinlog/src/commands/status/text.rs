@@ -8,7 +8,7 @@ use twinlog_pair::status::{
     ServerStatus, Status, Writes,
 };
 
-use super::words;
+use super::{agent, words};
 
 /// The width of the column of labels, in characters, its padding included.
 const LABEL_WIDTH: u16 = 15;
@@ -18,6 +18,7 @@ const BOLD: &str = "\x1b[1m";
 const GREEN: &str = "\x1b[1;32m";
 const RED: &str = "\x1b[1;31m";
 const CYAN: &str = "\x1b[36m";
+const DIM: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
 
 /// What a value means to its reader.
@@ -55,6 +56,14 @@ pub(super) fn render(status: &Status, width: u16) -> String {
         links(&status.links, &status.nodes, width),
     ];
     let width = usize::from(width);
+    let lines = agent::lines(status);
+    if !lines.is_empty() {
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|(label, text)| labelled(label, text, width))
+            .collect();
+        parts.push(lines.join("\n"));
+    }
     for problem in &status.problems {
         let message = words::wrap(&problem.message, width - 2, "  ");
         let hint = problem.hint.as_deref().map_or(String::new(), |hint| {
@@ -72,6 +81,14 @@ pub(super) fn render(status: &Status, width: u16) -> String {
         ));
     }
     parts.join("\n\n")
+}
+
+/// A line under the tables, with its label where theirs are.
+fn labelled(label: &str, text: &str, width: usize) -> String {
+    let column = usize::from(LABEL_WIDTH);
+    let indent = format!("\n{:column$}", "");
+    let text = words::wrap(text, width - column, "").replace('\n', &indent);
+    format!("{DIM}{label:column$}{PLAIN}{text}")
 }
 
 fn nodes(nodes: &[NodeStatus], width: u16) -> String {

@@ -1,6 +1,9 @@
 //! The screen, as it is drawn 80 columns wide and without colours.
 
-use twinlog_pair::status::{Canary, Disk, Errant, Failure, Filter, Place, Problem, Transactions};
+use twinlog_pair::status::{
+    AgentLock, AgentStatus, Canary, ConflictStatus, Disk, Errant, Failure, Filter, Place, Problem,
+    Transactions,
+};
 use twinlog_server::version::Flavour;
 
 use super::*;
@@ -101,6 +104,44 @@ fn healthy() -> Status {
         notes: Vec::new(),
         nodes: vec![node(0), node(1)],
         links: vec![link(0), link(1)],
+        agent: Some(agent()),
+        conflicts: Some(conflicts()),
+    }
+}
+
+fn agent() -> AgentStatus {
+    let lock = |node: &str| AgentLock {
+        node: node.into(),
+        connection: 17,
+        from: Some("localhost".into()),
+    };
+    AgentStatus {
+        running: true,
+        locks: vec![lock("a"), lock("b")],
+        host: Some("db1".into()),
+        pid: Some(4711),
+        started_at: Some("2025-12-31T20:48:00Z".into()),
+        checkpoint_at: Some("2025-12-31T23:59:59Z".into()),
+        checkpoint_age_s: Some(1.0),
+        settled: Some(format!("{}:1-42,\n{}:1-7", UUIDS[0], UUIDS[1])),
+        in_flight_transactions: Some(3),
+        in_flight_keys: Some(12),
+        memory_bytes: Some(120_000),
+        memory_limit_bytes: Some(268_435_456),
+        lag_ms: [("a".to_owned(), 3.125), ("b".to_owned(), 2.0)].into(),
+        conflicts: Some(12),
+        repairs: Some(11),
+        to_verify: Vec::new(),
+    }
+}
+
+fn conflicts() -> ConflictStatus {
+    ConflictStatus {
+        total: 12,
+        repaired: 11,
+        open: 0,
+        waiting: 1,
+        by_state: [("open".to_owned(), 1), ("repaired".to_owned(), 11)].into(),
     }
 }
 
@@ -172,6 +213,57 @@ fn a_dead_node() {
     (status.links[0].state, status.links[0].report) = (LinkState::Unknown, None);
     status.links[1].state = LinkState::Connecting;
     insta::assert_snapshot!("dead_node", drawn(&status));
+}
+
+/// The lines about the agent alone.
+fn about_agent(change: impl FnOnce(&mut AgentStatus)) -> String {
+    let mut status = healthy();
+    let mut agent = agent();
+    change(&mut agent);
+    status.agent = Some(agent);
+    status.conflicts = None;
+    let text = drawn(&status);
+    let last = text.rsplit("\n\n").next();
+    last.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn each_state_of_an_agent() {
+    let said = [
+        about_agent(|agent| {
+            agent.running = false;
+            agent.locks.clear();
+            agent.checkpoint_age_s = Some(11_520.0);
+        }),
+        about_agent(|agent| {
+            agent.running = false;
+            agent.locks.pop();
+        }),
+        // Never one.
+        about_agent(|agent| {
+            *agent = AgentStatus {
+                running: false,
+                locks: Vec::new(),
+                host: None,
+                pid: None,
+                started_at: None,
+                checkpoint_at: None,
+                checkpoint_age_s: None,
+                settled: None,
+                in_flight_transactions: None,
+                in_flight_keys: None,
+                memory_bytes: None,
+                memory_limit_bytes: None,
+                lag_ms: [].into(),
+                conflicts: None,
+                repairs: None,
+                to_verify: Vec::new(),
+            }
+        }),
+        // It has just come, and wrote nothing yet.
+        about_agent(|agent| (agent.host, agent.settled) = (None, None)),
+    ];
+    insta::assert_snapshot!("agents", said.join("\n\n"));
 }
 
 #[test]

@@ -1,0 +1,362 @@
+//! One repair as one transaction, a statement at a time.
+
+use twinlog_server::conn::{Conn, Error};
+
+use super::{Content, Guard, Op, OpKind, Repair};
+use crate::row::{RowError, SESSION, assignments, identifier, literal, locate, lock, run};
+
+/// The connection that repairs a node: it holds the lock, and its session is as rows need it.
+#[derive(Debug)]
+pub struct Hand {
+    pub(super) conn: Conn,
+    /// The longest statement that the server takes, in bytes.
+    max_statement_bytes: usize,
+}
+
+impl Hand {
+    /// Prepares a connection's session.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`].
+    pub async fn new(mut conn: Conn) -> Result<Self, Error> {
+        run(&mut conn, SESSION).await?;
+        let limit = conn.value("SELECT @@max_allowed_packet").await?;
+        Ok(Self {
+            conn,
+            // The smallest that a server can be set to, where it does not say.
+            max_statement_bytes: limit.and_then(|bytes| bytes.parse().ok()).unwrap_or(1024),
+        })
+    }
+
+    /// The connection, for reading rows and the history.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    async fn write(&mut self, sql: &str) -> Result<(), StepError> {
+        // The packet has a byte before the statement.
+        if sql.len() >= self.max_statement_bytes {
+            return Err(StepError::TooLong {
+                bytes: sql.len(),
+                limit: self.max_statement_bytes,
+            });
+        }
+        run(&mut self.conn, sql).await?;
+        Ok(())
+    }
+
+    /// Ends a transaction without its changes.
+    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
+        run(
+            &mut self.conn,
+            "ROLLBACK; SET SESSION foreign_key_checks = 1",
+        )
+        .await
+        .map(drop)
+    }
+}
+
+/// What kept a step from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The server, or the connection.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// The rows.
+    #[error(transparent)]
+    Row(RowError),
+    /// The server would not take the statement.
+    #[error(
+        "a statement of {bytes} bytes is longer than the server takes (max_allowed_packet = {limit})"
+    )]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The server's limit.
+        limit: usize,
+    },
+}
+
+impl From<RowError> for StepError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Server(error) => Self::Server(error),
+            error => Self::Row(error),
+        }
+    }
+}
+
+/// A statement of a repair, or a few that are one thought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Begins the transaction.
+    Begin,
+    /// Locks a row and compares it with what it must be.
+    Lock(usize),
+    /// Looks for rows that a statement would change by a cascade, of which no version would be kept.
+    Cascades(Op, usize),
+    /// Says whether foreign keys are checked.
+    Checks(bool),
+    /// Writes.
+    Write(Op),
+    /// Reads a row again and compares it with what it shall be.
+    Verify(usize),
+    /// Writes the row of the history.
+    History,
+    /// Commits.
+    Commit,
+}
+
+/// How a repair ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is committed.
+    Committed,
+    /// A row is not what was judged: someone wrote meanwhile. Nothing was written.
+    Changed {
+        /// Which of [`Repair::rows`].
+        row: usize,
+        /// What it is.
+        found: Content,
+    },
+    /// The row of the history that it should close has not come yet. Nothing was written.
+    NotYet,
+    /// It cannot be done. Nothing was written. Why, in words.
+    Refused(String),
+}
+
+/// What a step came to.
+#[derive(Debug, PartialEq)]
+pub enum Progress {
+    /// There is more to do.
+    More,
+    /// That was the end.
+    Ended(Outcome),
+}
+
+/// A repair on its way. Dropped anywhere, with its connection, nothing of it is left; or, after the last step, all.
+#[derive(Debug)]
+pub struct Execution<'a> {
+    hand: &'a mut Hand,
+    repair: &'a Repair,
+    /// The statement for the row of the history, and whether it must find an open one there.
+    history: (&'a str, bool),
+    steps: std::vec::IntoIter<Step>,
+    /// Rows that are what they shall be already.
+    done: Vec<bool>,
+}
+
+impl<'a> Execution<'a> {
+    /// A repair that inserts its row of the history by this statement.
+    pub fn new(hand: &'a mut Hand, repair: &'a Repair, history_sql: &'a str) -> Self {
+        Self {
+            hand,
+            history: (history_sql, false),
+            steps: steps(repair).into_iter(),
+            done: vec![false; repair.rows.len()],
+            repair,
+        }
+    }
+
+    /// A second repair, which closes the row that the first has left open.
+    pub fn closing(hand: &'a mut Hand, repair: &'a Repair, history_sql: &'a str) -> Self {
+        let mut execution = Self::new(hand, repair, history_sql);
+        execution.history.1 = true;
+        execution
+    }
+
+    /// The step that comes next.
+    pub fn next_step(&self) -> Option<&Step> {
+        self.steps.as_slice().first()
+    }
+
+    /// Makes one step. After [`Progress::Ended`] with anything but a commit the transaction is rolled back; after an
+    /// error the caller must do so.
+    ///
+    /// # Errors
+    /// What the server says to the step's statement.
+    pub async fn step(&mut self) -> Result<Progress, StepError> {
+        let Some(step) = self.steps.next() else {
+            return Ok(Progress::Ended(Outcome::Committed));
+        };
+        let ended = match step {
+            Step::Begin => {
+                self.hand.write("START TRANSACTION").await?;
+                None
+            }
+            Step::Lock(row) => self.lock(row).await?,
+            Step::Cascades(op, reference) if !self.done[op.row] => {
+                self.cascades(op, reference).await?
+            }
+            Step::Checks(on) => {
+                let sql = format!("SET SESSION foreign_key_checks = {}", u8::from(on));
+                self.hand.write(&sql).await?;
+                None
+            }
+            Step::Write(op) if !self.done[op.row] => {
+                let sql = write_sql(&self.repair.rows[op.row], op.kind)?;
+                self.hand.write(&sql).await?;
+                None
+            }
+            Step::Verify(row) if !self.done[row] => self.verify(row).await?,
+            Step::Cascades(..) | Step::Write(_) | Step::Verify(_) => None,
+            Step::History => self.write_history().await?,
+            Step::Commit => {
+                self.hand.write("COMMIT").await?;
+                return Ok(Progress::Ended(Outcome::Committed));
+            }
+        };
+        match ended {
+            None => Ok(Progress::More),
+            Some(outcome) => {
+                self.hand.rollback().await?;
+                Ok(Progress::Ended(outcome))
+            }
+        }
+    }
+
+    async fn lock(&mut self, row: usize) -> Result<Option<Outcome>, StepError> {
+        let guard = &self.repair.rows[row];
+        let found = Content::from(lock(&mut self.hand.conn, &guard.table, &guard.key).await?);
+        if found.same(&guard.table, &guard.want.clone().into()) {
+            self.done[row] = true;
+            return Ok(None);
+        }
+        let as_expected = found.same(&guard.table, &guard.expect.clone().into());
+        Ok((!as_expected).then_some(Outcome::Changed { row, found }))
+    }
+
+    async fn cascades(&mut self, op: Op, reference: usize) -> Result<Option<Outcome>, StepError> {
+        let guard = &self.repair.rows[op.row];
+        let reference = &guard.table.referring[reference];
+        let Some(row) = &guard.expect else {
+            return Ok(None);
+        };
+        let mut terms = Vec::new();
+        for (name, &at) in reference.child_columns.iter().zip(&reference.columns) {
+            let value = literal(&guard.table, at, &row[at])?;
+            terms.push(format!("{} = {value}", identifier(name)));
+        }
+        let sql = format!(
+            "SELECT 1 FROM {}.{} WHERE {} LIMIT 1 FOR UPDATE",
+            identifier(&reference.child.database),
+            identifier(&reference.child.name),
+            terms.join(" AND ")
+        );
+        let rows = run(&mut self.hand.conn, &sql).await?;
+        Ok((!rows.is_empty()).then(|| {
+            Outcome::Refused(format!(
+                "rows of {} refer to a row of {} that would go or change its key, and would go or change with it",
+                reference.child, guard.table.name
+            ))
+        }))
+    }
+
+    async fn verify(&mut self, row: usize) -> Result<Option<Outcome>, StepError> {
+        let guard = &self.repair.rows[row];
+        let found = Content::from(lock(&mut self.hand.conn, &guard.table, &guard.key).await?);
+        let as_wanted = found.same(&guard.table, &guard.want.clone().into());
+        Ok((!as_wanted).then(|| {
+            Outcome::Refused(format!(
+                "the server stores a row of {} otherwise than it was written (a trigger, or another definition there?)",
+                guard.table.name
+            ))
+        }))
+    }
+
+    async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
+        let (sql, closing) = self.history;
+        self.hand.write(sql).await?;
+        if !closing {
+            return Ok(None);
+        }
+        let changed = run(&mut self.hand.conn, "SELECT ROW_COUNT() > 0").await?;
+        let changed = changed
+            .first()
+            .is_some_and(|row| row.first() == Some(&Some(b"1".to_vec())));
+        Ok((!changed).then_some(Outcome::NotYet))
+    }
+}
+
+/// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
+fn steps(repair: &Repair) -> Vec<Step> {
+    let mut steps = vec![Step::Begin];
+    let mut rows: Vec<usize> = (0..repair.rows.len()).collect();
+    rows.sort_by_cached_key(|&row| {
+        let guard = &repair.rows[row];
+        (guard.table.name.clone(), format!("{:?}", guard.key))
+    });
+    steps.extend(rows.iter().map(|&row| Step::Lock(row)));
+    let mut checks = true;
+    for op in &repair.ops {
+        if op.checks != checks {
+            checks = op.checks;
+            steps.push(Step::Checks(checks));
+        }
+        if checks {
+            let cascading = cascading(&repair.rows[op.row], op.kind);
+            steps.extend(cascading.map(|reference| Step::Cascades(*op, reference)));
+        }
+        steps.push(Step::Write(*op));
+    }
+    if !checks {
+        steps.push(Step::Checks(true));
+    }
+    steps.extend(rows.iter().map(|&row| Step::Verify(row)));
+    steps.extend([Step::History, Step::Commit]);
+    steps
+}
+
+/// The references to the row that the statement would follow into other tables.
+fn cascading(guard: &Guard, kind: OpKind) -> impl Iterator<Item = usize> + '_ {
+    let moves = |columns: &[usize]| {
+        let value =
+            |row: &Option<Vec<_>>, at: usize| row.as_ref().and_then(|row| row.get(at).cloned());
+        columns
+            .iter()
+            .any(|&at| value(&guard.expect, at) != value(&guard.want, at))
+    };
+    let references = guard.table.referring.iter().enumerate();
+    references
+        .filter(move |(_, reference)| match kind {
+            OpKind::Delete => reference.deletes_cascade,
+            OpKind::Update => reference.updates_cascade && moves(&reference.columns),
+            OpKind::Insert => false,
+        })
+        .map(|(at, _)| at)
+}
+
+fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError> {
+    let table = &guard.table;
+    let name = table.sql_name();
+    let values = |row: &Option<Vec<_>>| match row {
+        Some(row) => assignments(table, row),
+        None => Ok(Vec::new()),
+    };
+    Ok(match kind {
+        OpKind::Delete => format!(
+            "DELETE FROM {name} WHERE {} LIMIT 1",
+            locate(table, &guard.key)?
+        ),
+        OpKind::Insert => {
+            let (names, values): (Vec<_>, Vec<_>) = values(&guard.want)?.into_iter().unzip();
+            format!(
+                "INSERT INTO {name} ({}) VALUES ({})",
+                names.join(", "),
+                values.join(", ")
+            )
+        }
+        OpKind::Update => {
+            let terms = values(&guard.want)?;
+            let terms: Vec<String> = terms
+                .into_iter()
+                .map(|(name, value)| format!("{name} = {value}"))
+                .collect();
+            format!(
+                "UPDATE {name} SET {} WHERE {} LIMIT 1",
+                terms.join(", "),
+                locate(table, &guard.key)?
+            )
+        }
+    })
+}

@@ -1,0 +1,208 @@
+//! An episode with its rows decoded.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use twinlog_binlog::Value;
+use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
+use twinlog_server::conn::Conn;
+
+use crate::row::{Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same};
+
+/// The tables that are known, by name.
+pub type Tables = HashMap<TableName, Arc<TableInfo>>;
+
+/// What a row is at some moment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// It exists, and holds this.
+    Row(Row),
+    /// It does not exist.
+    Gone,
+}
+
+impl Content {
+    /// Its values, if it exists.
+    pub fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Gone => None,
+        }
+    }
+
+    /// Whether both are the same to the byte in every stored column.
+    pub(crate) fn same(&self, table: &TableInfo, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Gone, Self::Gone) => true,
+            (Self::Row(a), Self::Row(b)) => same(table, a, b),
+            _ => false,
+        }
+    }
+}
+
+impl From<Option<Row>> for Content {
+    fn from(row: Option<Row>) -> Self {
+        row.map_or(Self::Gone, Self::Row)
+    }
+}
+
+/// One row of an episode.
+#[derive(Debug, Clone)]
+pub struct JudgedRow {
+    /// Its table.
+    pub table: Arc<TableInfo>,
+    /// The values that name it.
+    pub key: Vec<Value>,
+    /// What it was before; `None` where nobody knows.
+    pub base: Option<Content>,
+    /// What each node holds; `None` where the node must be asked.
+    pub held: [Option<Content>; 2],
+    /// What both shall hold; `None` for nothing chosen.
+    pub chosen: Option<Content>,
+    /// The node whose content both shall hold, whatever it turns out to be.
+    as_held: Option<Side>,
+}
+
+impl JudgedRow {
+    /// A row of which all is known but its past.
+    #[must_use]
+    pub fn new(
+        table: Arc<TableInfo>,
+        key: Vec<Value>,
+        held: [Content; 2],
+        chosen: Content,
+    ) -> Self {
+        Self {
+            table,
+            key,
+            base: None,
+            held: held.map(Some),
+            chosen: Some(chosen),
+            as_held: None,
+        }
+    }
+}
+
+/// An episode's rows, decoded, with what was decided.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// In the episode's order.
+    pub rows: Vec<JudgedRow>,
+    /// Whether anything was chosen at all. If not, a person must.
+    pub decided: bool,
+}
+
+impl Judged {
+    /// Decodes the rows of an episode.
+    ///
+    /// # Errors
+    /// [`RowError::NoTable`] for a table that is not among `tables`, and what [`read_image`] says.
+    pub fn new(episode: &Episode, decision: &Decision, tables: &Tables) -> Result<Self, RowError> {
+        let outcomes = decision.rows.as_ref();
+        let rows = episode.rows.iter().enumerate().map(|(at, row)| {
+            let table = tables.get(&row.table).ok_or_else(|| RowError::NoTable {
+                table: row.table.to_string(),
+            })?;
+            let content = |version: &Version| -> Result<Content, RowError> {
+                Ok(match version {
+                    Version::Row(image) => Content::Row(read_image(table, image.as_image())?),
+                    Version::Gone => Content::Gone,
+                })
+            };
+            let held = |side: Side| match &row.held[side.index()] {
+                Held::Known(version) => content(version).map(Some),
+                Held::Unknown => Ok(None),
+            };
+            let (mut chosen, mut as_held) = (None, None);
+            match outcomes.and_then(|outcomes| outcomes.get(at)) {
+                Some(Outcome::Version(version)) => chosen = Some(content(version)?),
+                Some(Outcome::Merged(values)) => {
+                    let values = values.iter().zip(&table.columns);
+                    let row = values.map(|(value, column)| canonical(&column.kind, value.clone()));
+                    chosen = Some(Content::Row(row.collect()));
+                }
+                Some(Outcome::AsHeld(side)) => as_held = Some(*side),
+                None => {}
+            }
+            Ok(JudgedRow {
+                key: key_of(table, &read_image(table, row.key.as_image())?)?,
+                base: row.base.as_ref().map(content).transpose()?,
+                held: [held(Side::A)?, held(Side::B)?],
+                table: Arc::clone(table),
+                chosen,
+                as_held,
+            })
+        });
+        let mut judged = Self {
+            rows: rows.collect::<Result<_, RowError>>()?,
+            decided: outcomes.is_some(),
+        };
+        judged.choose_as_held();
+        Ok(judged)
+    }
+
+    /// The rows that a node must be asked for.
+    pub fn unknown(&self, side: Side) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rows.len()).filter(move |&at| self.rows[at].held[side.index()].is_none())
+    }
+
+    /// Reads from a node what its log does not tell. What it holds may be newer than what both logs were read to: whoever
+    /// asks reads them to where they ended afterwards, and leaves the rows alone that were written in between.
+    ///
+    /// # Errors
+    /// As [`read_held`].
+    pub async fn ask(&mut self, side: Side, conn: &mut Conn) -> Result<(), RowError> {
+        for at in self.unknown(side).collect::<Vec<_>>() {
+            let row = &self.rows[at];
+            let found = read_held(conn, &row.table, &row.key).await?;
+            self.tell(at, side, found.into());
+        }
+        Ok(())
+    }
+
+    /// These of its rows only: the others were written since.
+    #[must_use]
+    pub fn only(&self, rows: &BTreeSet<usize>) -> Self {
+        Self {
+            rows: rows
+                .iter()
+                .filter_map(|&at| self.rows.get(at).cloned())
+                .collect(),
+            decided: self.decided,
+        }
+    }
+
+    /// Forgets what the nodes hold: something was found changed, so both must be asked again.
+    pub fn forget(&mut self) {
+        for row in &mut self.rows {
+            row.held = [None, None];
+        }
+    }
+
+    /// Says what a node holds.
+    pub fn tell(&mut self, row: usize, side: Side, content: Content) {
+        if let Some(row) = self.rows.get_mut(row) {
+            row.held[side.index()] = Some(content);
+        }
+        self.choose_as_held();
+    }
+
+    fn choose_as_held(&mut self) {
+        for row in &mut self.rows {
+            if let (None, Some(side)) = (&row.chosen, row.as_held) {
+                row.chosen = row.held[side.index()].clone();
+            }
+        }
+    }
+
+    /// Whether both nodes hold the same in every row; `false` while one must be asked.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.rows.iter().all(|row| match &row.held {
+            [Some(a), Some(b)] => a.same(&row.table, b),
+            _ => false,
+        })
+    }
+}

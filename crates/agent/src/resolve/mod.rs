@@ -1,0 +1,26 @@
+//! Ends what makes the two nodes differ: an episode and what was decided about it become one guarded transaction.
+//!
+//! [`Judged`] decodes an episode; [`plan`] says, without any I/O, which rows of which node must be locked, what they must
+//! hold for the repair to be right, and which statements then make them what was chosen; an [`Execution`] carries a plan
+//! out step by step. [`settle`] is all of that with retries and the history.
+//!
+//! A repair writes on one node and replicates to the other like any transaction. Only where each node lacks something
+//! that the other has are there two, one per node: the second waits until the first's row of the history has come to its
+//! node, and closes it. Under `IDEMPOTENT` applying (which `up` sets for a pair with an active policy) the copy of a
+//! repair overwrites what is in its way; under `STRICT` a repair that inserts or deletes a row which the peer has or lacks
+//! already would stop the link.
+
+mod execute;
+mod judged;
+mod leadership;
+mod order;
+mod plan;
+mod record;
+mod settle;
+
+pub use execute::{Execution, Hand, Outcome, Progress, Step, StepError};
+pub use judged::{Content, Judged, JudgedRow, Tables};
+pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
+pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
+pub use record::{Draft, concurrent_ddl, draft, episode_id};
+pub use settle::{Pace, ResolveError, Settled, leave_open, settle, supersede};

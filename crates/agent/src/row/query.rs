@@ -1,0 +1,32 @@
+//! Statements whose results are bytes, with a deadline.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use twinlog_server::conn::{Conn, Error, Part, within};
+
+/// How long a statement of a repair may take: it waits a second for a lock at most, and reads single rows.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs one or more statements and returns the rows of all of them, each a value's bytes or NULL per column. What a
+/// statement says is in no error: it is a user's data. After the deadline, or dropped, the connection is of no more use.
+///
+/// # Errors
+/// As [`Conn::stream`]; [`Error::Lost`] after [`STATEMENT_TIMEOUT`].
+pub async fn run(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, Error> {
+    let mut rows = Vec::new();
+    let address = conn.address().clone();
+    let work = conn.stream(sql.as_bytes(), |part| {
+        if let Part::Row(row) = part {
+            rows.push(row);
+        }
+        ControlFlow::Continue(())
+    });
+    match within(STATEMENT_TIMEOUT, work).await {
+        Some(done) => done.map(|()| rows),
+        None => Err(Error::Lost {
+            address,
+            reason: format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()),
+            sql: "a statement of a repair".into(),
+        }),
+    }
+}

@@ -1,0 +1,235 @@
+//! The tracker, with all that must be known around it.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
+
+use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
+use twinlog_converge::{
+    Limits, Load, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
+};
+use twinlog_server::{facts::OWN_SCHEMA, gtid::GtidSet};
+
+use super::{ledger::Ledger, touched::Touched};
+use crate::{gtids, history, settled::Settled};
+
+/// A node, as the logs name it.
+#[derive(Debug, Clone)]
+pub(super) struct NodeName {
+    /// Its name in `twinlog.toml`.
+    pub(super) name: String,
+    /// Its server id.
+    pub(super) server_id: u32,
+}
+
+/// A verdict on its way to be settled.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Its number in the ledger.
+    pub(super) number: u64,
+    /// What was seen.
+    pub(super) verdict: Verdict,
+    /// When the transaction came that completed it.
+    pub(super) seen_at: Instant,
+}
+
+/// Feeds both logs to the tracker; knows what was read, what may be forgotten, and which rows of open verdicts were
+/// written since.
+#[derive(Debug)]
+pub(super) struct Follow {
+    nodes: [NodeName; 2],
+    tracker: Tracker,
+    settled: Settled,
+    ledger: Ledger,
+    touched: Touched,
+    strangers: BTreeSet<u32>,
+    /// twinlog's own transactions that are in flight: to be done with them is no reason to write a checkpoint, which is
+    /// one of them.
+    own: HashSet<Gtid>,
+    /// Whether a client's transaction was done with since the last checkpoint.
+    moved: bool,
+}
+
+impl Follow {
+    /// Both logs are read from `start` on.
+    pub(super) fn new(nodes: [NodeName; 2], start: GtidSet, limits: Limits) -> Self {
+        Self {
+            nodes,
+            tracker: Tracker::new(limits),
+            settled: Settled::new(start),
+            ledger: Ledger::default(),
+            touched: Touched::default(),
+            strangers: BTreeSet::new(),
+            own: HashSet::new(),
+            moved: false,
+        }
+    }
+
+    /// The tables of which the keys must be said with [`Follow::set_keys`] before the transaction can be pushed.
+    pub(super) fn unknown_tables(&mut self, transaction: &Transaction) -> Vec<TableName> {
+        self.tracker.unknown_tables(transaction)
+    }
+
+    /// Says what the keys of a table are; `None` for a table that is not replicated.
+    pub(super) fn set_keys(&mut self, table: TableName, keys: Option<TableKeys>) {
+        self.tracker.set_keys(table, keys);
+    }
+
+    /// The next transaction of a log; what comes of it.
+    pub(super) fn push(
+        &mut self,
+        log: Side,
+        transaction: Transaction,
+    ) -> Result<Vec<Job>, RowError> {
+        if let Some(gtid) = &transaction.gtid {
+            self.settled.seen(gtid);
+            if !touches_users(&transaction) {
+                self.own.insert(gtid.clone());
+            }
+        }
+        self.touched.note(&transaction)?;
+        let origin = self.origin(log, transaction.server_id);
+        let repair = self.repair_mark(origin, &transaction)?;
+        self.tracker.push(log, origin, transaction, repair);
+        self.drain()
+    }
+
+    /// A node's appliers have executed these, although its log may have nothing of them.
+    pub(super) fn passed(&mut self, log: Side, applied: &GtidSet) -> Result<Vec<Job>, RowError> {
+        self.tracker.passed(log, &|gtid| gtids::has(applied, gtid));
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<Vec<Job>, RowError> {
+        let mut jobs = Vec::new();
+        while let Some(output) = self.tracker.next_output() {
+            match output {
+                Output::Retired(gtid) => {
+                    self.moved |= !self.own.remove(&gtid);
+                    self.ledger.retired(gtid);
+                }
+                Output::Verdict(verdict) => {
+                    let number = self.ledger.begin();
+                    self.watch(number, &verdict)?;
+                    jobs.push(Job {
+                        number,
+                        verdict,
+                        seen_at: Instant::now(),
+                    });
+                }
+            }
+        }
+        self.ledger.advance(&mut self.settled);
+        Ok(jobs)
+    }
+
+    fn watch(&mut self, job: u64, verdict: &Verdict) -> Result<(), RowError> {
+        let Verdict::Episode(episode) = verdict else {
+            return Ok(());
+        };
+        for (place, row) in episode.rows.iter().enumerate() {
+            if let Some(key) = row.keys.unique.first() {
+                self.touched
+                    .watch(job, place, &row.table, &key.columns, row.key.as_image())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a verdict's rows was written since it was given.
+    pub(super) fn touched(&self, job: u64) -> BTreeSet<usize> {
+        self.touched.of(job)
+    }
+
+    /// The verdict of that number is written down, or needs no writing.
+    pub(super) fn finish(&mut self, job: u64) {
+        self.touched.forget(job);
+        self.ledger.finish(job);
+        self.ledger.advance(&mut self.settled);
+    }
+
+    /// Where both logs could be read from without missing anything.
+    pub(super) fn settled(&self) -> &GtidSet {
+        self.settled.set()
+    }
+
+    /// Whether there is something to write a checkpoint for.
+    pub(super) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
+    /// The checkpoint was written.
+    pub(super) fn wrote(&mut self) {
+        self.moved = false;
+    }
+
+    /// Verdicts that are not written down yet.
+    pub(super) fn open_jobs(&self) -> usize {
+        self.ledger.jobs()
+    }
+
+    /// How much the tracker holds.
+    pub(super) fn load(&self) -> Load {
+        self.tracker.load()
+    }
+
+    /// Which side committed it. A stranger's transaction counts for the node in whose log it is met first.
+    fn origin(&mut self, log: Side, server_id: u32) -> Side {
+        let known = Side::BOTH
+            .into_iter()
+            .find(|side| self.nodes[side.index()].server_id == server_id);
+        known.unwrap_or_else(|| {
+            if self.strangers.insert(server_id) {
+                tracing::warn!(
+                    server_id,
+                    node = self.nodes[log.index()].name,
+                    "a server that is neither node writes into the pair: when it writes rows that clients of the other \
+                     node write too, the order that is reported may be wrong"
+                );
+            }
+            log
+        })
+    }
+
+    /// Whether it is a repair of twinlog's own: then it has a row of the history beside the rows it wrote.
+    fn repair_mark(
+        &self,
+        origin: Side,
+        transaction: &Transaction,
+    ) -> Result<Option<RepairMark>, RowError> {
+        for change in &transaction.changes {
+            let Change::Rows(rows) = change else { continue };
+            if !history::is_history(&rows.table) || !touches_users(transaction) {
+                continue;
+            }
+            let Some(row) = rows.changes().next().transpose()?.and_then(|row| row.after) else {
+                continue;
+            };
+            let chosen = history::chosen(row)?;
+            let side = |name: &str| {
+                Side::BOTH
+                    .into_iter()
+                    .find(|side| self.nodes[side.index()].name == name)
+            };
+            return Ok(Some(RepairMark {
+                origin: chosen.node.as_deref().and_then(side).unwrap_or(origin),
+                committed: chosen
+                    .micros
+                    .map_or(transaction.committed, |micros| CommitTime {
+                        micros,
+                        exact: transaction.committed.exact,
+                    }),
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// Whether it changes anything but twinlog's own tables.
+fn touches_users(transaction: &Transaction) -> bool {
+    transaction.changes.iter().any(|change| match change {
+        Change::Rows(rows) => &*rows.table.database != OWN_SCHEMA,
+        Change::Statement(_) => true,
+    })
+}

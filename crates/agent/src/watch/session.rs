@@ -1,0 +1,328 @@
+//! One watch, from its beginning to its end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use twinlog_binlog::{RowError, Transaction};
+use twinlog_converge::Side;
+use twinlog_pair::site::{Login, Site};
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+    gtid::GtidSet,
+};
+
+use super::{
+    CHECKPOINT_EVERY, Error, Options, QUEUE, Summary,
+    barriers::Barriers,
+    desk::{Answer, Clerk, Desk},
+    follow::{Follow, Job},
+    report::Report,
+    sounding::{self, Sounding},
+    start::{Begin, Ready},
+    tables::{Tables, is_replicated},
+    target::Target,
+};
+use crate::{
+    history,
+    resolve::{Leadership, Pace},
+    stream::{self, Item, LogReader, LogStream},
+};
+
+/// How long a link may be down while `--once` waits for it.
+const LINK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to let the agent in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
+const OPEN_JOBS_MAX: usize = 10_000;
+
+/// The tasks that ask the nodes.
+type Sounders = JoinSet<Result<(), ConnError>>;
+
+/// A watch at work.
+pub(super) struct Watch<'a> {
+    site: &'a Site,
+    once: bool,
+    follow: Follow,
+    tables: Arc<Tables>,
+    /// For reading definitions, one per node.
+    definitions: [Conn; 2],
+    /// For writing the checkpoint, one per node.
+    writers: [Conn; 2],
+    streams: [LogStream; 2],
+    /// The tasks behind the streams: they end with this.
+    _readers: [LogReader; 2],
+    soundings: mpsc::Receiver<Sounding>,
+    sounders: Sounders,
+    desk: Desk,
+    barriers: Barriers,
+    /// What each node said last, until its log has been read as far.
+    heard: [Option<Sounding>; 2],
+    target: Target,
+    report: Report,
+    links_down_since: [Option<Instant>; 2],
+    written_at: Instant,
+}
+
+impl<'a> Watch<'a> {
+    /// Opens all connections and begins to read.
+    pub(super) async fn begin(
+        site: &'a Site,
+        options: Options,
+        ready: [Ready; 2],
+        begin: Begin,
+        leadership: Leadership,
+    ) -> Result<Self, Error> {
+        let nodes = ready.each_ref().map(|node| node.name.clone());
+        let names = nodes.each_ref().map(|node| node.name.clone());
+        let dialects = ready.each_ref().map(|node| node.dialect);
+        let tables = Arc::new(Tables::default());
+        let (soundings, sounders) = sound(site, dialects).await?;
+        let clerk = |to| Clerk {
+            nodes: nodes.clone(),
+            dialects,
+            conflicts: site.config.conflicts.clone(),
+            tables: Arc::clone(&tables),
+            leadership,
+            pace: Pace::default(),
+            to,
+        };
+        let desk = Desk::open(clerk, QUEUE);
+        let ids = nodes.each_ref().map(|node| node.server_id);
+        let ([stream_a, stream_b], readers) = read_logs(site, &begin.settled, ids)?;
+        Ok(Self {
+            site,
+            once: options.once,
+            report: Report::new(names, options.limits),
+            desk,
+            follow: Follow::new(nodes, begin.settled, options.limits),
+            tables: Arc::clone(&tables),
+            definitions: ready.map(|node| node.conn),
+            writers: [connect(site, Side::A).await?, connect(site, Side::B).await?],
+            streams: [stream_a, stream_b],
+            _readers: readers,
+            soundings,
+            sounders,
+            barriers: Barriers::default(),
+            heard: [None, None],
+            target: Target::default(),
+            links_down_since: [None, None],
+            written_at: Instant::now(),
+        })
+    }
+
+    /// Watches until told to stop, or until all is settled.
+    pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Summary, Error> {
+        let mut tick = tokio::time::interval(CHECKPOINT_EVERY);
+        loop {
+            let reads = self.follow.open_jobs() < OPEN_JOBS_MAX || !self.barriers.is_empty();
+            let [a, b] = &mut self.streams;
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return Ok(self.report.summary()),
+                item = a.next(), if reads => self.item(Side::A, item).await?,
+                item = b.next(), if reads => self.item(Side::B, item).await?,
+                answer = self.desk.next() => self.answered(answer?),
+                Some(sounding) = self.soundings.recv() => {
+                    if self.heard(sounding)? {
+                        return Ok(self.report.summary());
+                    }
+                }
+                Some(ended) = self.sounders.join_next() => ended.unwrap_or(Ok(()))?,
+                _ = tick.tick() => self.maybe_checkpoint().await?,
+            }
+        }
+    }
+
+    async fn item(
+        &mut self,
+        log: Side,
+        item: Option<Result<Item, stream::Error>>,
+    ) -> Result<(), Error> {
+        match item {
+            Some(Ok(Item::Transaction(received))) => {
+                self.report.read(log, &received);
+                self.transaction(log, *received.transaction).await
+            }
+            Some(Ok(Item::Connected(connected))) => {
+                self.report.connected(log, &connected);
+                Ok(())
+            }
+            Some(Ok(Item::Position(_) | Item::Reconnecting(_))) => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+            // It ends only when it is stopped, which only the end of the watch does.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn transaction(&mut self, log: Side, transaction: Transaction) -> Result<(), Error> {
+        for table in self.follow.unknown_tables(&transaction) {
+            let keys = if is_replicated(&self.site.config, &table) {
+                let conn = &mut self.definitions[log.index()];
+                self.tables.load(conn, &table).await?
+            } else {
+                None
+            };
+            self.follow.set_keys(table, keys);
+        }
+        let jobs = self.follow.push(log, transaction);
+        self.begin_jobs(log, jobs)
+    }
+
+    fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
+        let jobs = jobs.map_err(|error| Error::Image {
+            node: self.report.name(log),
+            error,
+        })?;
+        for job in jobs {
+            self.desk.take(job);
+        }
+        self.barriers.answer(&self.streams, &self.follow);
+        Ok(())
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Caught(caught) => self.barriers.push(caught),
+            Answer::Settled(settlement) => {
+                self.follow.finish(settlement.job);
+                self.report.settled(&settlement);
+            }
+        }
+        self.barriers.answer(&self.streams, &self.follow);
+    }
+
+    /// A node said how far it is. Whether `--once` is done by that.
+    fn heard(&mut self, sounding: Sounding) -> Result<bool, Error> {
+        let log = sounding.side;
+        self.link(&sounding)?;
+        self.target.note(&sounding);
+        self.heard[log.index()].get_or_insert(sounding);
+        self.passed(log)?;
+        let repaired = self.report.summary().repaired;
+        Ok(self.once && self.target.is_reached(self.follow.settled(), repaired)?)
+    }
+
+    /// What a node's appliers have executed without a trace in its log counts once its log was read as far as it went then.
+    fn passed(&mut self, log: Side) -> Result<(), Error> {
+        let Some(heard) = &self.heard[log.index()] else {
+            return Ok(());
+        };
+        if !self.streams[log.index()]
+            .read_up_to()
+            .has_gtids(&heard.standing.logged)
+        {
+            return Ok(());
+        }
+        let jobs = self.follow.passed(log, &heard.standing.applied);
+        self.heard[log.index()] = None;
+        self.begin_jobs(log, jobs)
+    }
+
+    fn link(&mut self, sounding: &Sounding) -> Result<(), Error> {
+        let replica = sounding.side;
+        let down = self.report.link(replica, sounding.link.as_ref());
+        let since = &mut self.links_down_since[replica.index()];
+        match down {
+            Some(reason) => {
+                let since = since.get_or_insert_with(Instant::now);
+                if self.once && since.elapsed() > LINK_PATIENCE {
+                    return Err(Error::LinkStopped {
+                        link: self.report.link_name(replica),
+                        reason,
+                    });
+                }
+            }
+            None => *since = None,
+        }
+        Ok(())
+    }
+
+    async fn maybe_checkpoint(&mut self) -> Result<(), Error> {
+        if self.follow.has_moved() && self.written_at.elapsed() >= CHECKPOINT_EVERY {
+            self.write_checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what was settled since it was last written down.
+    pub(super) async fn last_checkpoint(&mut self) -> Result<(), Error> {
+        if self.follow.has_moved() {
+            self.write_checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    /// On the first node that takes it.
+    async fn write_checkpoint(&mut self) -> Result<(), Error> {
+        let checkpoint = self
+            .report
+            .checkpoint(self.follow.settled(), &self.follow.load());
+        let [a, b] = &mut self.writers;
+        if history::write_checkpoint(a, &checkpoint).await.is_err() {
+            history::write_checkpoint(b, &checkpoint).await?;
+        }
+        self.follow.wrote();
+        self.written_at = Instant::now();
+        Ok(())
+    }
+
+    /// Closes all connections, and with them lets go of the locks.
+    pub(super) async fn end(mut self) {
+        self.desk.close().await;
+        self.sounders.shutdown().await;
+        for conn in self.definitions.into_iter().chain(self.writers) {
+            conn.close().await;
+        }
+    }
+}
+
+async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
+    let node = site.nodes()[side.index()];
+    site.connect(node, Login::Agent, CONNECT_TIMEOUT).await
+}
+
+/// Asks both nodes how far they are, from now on.
+async fn sound(
+    site: &Site,
+    dialects: [Dialect; 2],
+) -> Result<(mpsc::Receiver<Sounding>, Sounders), ConnError> {
+    let (to, soundings) = mpsc::channel(QUEUE);
+    let mut sounders = JoinSet::new();
+    let policy_is_active = site.config.conflicts.is_active();
+    for (side, dialect) in Side::BOTH.into_iter().zip(dialects) {
+        let conn = connect(site, side).await?;
+        sounders.spawn(sounding::sound(
+            side,
+            conn,
+            dialect,
+            policy_is_active,
+            to.clone(),
+        ));
+    }
+    Ok((soundings, sounders))
+}
+
+fn read_logs(
+    site: &Site,
+    settled: &GtidSet,
+    server_ids: [u32; 2],
+) -> Result<([LogStream; 2], [LogReader; 2]), Error> {
+    let [a, b] = site.nodes();
+    let open = |node| -> Result<_, Error> {
+        let endpoint = site.endpoint(node, Login::Agent)?;
+        Ok(LogReader::spawn(stream::Options::new(
+            endpoint,
+            settled.clone(),
+            server_ids.to_vec(),
+        )))
+    };
+    let ((stream_a, reader_a), (stream_b, reader_b)) = (open(a)?, open(b)?);
+    Ok(([stream_a, stream_b], [reader_a, reader_b]))
+}

@@ -1,0 +1,200 @@
+//! Before both logs are read: can they be followed at all, and from where.
+
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use twinlog_pair::{
+    config::Node,
+    origin, own_tables,
+    site::{Login, Site},
+};
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+    facts::{self, ServerFacts, Standing},
+    gtid::{self, GtidSet},
+};
+
+use super::follow::NodeName;
+use crate::{history, resolve::Leadership};
+
+/// How long a server may take to let the agent in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What kept the agent from watching.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A server.
+    #[error(transparent)]
+    Server(#[from] ConnError),
+    /// A server's answer that is no GTID set.
+    #[error(transparent)]
+    Gtid(#[from] gtid::Error),
+    /// The pair is not as the agent needs it.
+    #[error("the agent cannot follow this pair: {}", .0.join("; "))]
+    NotReady(Vec<String>),
+}
+
+impl StartError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => error.hint(),
+            Self::Gtid(_) => None,
+            Self::NotReady(_) => {
+                Some("`twinlog up` makes the pair so, or says why it cannot".into())
+            }
+        }
+    }
+}
+
+/// Where both logs are read from, and why there.
+#[derive(Debug)]
+pub(super) struct Begin {
+    /// The transactions that need not be read.
+    pub(super) settled: GtidSet,
+    /// Why these, for people.
+    pub(super) reason: &'static str,
+}
+
+/// A node, asked.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) name: NodeName,
+    pub(super) dialect: Dialect,
+    /// For reading definitions.
+    pub(super) conn: Conn,
+    checkpoint: Option<GtidSet>,
+    origin: Option<GtidSet>,
+    standing: Standing,
+}
+
+/// Looks at both nodes.
+pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
+    let [a, b] = site.nodes();
+    let (a, b) = try_join(look_at(site, a), look_at(site, b)).await?;
+    let mut wrong = Vec::new();
+    for (facts, ready) in [&a, &b] {
+        wrong.extend(missing(site, facts).map(|what| format!("{}: {what}", ready.name.name)));
+    }
+    if a.1.dialect.is_mariadb() != b.1.dialect.is_mariadb() {
+        wrong.push("one node is MySQL and the other MariaDB".to_owned());
+    }
+    if a.1.name.server_id == b.1.name.server_id {
+        wrong.push("both nodes have the same server_id".to_owned());
+    }
+    if wrong.is_empty() {
+        Ok([a.1, b.1])
+    } else {
+        Err(StartError::NotReady(wrong))
+    }
+}
+
+async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), StartError> {
+    let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
+    let server = ServerFacts::read(&mut conn).await?;
+    let flavour = server.dialect.version().flavour;
+    let own = facts::read_own_tables(&mut conn).await?;
+    let (mut checkpoint, mut origin) = (None, None);
+    if own_tables::missing(&own).is_empty() {
+        checkpoint = history::read_checkpoint(&mut conn)
+            .await?
+            .map(|checkpoint| GtidSet::parse(flavour, &checkpoint.settled))
+            .transpose()?;
+        origin = origin::read(&mut conn)
+            .await?
+            .map(|origin| GtidSet::parse(flavour, &origin.gtids))
+            .transpose()?;
+    }
+    let ready = Ready {
+        name: NodeName {
+            name: node.name.clone(),
+            server_id: server.server_id(),
+        },
+        dialect: server.dialect,
+        standing: Standing::read(&mut conn, &server.dialect).await?,
+        conn,
+        checkpoint,
+        origin,
+    };
+    Ok((server, ready))
+}
+
+/// Takes the right to repair.
+pub(super) async fn lead(site: &Site) -> Result<Leadership, super::Error> {
+    let [a, b] = site.nodes();
+    let names = [a.name.clone(), b.name.clone()];
+    let conns = try_join(
+        site.connect(a, Login::Agent, CONNECT_TIMEOUT),
+        site.connect(b, Login::Agent, CONNECT_TIMEOUT),
+    );
+    Ok(Leadership::take(names, conns.await?.into()).await?)
+}
+
+/// What a node lacks for its log to be followed.
+fn missing<'a>(site: &'a Site, server: &'a ServerFacts) -> impl Iterator<Item = String> + 'a {
+    let member = match &server.membership {
+        Some(member) if member.pair_id == site.pair_id => None,
+        Some(_) => Some("it is a node of another pair".to_owned()),
+        None => Some("it is no node of a twinlog pair yet".to_owned()),
+    };
+    let log = server
+        .binlog_end
+        .is_none()
+        .then(|| "it writes no binary log".to_owned());
+    let gtids = (!server.has_gtids()).then(|| {
+        "its transactions have no GTIDs, without which they cannot be told apart".to_owned()
+    });
+    let wanted = [
+        ("binlog_format", "ROW"),
+        ("binlog_row_image", "FULL"),
+        ("log_replica_updates", "ON"),
+    ];
+    let settings = wanted.into_iter().filter_map(|(key, value)| {
+        let name = server.dialect.variable(key)?.name;
+        let actual = server.named(name)?;
+        (!actual.eq_ignore_ascii_case(value)).then(|| format!("{name} is {actual}, not {value}"))
+    });
+    let partial = server
+        .variable("binlog_row_value_options")
+        .filter(|value| !value.is_empty())
+        .map(|value| format!("binlog_row_value_options is {value}: rows are logged in part only"));
+    [member, log, gtids, partial]
+        .into_iter()
+        .flatten()
+        .chain(settings)
+}
+
+/// From where both logs must be read so that nothing is missed.
+pub(super) fn from(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
+    let [a, b] = nodes;
+    // A checkpoint is replicated: one node may have an older one, which is as good but further back.
+    let checkpoint = match (&a.checkpoint, &b.checkpoint) {
+        (Some(a), Some(b)) => Some(if a.covers(b)? { a } else { b }),
+        (one, other) => one.as_ref().or(other.as_ref()),
+    };
+    if let Some(checkpoint) = checkpoint {
+        return Ok(Begin {
+            settled: checkpoint.clone(),
+            reason: "where the last agent was",
+        });
+    }
+    if let (Some(a), Some(b)) = (&a.origin, &b.origin) {
+        return Ok(Begin {
+            settled: a.merge(b)?,
+            reason: "where both logs stood when the pair was made",
+        });
+    }
+    now(nodes)
+}
+
+/// From what both nodes have executed by now: what went before is not looked at.
+pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
+    let [a, b] = nodes
+        .each_ref()
+        .map(|node| node.standing.applied.merge(&node.standing.logged));
+    Ok(Begin {
+        settled: a?.common(&b?)?,
+        reason: "what both nodes have executed by now",
+    })
+}

@@ -1,1 +1,0 @@
-//! Follows both logs until what they did to a row is settled.

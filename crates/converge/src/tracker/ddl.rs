@@ -1,0 +1,168 @@
+//! Changes of definitions, which stand between the row changes before and after them.
+
+use std::sync::Arc;
+
+use twinlog_binlog::Statement;
+
+use super::{
+    Tracker,
+    api::Output,
+    statement::{Effect, effect},
+    table::name_of,
+    transaction::{Body, Tx, TxId},
+};
+use crate::{Side, TableName, Verdict};
+
+/// A definition's change that may stand between changes in flight.
+#[derive(Debug)]
+pub(super) struct Ddl {
+    pub(super) tx: TxId,
+    scope: Scope,
+    /// Whether rows may be gone afterwards.
+    pub(super) wipes: bool,
+    text: String,
+    /// Transactions from this serial on come after it in both logs; `None` until it is settled.
+    until: Option<u64>,
+}
+
+/// What a definition's change is about.
+#[derive(Debug, Clone)]
+enum Scope {
+    Tables(Vec<TableName>),
+    Database(Arc<str>),
+}
+
+impl Scope {
+    fn covers(&self, table: &TableName) -> bool {
+        match self {
+            Self::Tables(names) => names.contains(table),
+            Self::Database(name) => *name == table.database,
+        }
+    }
+
+    /// What two have in common.
+    fn common(&self, other: &Self) -> Option<TableName> {
+        match (self, other) {
+            (Self::Tables(names), scope) => names.iter().find(|name| scope.covers(name)).cloned(),
+            (Self::Database(_), Self::Tables(_)) => other.common(self),
+            (Self::Database(name), Self::Database(other)) => (name == other).then(|| TableName {
+                database: Arc::clone(name),
+                name: "".into(),
+            }),
+        }
+    }
+}
+
+impl Ddl {
+    pub(super) fn covers(&self, table: &TableName) -> bool {
+        self.scope.covers(table)
+    }
+}
+
+impl Tracker {
+    /// A statement of a transaction.
+    pub(super) fn statement(&mut self, id: TxId, statement: &Statement) {
+        let (scope, wipes) = match effect(statement) {
+            Effect::Nothing => return,
+            Effect::Data(table) => {
+                let table = self.tables.id(&table);
+                let serial = self.txs[id].serial;
+                let reason = "its rows were changed by a statement that is in the log as its text";
+                self.say_verify(table, serial, reason);
+                return;
+            }
+            Effect::Tables { names, wipes } => (Scope::Tables(names), wipes),
+            Effect::Database { name, wipes } => (Scope::Database(name), wipes),
+        };
+        self.tables.set_stale(|table| scope.covers(table));
+        if self.ddls.iter().any(|ddl| ddl.tx == id) {
+            return;
+        }
+        self.txs[id].holds += 1;
+        self.ddls.push(Ddl {
+            tx: id,
+            scope,
+            wipes,
+            text: String::from_utf8_lossy(&statement.text).into_owned(),
+            until: None,
+        });
+    }
+
+    /// The definition's change that must be settled before a settled transaction is looked at: one that is in a log
+    /// already, and does not come after the transaction there.
+    pub(super) fn waits_for_ddl(&self, id: TxId) -> Option<TxId> {
+        let tx = &self.txs[id];
+        self.ddls
+            .iter()
+            .filter(|ddl| ddl.until.is_none() && ddl.tx != id)
+            .filter(|ddl| {
+                let change = &self.txs[ddl.tx];
+                change.before(tx, Side::A) || change.before(tx, Side::B)
+            })
+            .find(|ddl| self.tables_of(tx).any(|table| ddl.covers(&table)))
+            .map(|ddl| ddl.tx)
+    }
+
+    fn tables_of<'a>(&'a self, tx: &'a Tx) -> impl Iterator<Item = TableName> + 'a {
+        let forgotten = tx.bodies.iter().flat_map(|body| match body {
+            Body::Forgotten(_, tables) => &tables[..],
+            _ => &[],
+        });
+        Side::BOTH
+            .into_iter()
+            .flat_map(|log| tx.rows(log))
+            .map(|rows| name_of(&rows.table))
+            .chain(forgotten.map(|&table| self.tables.get(table).name.clone()))
+    }
+
+    /// A transaction is settled: if it changed a definition, was that changed on the other side too?
+    pub(super) fn settle_ddl(&mut self, id: TxId) {
+        let Some(at) = self.ddls.iter().position(|ddl| ddl.tx == id) else {
+            return;
+        };
+        self.ddls[at].until = Some(self.serial);
+        let (new, tx) = (&self.ddls[at], &self.txs[id]);
+        let mut found = Vec::new();
+        for other in self.ddls.iter().filter(|ddl| ddl.until.is_some()) {
+            let peer = &self.txs[other.tx];
+            if peer.origin == tx.origin || !peer.inverted(tx) {
+                continue;
+            }
+            let Some(table) = new.scope.common(&other.scope) else {
+                continue;
+            };
+            let mut pair = [(tx, new), (peer, other)];
+            if tx.origin == Side::B {
+                pair.reverse();
+            }
+            found.push(Verdict::ConcurrentDdl {
+                table,
+                gtids: pair.map(|(tx, _)| tx.gtid.clone()),
+                statements: pair.map(|(_, ddl)| ddl.text.clone()),
+            });
+        }
+        self.outputs.extend(found.into_iter().map(Output::Verdict));
+    }
+
+    /// Lets those go that stand between nothing any more: all that was in flight when they were settled is judged.
+    pub(super) fn end_ddls(&mut self) {
+        let open = |&&(serial, id): &&(u64, TxId)| {
+            let tx = self.txs.get(id).filter(|tx| tx.serial == serial);
+            tx.is_some_and(|tx| !tx.settled() || tx.live > 0)
+        };
+        let first = self.ages.iter().find(open);
+        let first = first.map_or(self.serial, |&(serial, _)| serial);
+        let mut ended = Vec::new();
+        self.ddls.retain(|ddl| {
+            let over = ddl.until.is_some_and(|until| until <= first);
+            if over {
+                ended.push(ddl.tx);
+            }
+            !over
+        });
+        for id in ended {
+            self.txs[id].holds -= 1;
+            self.try_retire(id);
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Judges changes that are tied together, once all of them are settled.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use twinlog_binlog::OwnedImage;
+
+use super::{
+    Tracker,
+    api::Output,
+    graph::{Graph, Node},
+    key::{KeyHash, Kind, SpreadMap},
+    steps::{Atom, Step},
+    transaction::{Tx, TxId},
+    versions::{Trail, effect, same_version},
+};
+use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Write};
+
+/// A row of the changes that are judged.
+struct Row<'a> {
+    step: &'a Step,
+    image: &'a OwnedImage,
+    trails: [Trail; 2],
+}
+
+/// One change of a client, to become a [`Write`].
+struct Change<'a> {
+    /// The member of the block that it belongs to; `None` for rows that a TRUNCATE or DROP took.
+    member: Option<usize>,
+    tx: &'a Tx,
+    before: Option<(usize, OwnedImage)>,
+    after: Option<(usize, OwnedImage)>,
+    touched: &'a [(KeyHash, Kind)],
+    against: BTreeSet<usize>,
+}
+
+/// The changes that are judged together.
+struct Block<'a> {
+    tracker: &'a Tracker,
+    graph: &'a Graph,
+    /// Positions in the graph, in the order of the log of A.
+    members: Vec<usize>,
+}
+
+impl Tracker {
+    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go.
+    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) {
+        let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
+        if !self.is_plain(&nodes) {
+            let mut members = members.to_vec();
+            members.sort_by_key(|&member| {
+                let node = graph.nodes[member];
+                (self.txs[node.tx].places[0], node.atom)
+            });
+            let block = Block {
+                tracker: self,
+                graph,
+                members,
+            };
+            if let Some(episode) = block.episode() {
+                let verdict = Verdict::Episode(episode);
+                self.outputs.push_back(Output::Verdict(verdict));
+            }
+        }
+        for &node in &nodes {
+            self.release(node);
+        }
+        for node in nodes {
+            self.try_retire(node.tx);
+        }
+    }
+
+    /// Whether it is one change that both logs have alike, with no definition changed around it.
+    fn is_plain(&self, nodes: &[Node]) -> bool {
+        match nodes {
+            [node] => self.ddls.is_empty() && self.steps_of(node.tx).atoms[node.atom].clean,
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    fn tx_id(&self, member: usize) -> TxId {
+        self.graph.nodes[member].tx
+    }
+
+    fn tx(&self, member: usize) -> &'a Tx {
+        &self.tracker.txs[self.tx_id(member)]
+    }
+
+    fn atom(&self, member: usize) -> &'a Atom {
+        let node = self.graph.nodes[member];
+        &self.tracker.steps_of(node.tx).atoms[node.atom]
+    }
+
+    /// What a log has of a member.
+    fn steps(&self, member: usize, log: Side) -> impl Iterator<Item = &'a Step> + use<'a> {
+        let steps = self.tracker.steps_of(self.tx_id(member)).of(log);
+        let places = &self.atom(member).steps[log.index()];
+        places.iter().map(move |&place| &steps[place])
+    }
+
+    fn in_order_of(&self, log: Side) -> Vec<usize> {
+        let mut members = self.members.clone();
+        members.sort_by_key(|&member| {
+            (
+                self.tx(member).places[log.index()],
+                self.graph.nodes[member].atom,
+            )
+        });
+        members
+    }
+
+    /// The episode, if there is anything to say.
+    fn episode(&self) -> Option<Episode> {
+        let (rows, index) = self.rows();
+        let mut conflicts = self.conflicts();
+        let mut changes = self.changes(&index);
+        self.set_against(&mut changes);
+        self.add_wipes(&rows, &mut changes, &mut conflicts);
+        let rows: Vec<EpisodeRow> = rows.iter().map(|row| self.episode_row(row)).collect();
+        let agree = |row: &EpisodeRow| match &row.held {
+            [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
+            _ => false,
+        };
+        if conflicts.is_empty() && rows.iter().all(agree) {
+            return None;
+        }
+        let building = building(&changes);
+        let writes = changes
+            .into_iter()
+            .zip(building)
+            .map(|(change, after_writes)| Write {
+                origin: change
+                    .tx
+                    .repair
+                    .map_or(change.tx.origin, |mark| mark.origin),
+                gtid: change.tx.gtid.clone(),
+                committed: change
+                    .tx
+                    .repair
+                    .map_or(change.tx.committed, |mark| mark.committed),
+                before: change.before,
+                after: change.after,
+                repair: change.tx.repair.is_some(),
+                against: change.against.into_iter().collect(),
+                after_writes,
+            })
+            .collect();
+        Some(Episode {
+            rows,
+            conflicts: conflicts.into_iter().collect(),
+            writes,
+        })
+    }
+
+    /// All rows, each with its trail in both logs.
+    fn rows(&self) -> (Vec<Row<'a>>, SpreadMap<KeyHash, usize>) {
+        let mut rows: Vec<Row<'a>> = Vec::new();
+        let mut index: SpreadMap<KeyHash, usize> = SpreadMap::default();
+        let mut of_member: Vec<BTreeSet<(usize, KeyHash)>> = Vec::new();
+        for &member in &self.members {
+            let mut own = BTreeSet::new();
+            for log in Side::BOTH {
+                for step in self.steps(member, log) {
+                    for (key, image) in [&step.before, &step.after].into_iter().flatten() {
+                        let row = *index.entry(*key).or_insert_with(|| {
+                            rows.push(Row {
+                                step,
+                                image,
+                                trails: Default::default(),
+                            });
+                            rows.len() - 1
+                        });
+                        own.insert((row, *key));
+                    }
+                }
+            }
+            of_member.push(own);
+        }
+        let place_of: BTreeMap<usize, usize> =
+            (0..).zip(&self.members).map(|(at, &m)| (m, at)).collect();
+        for log in Side::BOTH {
+            for member in self.in_order_of(log) {
+                let Some(at) = self.tx(member).places[log.index()] else {
+                    continue;
+                };
+                for &(row, key) in &of_member[place_of[&member]] {
+                    let trail = &mut rows[row].trails[log.index()];
+                    if let Some(effect) = effect(self.steps(member, log), key) {
+                        trail.follow(&effect, at);
+                    } else if let Some(effect) = effect(self.steps(member, log.peer()), key) {
+                        trail.miss(&effect);
+                    }
+                }
+            }
+        }
+        (rows, index)
+    }
+
+    fn episode_row(&self, row: &Row<'_>) -> EpisodeRow {
+        let [a, b] = &row.trails;
+        let mut held = [a.held(), b.held()];
+        if let [Held::Known(a), Held::Known(b)] = &held
+            && same_version(a, b).is_none()
+        {
+            held = [Held::Unknown, Held::Unknown];
+        }
+        let table = &self.tracker.tables.get(row.step.table).name;
+        for ddl in self.tracker.ddls.iter().filter(|ddl| ddl.covers(table)) {
+            // The definition changed after the row's last change in one log and before it in the other.
+            let change = &self.tracker.txs[ddl.tx];
+            let after = Side::BOTH.map(|log| {
+                let at = row.trails[log.index()].at;
+                change.places[log.index()] > at
+            });
+            for log in Side::BOTH {
+                if after[log.index()] && !after[log.peer().index()] {
+                    held[log.index()] = Held::Unknown;
+                }
+            }
+        }
+        let base = match (&a.first, &b.first) {
+            (Some(a), Some(b)) => (same_version(a, b) == Some(true)).then(|| a.clone()),
+            (first, None) | (None, first) => first.clone(),
+        };
+        EpisodeRow {
+            table: table.clone(),
+            keys: Arc::clone(&row.step.plan.keys),
+            key: row.image.clone(),
+            base,
+            held,
+        }
+    }
+
+    /// The pairs whose values were overwritten unseen: neighbours on a key in one log that are the other way round in
+    /// the other.
+    fn conflicts(&self) -> BTreeSet<Conflict> {
+        let mut pairs = BTreeSet::new();
+        let contended = |member: &&usize| !self.graph.against[**member].is_empty();
+        if !self.members.iter().any(|member| contended(&member)) {
+            return pairs;
+        }
+        let mut by_key: SpreadMap<KeyHash, Vec<(usize, Kind)>> = SpreadMap::default();
+        for &member in &self.members {
+            for &(key, kind) in &self.atom(member).keys {
+                by_key.entry(key).or_default().push((member, kind));
+            }
+        }
+        for touches in by_key.values_mut() {
+            for log in Side::BOTH {
+                touches.sort_by_key(|&(member, _)| self.tx(member).places[log.index()]);
+                for (at, &(member, kind)) in touches.iter().enumerate() {
+                    let earlier = touches[..at].iter().rev();
+                    let last = earlier.copied().find(|&(other, other_kind)| {
+                        other_kind.contends(kind) && self.tx_id(other) != self.tx_id(member)
+                    });
+                    if let Some((other, _)) = last
+                        && self.graph.against[member].contains(&other)
+                    {
+                        pairs.insert(self.conflict(self.tx(member), self.tx(other)));
+                    }
+                }
+            }
+        }
+        if pairs.is_empty() {
+            // References do not contend with each other, so there may be no neighbours.
+            for &member in &self.members {
+                for &other in &self.graph.against[member] {
+                    pairs.insert(self.conflict(self.tx(member), self.tx(other)));
+                }
+            }
+        }
+        pairs
+    }
+
+    fn conflict(&self, one: &Tx, other: &Tx) -> Conflict {
+        let mut gtids = [one.gtid.clone(), other.gtid.clone()];
+        if one.origin == Side::B {
+            gtids.reverse();
+        }
+        Conflict { gtids }
+    }
+
+    /// What clients changed, as the log of each change's own side has it.
+    fn changes(&self, index: &SpreadMap<KeyHash, usize>) -> Vec<Change<'a>> {
+        let mut changes = Vec::new();
+        let named = |image: &Option<(KeyHash, OwnedImage)>| {
+            let (key, image) = image.as_ref()?;
+            Some((*index.get(key)?, image.clone()))
+        };
+        for &member in &self.members {
+            let tx = self.tx(member);
+            for step in self.steps(member, tx.origin) {
+                changes.push(Change {
+                    member: Some(member),
+                    tx,
+                    before: named(&step.before),
+                    after: named(&step.after),
+                    touched: &step.touched,
+                    against: BTreeSet::new(),
+                });
+            }
+        }
+        changes
+    }
+
+    /// Which changes contend: of two members that do, those with a key in common; all where only what the applier left
+    /// ties them.
+    fn set_against(&self, changes: &mut [Change<'_>]) {
+        let mut of_member: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, change) in changes.iter().enumerate() {
+            if let Some(member) = change.member {
+                of_member.entry(member).or_default().push(at);
+            }
+        }
+        let mut pairs = Vec::new();
+        for (&member, own) in &of_member {
+            for (others, direct) in [
+                (&self.graph.against[member], true),
+                (&self.graph.inherited[member], false),
+            ] {
+                for theirs in others.iter().filter_map(|other| of_member.get(other)) {
+                    let all = || {
+                        own.iter()
+                            .flat_map(|&a| theirs.iter().map(move |&b| (a, b)))
+                    };
+                    let tied: Vec<_> = all()
+                        .filter(|&(a, b)| direct && contend(&changes[a], &changes[b]))
+                        .collect();
+                    if tied.is_empty() {
+                        pairs.extend(all());
+                    } else {
+                        pairs.extend(tied);
+                    }
+                }
+            }
+        }
+        for (a, b) in pairs {
+            changes[a].against.insert(b);
+            changes[b].against.insert(a);
+        }
+    }
+
+    /// A TRUNCATE or DROP that had not seen a change (nor the change it) deletes the rows of that change.
+    fn add_wipes(
+        &self,
+        rows: &[Row<'a>],
+        changes: &mut Vec<Change<'a>>,
+        conflicts: &mut BTreeSet<Conflict>,
+    ) {
+        for ddl in self.tracker.ddls.iter().filter(|ddl| ddl.wipes) {
+            let wipe = &self.tracker.txs[ddl.tx];
+            let count = changes.len();
+            for (at, row) in rows.iter().enumerate() {
+                if !ddl.covers(&self.tracker.tables.get(row.step.table).name) {
+                    continue;
+                }
+                let touches = |change: &Change<'_>| {
+                    [&change.before, &change.after]
+                        .into_iter()
+                        .flatten()
+                        .any(|(row, _)| *row == at)
+                };
+                let against: BTreeSet<usize> = (0..count)
+                    .filter(|&other| {
+                        let change = &changes[other];
+                        change.tx.origin != wipe.origin
+                            && change.tx.inverted(wipe)
+                            && touches(change)
+                    })
+                    .collect();
+                if against.is_empty() {
+                    continue;
+                }
+                for &other in &against {
+                    conflicts.insert(self.conflict(wipe, changes[other].tx));
+                    let new = changes.len();
+                    changes[other].against.insert(new);
+                }
+                changes.push(Change {
+                    member: None,
+                    tx: wipe,
+                    before: Some((at, row.image.clone())),
+                    after: None,
+                    touched: &[],
+                    against,
+                });
+            }
+        }
+    }
+}
+
+fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {
+    one.touched.iter().any(|(key, kind)| {
+        let theirs = other.touched.iter().find(|(other, _)| other == key);
+        theirs.is_some_and(|(_, other)| kind.contends(*other))
+    })
+}
+
+/// For every change the earlier ones of its side that it builds on: on each key the last, and what refers to the key.
+fn building(changes: &[Change<'_>]) -> Vec<Vec<usize>> {
+    let mut trails: SpreadMap<KeyHash, [Vec<(usize, Kind)>; 2]> = SpreadMap::default();
+    let mut building = Vec::with_capacity(changes.len());
+    for (at, change) in changes.iter().enumerate() {
+        let mut on = BTreeSet::new();
+        for &(key, kind) in change.touched {
+            let trail = &mut trails.entry(key).or_default()[change.tx.origin.index()];
+            for &(earlier, other) in trail.iter().rev() {
+                if other.contends(kind) {
+                    on.insert(earlier);
+                    if other != Kind::Reference {
+                        break;
+                    }
+                }
+            }
+            trail.push((at, kind));
+        }
+        building.push(on.into_iter().collect());
+    }
+    building
+}

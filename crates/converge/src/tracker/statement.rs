@@ -1,0 +1,445 @@
+//! What a statement in the log does to tables: enough of the servers' grammar to name them, and to say so where it
+//! cannot.
+
+use std::sync::Arc;
+
+use twinlog_binlog::Statement;
+
+use crate::TableName;
+
+/// What a statement touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// No row and no definition of a table.
+    Nothing,
+    /// The definitions (or all rows) of these.
+    Tables {
+        names: Vec<TableName>,
+        /// Whether rows may be gone afterwards.
+        wipes: bool,
+    },
+    /// Perhaps any definition of a database.
+    Database { name: Arc<str>, wipes: bool },
+    /// Rows of this table, or of any of a database (with an empty table name).
+    Data(TableName),
+}
+
+/// Objects whose definitions have no rows.
+const ROWLESS: [&str; 19] = [
+    "VIEW",
+    "TRIGGER",
+    "FUNCTION",
+    "PROCEDURE",
+    "EVENT",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "SEQUENCE",
+    "PACKAGE",
+    "TABLESPACE",
+    "UNDO",
+    "LOGFILE",
+    "RESOURCE",
+    "SPATIAL_REFERENCE",
+    "INSTANCE",
+    "LIBRARY",
+    "CATALOG",
+    "MASKING",
+];
+
+/// Statements that change no row and no definition. `ANALYZE`, `OPTIMIZE` and `REPAIR` are logged too.
+const HARMLESS: [&str; 24] = [
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "XA",
+    "SET",
+    "USE",
+    "GRANT",
+    "REVOKE",
+    "FLUSH",
+    "ANALYZE",
+    "OPTIMIZE",
+    "REPAIR",
+    "CHECK",
+    "CHECKSUM",
+    "INSTALL",
+    "UNINSTALL",
+    "SHOW",
+    "KILL",
+    "RESET",
+    "CHANGE",
+    "IMPORT",
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    /// A word without quotes.
+    Word(String),
+    /// An identifier (or a string) in quotes.
+    Quoted(String),
+    Sign(char),
+}
+
+impl Token {
+    fn is(&self, word: &str) -> bool {
+        matches!(self, Self::Word(text) if text.eq_ignore_ascii_case(word))
+    }
+
+    fn is_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is(word))
+    }
+}
+
+/// What a statement does.
+pub(super) fn effect(statement: &Statement) -> Effect {
+    let text = String::from_utf8_lossy(&statement.text);
+    let tokens = tokens(&text);
+    let database = &statement.database;
+    let all = |wipes| Effect::Database {
+        name: Arc::clone(database),
+        wipes,
+    };
+    let data = |names: Option<Vec<TableName>>| {
+        let whole = || TableName {
+            database: Arc::clone(database),
+            name: "".into(),
+        };
+        Effect::Data(
+            names
+                .and_then(|mut names| names.pop())
+                .unwrap_or_else(whole),
+        )
+    };
+    let Some(first) = tokens.first() else {
+        return Effect::Nothing;
+    };
+    let mut parser = Parser {
+        tokens: &tokens[1..],
+        database,
+    };
+    if first.is_any(&HARMLESS) {
+        return Effect::Nothing;
+    }
+    if first.is_any(&["CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"]) {
+        return parser.definition(first).unwrap_or_else(|| all(true));
+    }
+    if first.is_any(&["INSERT", "REPLACE"]) {
+        parser.skip(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
+        return data(parser.name().map(|name| vec![name]));
+    }
+    if first.is("DELETE") {
+        parser.skip(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
+        return data(parser.accept("FROM").then(|| parser.names()).flatten());
+    }
+    if first.is_any(&["UPDATE", "LOAD", "WITH", "CALL", "DO", "SELECT", "MERGE"]) {
+        return data(None);
+    }
+    all(true)
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token],
+    database: &'a Arc<str>,
+}
+
+impl Parser<'_> {
+    fn accept(&mut self, word: &str) -> bool {
+        let found = self.tokens.first().is_some_and(|token| token.is(word));
+        if found {
+            self.tokens = &self.tokens[1..];
+        }
+        found
+    }
+
+    fn skip(&mut self, words: &[&str]) {
+        while self.tokens.first().is_some_and(|token| token.is_any(words)) {
+            self.tokens = &self.tokens[1..];
+        }
+    }
+
+    fn sign(&mut self, sign: char) -> bool {
+        let found = self.tokens.first() == Some(&Token::Sign(sign));
+        if found {
+            self.tokens = &self.tokens[1..];
+        }
+        found
+    }
+
+    fn identifier(&mut self) -> Option<Arc<str>> {
+        let text = match self.tokens.first()? {
+            Token::Word(text) | Token::Quoted(text) => text.as_str().into(),
+            Token::Sign(_) => return None,
+        };
+        self.tokens = &self.tokens[1..];
+        Some(text)
+    }
+
+    fn name(&mut self) -> Option<TableName> {
+        let first = self.identifier()?;
+        if self.sign('.') {
+            let name = self.identifier()?;
+            return Some(TableName {
+                database: first,
+                name,
+            });
+        }
+        Some(TableName {
+            database: Arc::clone(self.database),
+            name: first,
+        })
+    }
+
+    fn names(&mut self) -> Option<Vec<TableName>> {
+        let mut names = vec![self.name()?];
+        while self.sign(',') {
+            names.push(self.name()?);
+        }
+        Some(names)
+    }
+
+    /// A definition's change after its first word; `None` where it cannot be told.
+    fn definition(&mut self, verb: &Token) -> Option<Effect> {
+        if verb.is("TRUNCATE") {
+            self.accept("TABLE");
+            let names = self.names()?;
+            return Some(Effect::Tables { names, wipes: true });
+        }
+        let replaces = self.tokens.first()?.is("OR");
+        // What comes before the object (DEFINER = …, ALGORITHM = …, UNIQUE) names no table.
+        let objects = [
+            "TABLE",
+            "TABLES",
+            "INDEX",
+            "DATABASE",
+            "SCHEMA",
+            "TEMPORARY",
+        ];
+        let found = self
+            .tokens
+            .iter()
+            .position(|token| token.is_any(&objects) || token.is_any(&ROWLESS))?;
+        let object = &self.tokens[found];
+        self.tokens = &self.tokens[found + 1..];
+        if object.is("TEMPORARY") || object.is_any(&ROWLESS) {
+            return Some(Effect::Nothing);
+        }
+        let if_exists = self.accept("IF");
+        self.skip(&["NOT", "EXISTS"]);
+        if object.is_any(&["DATABASE", "SCHEMA"]) {
+            return Some(if verb.is("DROP") {
+                Effect::Database {
+                    name: self.identifier()?,
+                    wipes: true,
+                }
+            } else {
+                Effect::Nothing
+            });
+        }
+        if object.is("INDEX") {
+            let on = self.tokens.iter().position(|token| token.is("ON"))?;
+            self.tokens = &self.tokens[on + 1..];
+            let names = vec![self.name()?];
+            return Some(Effect::Tables {
+                names,
+                wipes: false,
+            });
+        }
+        self.table(verb, replaces, if_exists)
+    }
+
+    /// `CREATE|ALTER|DROP|RENAME TABLE`, after that.
+    fn table(&mut self, verb: &Token, replaces: bool, if_exists: bool) -> Option<Effect> {
+        let mut names = vec![self.name()?];
+        let mut wipes = false;
+        if verb.is("DROP") {
+            wipes = true;
+            while self.sign(',') {
+                names.push(self.name()?);
+            }
+        } else if verb.is("CREATE") {
+            // MariaDB's applier runs CREATE as CREATE OR REPLACE (slave_ddl_exec_mode), so there rows can be gone.
+            wipes = replaces || !if_exists;
+        } else if verb.is("RENAME") {
+            loop {
+                self.skip(&["WAIT", "NOWAIT"]);
+                if !self.accept("TO") {
+                    return None;
+                }
+                names.push(self.name()?);
+                if !self.sign(',') {
+                    break;
+                }
+                names.push(self.name()?);
+            }
+        } else {
+            wipes = self.tokens.iter().any(|token| token.is("PARTITION"));
+            while let Some(at) = self
+                .tokens
+                .iter()
+                .position(|token| token.is("RENAME") || (wipes && token.is("TABLE")))
+            {
+                self.tokens = &self.tokens[at + 1..];
+                let column = ["COLUMN", "INDEX", "KEY"];
+                if !self.tokens.first()?.is_any(&column) {
+                    self.skip(&["TO", "AS"]);
+                    names.push(self.name()?);
+                }
+            }
+        }
+        Some(Effect::Tables { names, wipes })
+    }
+}
+
+/// The words of a statement without its comments. What MySQL runs of a comment (`/*!50003 … */`) counts.
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        let rest = &text[at..];
+        let skip_to = |end: usize, chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>| {
+            while chars.peek().is_some_and(|&(next, _)| next < at + end) {
+                chars.next();
+            }
+        };
+        if rest.starts_with("/*!") || rest.starts_with("/*M!") {
+            let digits = rest.trim_start_matches(['/', '*', 'M', '!']);
+            let version = digits.len()
+                - digits
+                    .trim_start_matches(|c: char| c.is_ascii_digit())
+                    .len();
+            skip_to(rest.len() - digits.len() + version, &mut chars);
+        } else if rest.starts_with("*/") {
+            chars.next();
+        } else if rest.starts_with("/*") {
+            skip_to(
+                rest.find("*/").map_or(rest.len(), |end| end + 2),
+                &mut chars,
+            );
+        } else if char == '#' || rest.starts_with("-- ") || rest.starts_with("--\n") {
+            skip_to(rest.find('\n').unwrap_or(rest.len()), &mut chars);
+        } else if matches!(char, '`' | '"' | '\'') {
+            let mut quoted = String::new();
+            while let Some((_, next)) = chars.next() {
+                if next == '\\' && char != '`' {
+                    quoted.extend(chars.next().map(|(_, escaped)| escaped));
+                } else if next != char {
+                    quoted.push(next);
+                } else if chars.next_if(|&(_, after)| after == char).is_some() {
+                    quoted.push(char);
+                } else {
+                    break;
+                }
+            }
+            tokens.push(Token::Quoted(quoted));
+        } else if is_word(char) {
+            let word: String = rest.chars().take_while(|&next| is_word(next)).collect();
+            skip_to(word.len(), &mut chars);
+            tokens.push(Token::Word(word));
+        } else if !char.is_whitespace() {
+            tokens.push(Token::Sign(char));
+        }
+    }
+    tokens
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '_' | '$')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> String {
+        let statement = Statement {
+            database: "shop".into(),
+            text: bytes::Bytes::copy_from_slice(text.as_bytes()),
+            error_code: 0,
+        };
+        match effect(&statement) {
+            Effect::Nothing => "nothing".to_owned(),
+            Effect::Tables { names, wipes } => {
+                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                format!("{}{}", names.join(" "), if wipes { " wiped" } else { "" })
+            }
+            Effect::Database { name, wipes } => {
+                format!("all of {name}{}", if wipes { " wiped" } else { "" })
+            }
+            Effect::Data(table) => format!("data of {table}"),
+        }
+    }
+
+    #[test]
+    fn names_the_tables_of_a_definition() {
+        for (text, expected) in [
+            ("ALTER TABLE t ADD COLUMN z INT", "shop.t"),
+            ("alter table `other`.`a``b` drop column x", "other.a`b"),
+            ("ALTER TABLE t RENAME TO u", "shop.t shop.u"),
+            (
+                "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX i TO j",
+                "shop.t",
+            ),
+            ("ALTER TABLE t DROP PARTITION p0", "shop.t wiped"),
+            (
+                "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE x.u",
+                "shop.t x.u wiped",
+            ),
+            ("CREATE TABLE IF NOT EXISTS t (a INT)", "shop.t"),
+            ("CREATE TABLE t (a INT)", "shop.t wiped"),
+            ("CREATE OR REPLACE TABLE t (a INT)", "shop.t wiped"),
+            (
+                "DROP TABLE IF EXISTS `t` /* generated by server */",
+                "shop.t wiped",
+            ),
+            ("DROP TABLE t, o.u", "shop.t o.u wiped"),
+            ("TRUNCATE t", "shop.t wiped"),
+            ("truncate table o.t", "o.t wiped"),
+            ("RENAME TABLE a TO b, c TO o.d", "shop.a shop.b shop.c o.d"),
+            ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", "shop.t"),
+            ("DROP INDEX i ON o.t", "o.t"),
+            ("/*!50003 ALTER TABLE t ADD x INT */", "shop.t"),
+            ("-- why\nALTER /* so */ TABLE t FORCE", "shop.t"),
+            ("DROP DATABASE o", "all of o wiped"),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_what_touches_no_row() {
+        for text in [
+            "CREATE DATABASE o",
+            "CREATE VIEW v AS SELECT * FROM t",
+            "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`localhost` SQL SECURITY DEFINER VIEW `v` AS SELECT 1",
+            "CREATE DEFINER=`root`@`%` TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+            "CREATE TEMPORARY TABLE t (a INT)",
+            "DROP TEMPORARY TABLE IF EXISTS t",
+            "CREATE USER u IDENTIFIED BY 'DROP TABLE t'",
+            "GRANT ALL ON *.* TO u",
+            "ANALYZE TABLE t",
+            "BEGIN",
+            "",
+        ] {
+            assert_eq!(of(text), "nothing", "{text}");
+        }
+    }
+
+    #[test]
+    fn says_so_where_it_cannot_tell() {
+        for (text, expected) in [
+            ("INSERT INTO o.t VALUES (1)", "data of o.t"),
+            ("REPLACE t VALUES (1)", "data of shop.t"),
+            ("DELETE FROM t WHERE a = 1", "data of shop.t"),
+            ("DELETE a FROM a JOIN b", "data of shop."),
+            ("UPDATE a, b SET a.x = b.x", "data of shop."),
+            ("LOAD DATA INFILE 'x' INTO TABLE t", "data of shop."),
+            ("FROBNICATE t", "all of shop wiped"),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One transaction as both logs show it.
+
+use twinlog_binlog::{CommitTime, Gtid, Rows};
+
+use super::{
+    api::RepairMark,
+    key::{KeyHash, SpreadMap},
+    steps::Steps,
+    table::TableId,
+};
+use crate::Side;
+
+/// A transaction's place in [`Transactions`]; free for another one once it is retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TxId(pub(super) u32);
+
+/// A transaction's place in one log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The number of the transaction in this log, or of the next one there.
+    pub(super) at: u64,
+    /// `u64::MAX` for a transaction that is in the log; else its own sequence number: it was passed over there, before
+    /// the transaction with this number and after those with smaller sequence numbers.
+    pub(super) passed: u64,
+}
+
+/// What a log has of a transaction's rows.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// The transaction is not there yet.
+    Absent,
+    /// The same as the other log.
+    Same,
+    /// These.
+    Rows(Box<[Rows]>),
+    /// Their images were forgotten: a digest of them, and their tables.
+    Forgotten(u128, Box<[TableId]>),
+}
+
+/// Someone to look at again once a transaction is settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter {
+    pub(super) tx: TxId,
+    /// The key to look at; `None` for all.
+    pub(super) key: Option<KeyHash>,
+}
+
+#[derive(Debug)]
+pub(super) struct Tx {
+    pub(super) gtid: Gtid,
+    /// Its number among all that were ever seen.
+    pub(super) serial: u64,
+    pub(super) origin: Side,
+    pub(super) committed: CommitTime,
+    pub(super) repair: Option<RepairMark>,
+    pub(super) places: [Option<Place>; 2],
+    pub(super) bodies: [Body; 2],
+    /// The keys that it touched; those that it does not touch any more may still be here.
+    pub(super) keys: Vec<KeyHash>,
+    /// How many keys it still touches.
+    pub(super) live: usize,
+    /// Reasons not to retire it beside its keys: a prepared XA transaction's end, a definition's change.
+    pub(super) holds: u32,
+    /// The bytes of its images.
+    pub(super) image_bytes: usize,
+    pub(super) waiters: Vec<Waiter>,
+    /// Its rows change by change, once someone had to look.
+    pub(super) steps: Option<Box<Steps>>,
+    /// The XA PREPARE whose end it is.
+    pub(super) prepare: Option<TxId>,
+}
+
+impl Tx {
+    /// Whether both nodes have executed it.
+    pub(super) fn settled(&self) -> bool {
+        self.places[0].is_some() && self.places[1].is_some()
+    }
+
+    /// Whether it precedes another in a log. What is not there yet comes last; two that are not there have no order.
+    pub(super) fn before(&self, other: &Self, log: Side) -> bool {
+        match (self.places[log.index()], other.places[log.index()]) {
+            (Some(mine), Some(other)) => mine < other,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// Whether each of the two precedes the other in one of the logs.
+    pub(super) fn inverted(&self, other: &Self) -> bool {
+        (self.before(other, Side::A) && other.before(self, Side::B))
+            || (self.before(other, Side::B) && other.before(self, Side::A))
+    }
+
+    /// Whether both logs have the same rows of it.
+    pub(super) fn same(&self) -> bool {
+        matches!(self.bodies[0], Body::Same) || matches!(self.bodies[1], Body::Same)
+    }
+
+    /// The rows that a log has of it.
+    pub(super) fn rows(&self, log: Side) -> &[Rows] {
+        match &self.bodies[log.index()] {
+            Body::Rows(rows) => rows,
+            Body::Same => match &self.bodies[log.peer().index()] {
+                Body::Rows(rows) => rows,
+                _ => &[],
+            },
+            Body::Absent | Body::Forgotten(..) => &[],
+        }
+    }
+
+    pub(super) fn images_forgotten(&self) -> bool {
+        self.bodies
+            .iter()
+            .any(|body| matches!(body, Body::Forgotten(..)))
+    }
+}
+
+/// All transactions that are not retired.
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    slots: Vec<Option<Box<Tx>>>,
+    free: Vec<TxId>,
+    pub(super) by_gtid: SpreadMap<Gtid, TxId>,
+}
+
+impl Transactions {
+    pub(super) fn len(&self) -> usize {
+        self.by_gtid.len()
+    }
+
+    /// Adds one.
+    pub(super) fn add(&mut self, tx: Tx) -> TxId {
+        let gtid = tx.gtid.clone();
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id.0 as usize] = Some(Box::new(tx));
+                id
+            }
+            None => {
+                self.slots.push(Some(Box::new(tx)));
+                // 2^32 transactions in flight would take more memory than there is.
+                TxId((self.slots.len() - 1) as u32)
+            }
+        };
+        self.by_gtid.insert(gtid, id);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: TxId) -> Option<Box<Tx>> {
+        let tx = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.by_gtid.remove(&tx.gtid);
+        self.free.push(id);
+        Some(tx)
+    }
+
+    pub(super) fn get(&self, id: TxId) -> Option<&Tx> {
+        self.slots.get(id.0 as usize)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: TxId) -> Option<&mut Tx> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+}
+
+impl std::ops::Index<TxId> for Transactions {
+    type Output = Tx;
+
+    fn index(&self, id: TxId) -> &Tx {
+        self.get(id)
+            .expect("a transaction stays until nothing names it any more")
+    }
+}
+
+impl std::ops::IndexMut<TxId> for Transactions {
+    fn index_mut(&mut self, id: TxId) -> &mut Tx {
+        self.get_mut(id)
+            .expect("a transaction stays until nothing names it any more")
+    }
+}

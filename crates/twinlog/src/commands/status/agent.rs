@@ -1,0 +1,110 @@
+//! The agent and its work, in lines below the links.
+
+use jiff::Timestamp;
+use twinlog_pair::status::{AgentStatus, ConflictStatus, Status};
+
+use super::words;
+
+/// How much of a GTID set is shown, in characters; `--json` has all of it.
+const GTIDS_CHARS_MAX: usize = 80;
+
+/// A label and what there is to say; empty where no node can tell.
+pub(super) fn lines(status: &Status) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let Some(agent) = &status.agent {
+        lines.push(("agent", who(agent, &status.asked_at)));
+        if let Some(settled) = settled(agent, status) {
+            lines.push(("compared", settled));
+        }
+    }
+    if let Some(conflicts) = &status.conflicts {
+        lines.push(("conflicts", history(conflicts)));
+    }
+    lines
+}
+
+fn who(agent: &AgentStatus, asked_at: &str) -> String {
+    let place = match (&agent.host, agent.pid) {
+        (Some(host), Some(pid)) => Some(format!("on {host}, process {pid}")),
+        _ => None,
+    };
+    let Some(lock) = agent.locks.first() else {
+        let last = agent.checkpoint_age_s.map(|age| {
+            let place = place.map_or(String::new(), |place| format!(" {place},"));
+            format!(
+                "; the last one was here{place} {} ago",
+                words::duration(age as u64)
+            )
+        });
+        return format!("none runs{}", last.unwrap_or_default());
+    };
+    if !agent.running {
+        return format!("holds its lock on {} alone", lock.node);
+    }
+    // Until it has written a checkpoint, only the servers know of it.
+    let Some(place) = place else {
+        let from = lock.from.as_deref().unwrap_or("somewhere");
+        return format!("runs, connected from {from}");
+    };
+    let since = |text: &str| text.parse::<Timestamp>().ok();
+    let age = agent
+        .started_at
+        .as_deref()
+        .and_then(since)
+        .zip(since(asked_at))
+        .map_or(String::new(), |(start, now)| {
+            let seconds = now.duration_since(start).as_secs().max(0);
+            format!(", for {}", words::duration(seconds.unsigned_abs()))
+        });
+    format!("runs {place}{age}{}", behind(agent))
+}
+
+fn behind(agent: &AgentStatus) -> String {
+    let lags: Vec<String> = agent
+        .lag_ms
+        .iter()
+        .map(|(node, ms)| format!("{} behind {node}", words::milliseconds(*ms)))
+        .collect();
+    match lags.as_slice() {
+        [] => String::new(),
+        lags => format!("; {}", lags.join(", ")),
+    }
+}
+
+fn settled(agent: &AgentStatus, status: &Status) -> Option<String> {
+    let settled = agent.settled.as_deref().filter(|text| !text.is_empty())?;
+    let text: String = settled.split_whitespace().collect();
+    let gtids = words::shorten(words::gtids(&text, &status.nodes), GTIDS_CHARS_MAX);
+    let flight = match (agent.in_flight_transactions, agent.in_flight_keys) {
+        (Some(transactions), Some(keys)) => {
+            format!("; in flight: {transactions} transactions, {keys} keys")
+        }
+        _ => String::new(),
+    };
+    let memory = match (agent.memory_bytes, agent.memory_limit_bytes) {
+        (Some(used), Some(limit)) if limit > 0 => {
+            format!(", {} of {}", words::bytes(used), words::bytes(limit))
+        }
+        _ => String::new(),
+    };
+    Some(format!("{gtids}{flight}{memory}"))
+}
+
+fn history(conflicts: &ConflictStatus) -> String {
+    if conflicts.total == 0 {
+        return "none found".into();
+    }
+    let parts: Vec<String> = [
+        (conflicts.repaired, "repaired"),
+        (conflicts.open, "open"),
+        (conflicts.waiting, "waiting for you"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect();
+    match parts.as_slice() {
+        [] => format!("{} found", conflicts.total),
+        parts => format!("{} found: {}", conflicts.total, parts.join(", ")),
+    }
+}
