@@ -47,6 +47,7 @@ pub(crate) fn entry(id: &str) -> Entry {
             conflicts: Vec::new(),
             statements: None,
             attempts: Vec::new(),
+            rulings: Vec::new(),
         },
     }
 }
