@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    Error, EventType, Fault, Format, Gtid, Rows, Transaction,
+    Error, EventType, Fault, Format, Output, Rows,
     format::body_before_format,
     group::{Ends, Group},
     gtid_event::{self, Begin},
     header::{HEADER_LEN, Header},
-    inflate, query, rows_event, stream_event,
+    inflate::{self, Zstd},
+    passed_over, query, rows_event, stream_event,
     tables::Tables,
     xid,
 };
@@ -27,43 +28,6 @@ pub enum Flavour {
     MariaDb,
 }
 
-/// What an event brought.
-#[derive(Debug)]
-pub enum Output {
-    /// Nothing that a reader needs, yet.
-    Nothing,
-    /// A whole transaction.
-    Transaction(Box<Transaction>),
-    /// How the events that follow are written.
-    Format {
-        /// The format.
-        format: Format,
-        /// A transaction that began in the file before and has no end: the server died in it, or the stream was cut. It
-        /// never was, or comes again.
-        dropped: Option<Gtid>,
-    },
-    /// The log goes on elsewhere.
-    Rotate {
-        /// The file that follows.
-        file: Arc<str>,
-        /// Where in it.
-        position: u64,
-        /// Whether the server made the event for this stream; if not it is the last one of its file.
-        artificial: bool,
-    },
-    /// Nothing happened for a while.
-    Heartbeat {
-        /// The file that the server reads.
-        file: Arc<str>,
-        /// How far it read.
-        position: u64,
-    },
-    /// MariaDB's last GTID of each domain and server before this file.
-    GtidList(Vec<Gtid>),
-    /// The server stopped in order.
-    Stop,
-}
-
 /// The events of one log, as a replica gets them, to its transactions.
 #[derive(Debug)]
 pub struct Decoder {
@@ -77,6 +41,7 @@ pub struct Decoder {
     event: EventType,
     tables: Tables,
     group: Option<Group>,
+    zstd: Zstd,
 }
 
 impl Decoder {
@@ -92,6 +57,7 @@ impl Decoder {
             event: EventType(0),
             tables: Tables::default(),
             group: None,
+            zstd: Zstd::default(),
         }
     }
 
@@ -182,7 +148,7 @@ impl Decoder {
     /// The events of a compressed transaction. They have no place of their own, and no checksum.
     fn payload(&mut self, outer: &Header, body: &Bytes) -> Result<Output, Fault> {
         self.check_flavour(outer.event)?;
-        let mut events = inflate::payload(body)?;
+        let mut events = inflate::payload(&mut self.zstd, body)?;
         let mut output = Output::Nothing;
         while !events.is_empty() {
             if !matches!(output, Output::Nothing) {
@@ -253,7 +219,7 @@ impl Decoder {
             T::GTID_LIST_EVENT => Ok(Output::GtidList(gtid_event::mariadb_list(body)?)),
             T::STOP_EVENT => Ok(Output::Stop),
             T::INCIDENT_EVENT => Err(stream_event::incident(body)?),
-            _ => without_effect(header).map(|()| Output::Nothing),
+            _ => passed_over::may_be(header).map(|()| Output::Nothing),
         }
     }
 
@@ -329,47 +295,5 @@ impl Decoder {
         let group = self.group.take().ok_or(Fault::OutsideTransaction)?;
         self.tables.end_statement();
         Ok(Output::Transaction(Box::new(group.finish(self.end))))
-    }
-}
-
-/// Whether an event without an effect on any row may be passed over.
-fn without_effect(header: &Header) -> Result<(), Fault> {
-    type T = EventType;
-    match header.event {
-        // Texts of statements whose rows follow, and the values that statements after them use.
-        T::ROWS_QUERY_LOG_EVENT
-        | T::ANNOTATE_ROWS_EVENT
-        | T::IGNORABLE_LOG_EVENT
-        | T::INTVAR_EVENT
-        | T::RAND_EVENT
-        | T::USER_VAR_EVENT
-        // The file of a LOAD DATA: its statement follows.
-        | T::BEGIN_LOAD_QUERY_EVENT
-        | T::APPEND_BLOCK_EVENT
-        | T::DELETE_FILE_EVENT
-        // Where the log stands, for the server itself and for group replication.
-        | T::PREVIOUS_GTIDS_LOG_EVENT
-        | T::BINLOG_CHECKPOINT_EVENT
-        | T::TRANSACTION_CONTEXT_EVENT
-        | T::VIEW_CHANGE_EVENT => Ok(()),
-        T::PARTIAL_UPDATE_ROWS_EVENT => Err(Fault::Unsupported {
-            why: "the event has only parts of JSON values, so what a row holds is not known",
-            hint: "SET PERSIST binlog_row_value_options = '' on this server; the tables written meanwhile \
-                   have to be verified",
-        }),
-        T::START_ENCRYPTION_EVENT => Err(Fault::Unsupported {
-            why: "the events that follow are encrypted",
-            hint: "read the log from the server as a replica does: it decrypts what it sends",
-        }),
-        T::PARTIAL_ROW_DATA_EVENT => Err(Fault::Unsupported {
-            why: "the event has a part of a rows event that is too large for one",
-            hint: "raise binlog_row_event_fragment_threshold on this server, and change fewer rows at once",
-        }),
-        _ if header.is_ignorable() => Ok(()),
-        event if event.name().is_some() => Err(Fault::Unsupported {
-            why: "only servers that are not supported write such events",
-            hint: "use MySQL from 5.6, or MariaDB from 10.0",
-        }),
-        _ => Err(Fault::Unknown),
     }
 }

@@ -1,6 +1,6 @@
 //! Compressed events: MariaDB's (`log_bin_compress`) and MySQL's (`binlog_transaction_compression`).
 
-use std::io::Read;
+use std::{fmt, io::Read};
 
 use bytes::Bytes;
 
@@ -14,6 +14,9 @@ pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024 * 1024;
 const MAX_DEFLATE_RATIO: usize = 1032;
 /// What is allocated before any byte was decompressed, at most: the rest grows with what is really there.
 const FIRST_BYTES: usize = 1024 * 1024;
+
+/// What decompresses, and not to the length that was said.
+const OTHER_LEN: Fault = Fault::Malformed("the compressed bytes are not as many as they say");
 
 /// Set in the first byte of what MariaDB compressed.
 const MARIADB_MARK: u8 = 0x80;
@@ -49,8 +52,39 @@ pub(crate) fn mariadb(compressed: &Bytes) -> Result<Bytes, Fault> {
     exactly(flate2::read::ZlibDecoder::new(&stream[..]), len)
 }
 
+/// zstd's memory for decompressing, kept from one transaction to the next: to make it takes longer than to decompress a small
+/// transaction.
+#[derive(Default)]
+pub(crate) struct Zstd(Option<zstd::bulk::Decompressor<'static>>);
+
+impl fmt::Debug for Zstd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Zstd")
+    }
+}
+
+impl Zstd {
+    fn decompress(&mut self, stream: &[u8], len: usize) -> Result<Bytes, Fault> {
+        // At once takes the memory first: only for as much as can be given away on a lie.
+        if len > FIRST_BYTES {
+            let decoder = zstd::stream::read::Decoder::with_buffer(stream);
+            return exactly(decoder.map_err(broken)?, len);
+        }
+        let zstd = match &mut self.0 {
+            Some(zstd) => zstd,
+            none => none.insert(zstd::bulk::Decompressor::new().map_err(broken)?),
+        };
+        let bytes = zstd.decompress(stream, len).map_err(broken)?;
+        if bytes.len() == len {
+            Ok(bytes.into())
+        } else {
+            Err(OTHER_LEN)
+        }
+    }
+}
+
 /// The bytes of the events in a TRANSACTION_PAYLOAD_EVENT, one after the other.
-pub(crate) fn payload(body: &Bytes) -> Result<Bytes, Fault> {
+pub(crate) fn payload(zstd: &mut Zstd, body: &Bytes) -> Result<Bytes, Fault> {
     const END: u64 = 0;
     const SIZE: u64 = 1;
     const COMPRESSION: u64 = 2;
@@ -92,8 +126,7 @@ pub(crate) fn payload(body: &Bytes) -> Result<Bytes, Fault> {
                     has: len,
                     limit: MAX_PAYLOAD_BYTES as u64,
                 })?;
-            let decoder = zstd::stream::read::Decoder::with_buffer(&payload[..]);
-            exactly(decoder.map_err(broken)?, len)
+            zstd.decompress(&payload, len)
         }
         _ => Err(Fault::Malformed("the payload's compression is not known")),
     }

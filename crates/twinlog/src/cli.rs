@@ -15,6 +15,7 @@ Examples:
   twinlog demo                    see the whole story on throw-away data, in about a minute
   twinlog init && twinlog up      two servers on this machine, each the other's replica, proven
   twinlog status                  is the pair healthy?
+  twinlog run                     keep both nodes equal from now on
   twinlog sql a -e 'SELECT 1'     a statement on one of them
 
 Exit codes: 0 done or healthy; 1 the honest answer is no; 2 your mistake; 3 the world failed."
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Down(crate::commands::down::DownArgs),
     Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
+    Run(crate::commands::run::RunArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
     Demo(crate::commands::demo::DemoArgs),
@@ -52,12 +54,19 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether what it does is told by log lines.
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+
     /// What to say at Ctrl-C before the program ends; `None` for a command that has something to do then.
     pub(crate) fn when_interrupted(&self) -> Option<&'static str> {
         match self {
             Self::Up(_) => {
                 Some("interrupted: the next `twinlog up` goes on where this one stopped")
             }
+            // It ends by itself, and says what it has done.
+            Self::Run(_) => None,
             // The demo clears up behind itself.
             Self::Sql(_) | Self::Demo(_) => None,
             // Ctrl-C is how a watch ends well.

@@ -12,21 +12,28 @@ use twinlog_pair::{
     up::Ui,
 };
 
-/// Sends log lines to standard error: warnings, or more for each `-v`. `RUST_LOG` refines it.
-pub(crate) fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
+/// Sends log lines to standard error: warnings, or more for each `-v`. `RUST_LOG` refines it. Those of the agent, which
+/// are its only output, have the time before them and begin one level lower.
+pub(crate) fn log_to_stderr(verbose: u8, agent: bool) {
+    let level = match verbose + u8::from(agent) {
         0 => "warn,mysql_async=off",
         1 => "info,mysql_async=off",
-        _ => "twinlog_server=debug,twinlog_pair=debug,twinlog=debug,info,mysql_async=off",
+        _ => {
+            "twinlog_server=debug,twinlog_pair=debug,twinlog_agent=debug,twinlog=debug,info,mysql_async=off"
+        }
     };
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .without_time()
-        .init();
+        .with_target(!agent)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    if agent {
+        lines.init();
+    } else {
+        lines.without_time().init();
+    }
 }
 
 /// Prints data; ends the program as [`written`] does when nobody takes it.

@@ -215,3 +215,6 @@ pub(super) fn rebuilt(guard: &Guard, row: usize) -> [Op; 2] {
 fn value(row: Option<&Row>, at: usize) -> Option<&Value> {
     row.and_then(|row| row.get(at))
 }
+
+#[cfg(test)]
+mod tests;

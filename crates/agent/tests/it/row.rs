@@ -1,13 +1,13 @@
 //! Values to SQL and back, on every server.
 
 use twinlog_agent::row::{
-    Row, TableInfo, literal, locate, matches, parse_row, read_held, run, select_list,
+    Row, TableInfo, literal, locate, matches, parse_row, read_held, read_image, run, select_list,
 };
 use twinlog_binlog::Value;
 use twinlog_server::conn::Conn;
 use twinlog_testbed::{Server, ServerKind, ServerOptions};
 
-use crate::support::{connect, table};
+use crate::support::{changes, connect, logged, node, table};
 
 /// Columns that every server has, with values as SQL.
 const COMMON: &[(&str, &[&str])] = &[
@@ -382,6 +382,123 @@ async fn only_itself(conn: &mut Conn, info: &TableInfo, values: &[Row]) {
                 info.columns[at].declared, row[at]
             );
         }
+    }
+}
+
+/// What the log has of a row is what a `SELECT` gives, for every value.
+async fn as_logged(kind: ServerKind, metadata: &str) {
+    let server = node(kind, 1).await;
+    if kind != ServerKind::MySql56 {
+        server
+            .exec(&format!("SET GLOBAL binlog_row_metadata = {metadata}"))
+            .await;
+    }
+    let mut conn = connect(&server).await;
+    fill(&mut conn, kind).await;
+    let name = table(ODD, &format!("{ODD}one"));
+    let info = TableInfo::load(&mut conn, &name).await.unwrap();
+    let selected = rows(&mut conn, &info).await;
+    let logged = changes(&logged(&server).await, &name);
+    assert_eq!(logged.len(), selected.len());
+    for ([_, after], selected) in logged.iter().zip(&selected) {
+        let logged = read_image(&info, after.as_ref().unwrap().as_image()).unwrap();
+        for at in info.stored() {
+            assert_eq!(
+                logged[at], selected[at],
+                "{kind}: {}",
+                info.columns[at].declared
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_has_what_a_select_gives() {
+    for kind in ServerKind::ALL {
+        as_logged(kind, "FULL").await;
+    }
+    as_logged(ServerKind::MySql97, "MINIMAL").await;
+    as_logged(ServerKind::MariaDb1011, "NO_LOG").await;
+}
+
+#[tokio::test]
+async fn keys_are_read_as_the_log_counts_columns() {
+    for kind in ServerKind::ALL {
+        let server = Server::start(kind, &ServerOptions::default()).await;
+        let new = if kind == ServerKind::MySql97 {
+            ", UNIQUE KEY f ((b * 2)), i INT INVISIBLE"
+        } else {
+            ""
+        };
+        server
+            .exec(&format!(
+                "CREATE DATABASE d; CREATE TABLE d.p (x INT, a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (b, a)) ENGINE = InnoDB; \
+                 CREATE TABLE d.`P` (x INT) ENGINE = InnoDB; CREATE TABLE d.m (id INT PRIMARY KEY) ENGINE = MyISAM; \
+                 CREATE TABLE d.c (n INT, z INT NOT NULL, t TEXT NOT NULL, b INT, a INT, UNIQUE KEY k2 (n), UNIQUE KEY k3 (z), \
+                 UNIQUE KEY k1 (t(5)), KEY (b, a), FOREIGN KEY (b, a) REFERENCES d.p (b, a) ON DELETE SET NULL{new}) ENGINE = InnoDB"
+            ))
+            .await;
+        let mut conn = connect(&server).await;
+        let child = TableInfo::load(&mut conn, &table("d", "c")).await.unwrap();
+        let names: Vec<(&str, &[usize], bool, bool)> = child
+            .unique
+            .iter()
+            .map(|index| {
+                (
+                    index.name.as_str(),
+                    index.columns.as_slice(),
+                    index.prefix,
+                    index.nullable,
+                )
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("k1", &[2][..], true, false),
+                ("k3", &[1], false, false),
+                ("k2", &[0], false, true)
+            ]
+        );
+        assert_eq!(child.opaque, if new.is_empty() { &[][..] } else { &["f"] });
+        assert_eq!(child.columns.len(), if new.is_empty() { 5 } else { 6 });
+        assert_eq!(child.foreign.len(), 1);
+        assert_eq!(child.foreign[0].parent, table("d", "p"));
+        assert_eq!(
+            (&child.foreign[0].columns, &child.foreign[0].parent_columns),
+            (&vec![3, 4], &vec![2, 1])
+        );
+        assert_eq!(child.keys().unique.len(), 3);
+        let parent = TableInfo::load(&mut conn, &table("d", "p")).await.unwrap();
+        assert_eq!(parent.key().unwrap().columns, [2, 1]);
+        assert_eq!(parent.referring.len(), 1);
+        let reference = &parent.referring[0];
+        assert_eq!(
+            (
+                &reference.child,
+                &reference.child_columns,
+                &reference.columns
+            ),
+            (
+                &table("d", "c"),
+                &vec!["b".to_owned(), "a".to_owned()],
+                &vec![2, 1]
+            )
+        );
+        assert!(reference.deletes_cascade && !reference.updates_cascade);
+        let keyless = TableInfo::load(&mut conn, &table("d", "P")).await.unwrap();
+        assert_eq!(keyless.columns.len(), 1);
+        assert!(keyless.key().is_err() && keyless.keys().unique.is_empty());
+        let myisam = TableInfo::load(&mut conn, &table("d", "m")).await.unwrap();
+        assert_eq!(
+            myisam.obstacle.as_deref(),
+            Some("its engine MyISAM has no transactions")
+        );
+        assert!(
+            TableInfo::load(&mut conn, &table("d", "none"))
+                .await
+                .is_err()
+        );
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use twinlog_agent::row::{SESSION, TableInfo, run};
+use twinlog_binlog::{Change, Decoder, Flavour, Output, OwnedImage, Transaction};
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::own_tables;
 use twinlog_server::conn::{Address, ClientTls, Conn, Endpoint};
@@ -159,4 +161,56 @@ impl Pair {
         })
         .await;
     }
+}
+
+/// All transactions that a server has logged.
+pub(crate) async fn logged(server: &Server) -> Vec<Transaction> {
+    server.exec("FLUSH BINARY LOGS").await;
+    let mut files: Vec<_> = std::fs::read_dir(server.data_dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.strip_prefix("bin.")
+                .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+        .collect();
+    files.sort();
+    let flavour = if server.kind().is_mariadb() {
+        Flavour::MariaDb
+    } else {
+        Flavour::MySql
+    };
+    let mut transactions = Vec::new();
+    for file in files {
+        let mut decoder = Decoder::new(flavour);
+        let bytes = Bytes::from(std::fs::read(&file).unwrap());
+        let mut at = 4;
+        while at < bytes.len() {
+            let length = u32::from_le_bytes(bytes[at + 9..at + 13].try_into().unwrap()) as usize;
+            if let Output::Transaction(it) = decoder.push(bytes.slice(at..at + length)).unwrap() {
+                transactions.push(*it);
+            }
+            at += length;
+        }
+    }
+    transactions
+}
+
+/// What they did to a table's rows.
+pub(crate) fn changes(
+    transactions: &[Transaction],
+    name: &TableName,
+) -> Vec<[Option<OwnedImage>; 2]> {
+    let mut found = Vec::new();
+    for change in transactions.iter().flat_map(|it| &it.changes) {
+        let Change::Rows(rows) = change else { continue };
+        if rows.table.database == name.database && rows.table.name == name.name {
+            found.extend(rows.changes().map(|change| {
+                let change = change.unwrap();
+                [change.before, change.after].map(|image| image.map(|image| image.to_owned()))
+            }));
+        }
+    }
+    found
 }

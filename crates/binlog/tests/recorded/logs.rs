@@ -18,11 +18,25 @@ pub(crate) struct Log {
 
 /// All of them, by name.
 pub(crate) fn all() -> Vec<Log> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+    of("logs")
+}
+
+/// Those with every column type.
+pub(crate) fn types() -> Vec<Log> {
+    of("types")
+}
+
+fn of(directory: &str) -> Vec<Log> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(directory);
     let mut paths: Vec<_> = fs::read_dir(dir)
         .expect("the directory is there")
         .map(|entry| entry.expect("can be read").path())
-        .filter(|path| path.extension().is_some_and(|it| it != "md"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|it| it == "binlog" || it == "stream")
+        })
         .collect();
     paths.sort();
     paths.iter().map(|path| Log::read(path)).collect()

@@ -1,6 +1,7 @@
 //! Logs of real servers, and what they decode to.
 
 mod logs;
+mod made;
 mod mutations;
 mod told;
 

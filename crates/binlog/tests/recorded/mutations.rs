@@ -3,9 +3,9 @@
 use std::env;
 
 use bytes::Bytes;
-use twinlog_binlog::{Decoder, EventType, Output};
+use twinlog_binlog::{Change, Decoder, EventType, Output, Transaction};
 
-use crate::logs::{Log, all};
+use crate::logs::{Log, all, types};
 
 /// How many damaged logs are decoded; `TWINLOG_MUTATIONS` asks for more.
 const MUTATIONS: u64 = 3_000;
@@ -32,7 +32,8 @@ fn damaged_logs_never_panic() {
         .ok()
         .and_then(|it| it.parse().ok());
     let logs: Vec<_> = all()
-        .iter()
+        .into_iter()
+        .chain(types())
         .map(|log| unpacked(log.without_checksums()))
         .collect();
     for seed in 1..=asked.unwrap_or(MUTATIONS) {
@@ -49,14 +50,25 @@ fn decode(log: &Log, events: &[Bytes]) {
     let mut decoder = Decoder::new(log.flavour);
     for event in events {
         match decoder.push(event.clone()) {
-            Ok(Output::Transaction(it)) => {
-                let of_rows: usize = it.changes.len() * 8;
-                assert!(it.size_bytes >= of_rows);
-            }
+            Ok(Output::Transaction(it)) => look_at(&it),
             Ok(_) => {}
             Err(error) => {
                 assert!(!error.to_string().is_empty());
                 break;
+            }
+        }
+    }
+}
+
+/// Every row and every value of it.
+fn look_at(transaction: &Transaction) {
+    for change in &transaction.changes {
+        let Change::Rows(rows) = change else { continue };
+        assert!(transaction.size_bytes > rows.data.len());
+        for change in rows {
+            let Ok(change) = change else { break };
+            for image in [change.before, change.after].into_iter().flatten() {
+                drop(image.values(&[]));
             }
         }
     }

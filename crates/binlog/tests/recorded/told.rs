@@ -95,10 +95,11 @@ fn rows(text: &mut String, it: &Rows, described: &mut HashSet<String>) {
     }
     writeln!(
         text,
-        "  {:?} {}.{}: {} bytes, present {}{}",
+        "  {:?} {}.{}: {} rows, {} bytes, present {}{}",
         it.kind,
         it.table.database,
         it.table.name,
+        it.changes().inspect(|it| assert!(it.is_ok())).count(),
         it.data.len(),
         bits(&it.present),
         if it.present_after.is_empty() {

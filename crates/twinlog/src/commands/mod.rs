@@ -8,6 +8,7 @@ pub(crate) mod dsn;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod run;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod up;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Down(args) => down::run(open(config)?, &args).await,
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Status(args) => status::run(open(config)?, &args).await,
+        Command::Run(args) => run::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),
         Command::Completions(args) => Ok(completions::run(&args)),

@@ -1,0 +1,148 @@
+//! `twinlog run`
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use twinlog_agent::{
+    run,
+    watch::{Options, Summary},
+};
+use twinlog_converge::Limits;
+use twinlog_pair::site::Site;
+
+use crate::{
+    cli::Format,
+    failure::{Failure, NO, WORLD},
+    output::{print, print_json, tell},
+};
+
+/// How long a stop may take before it is forced: what is under way is one transaction, which its server rolls back.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Watch both logs and end what makes the two nodes differ: every conflict is found, settled by the table's policy, and
+/// kept with all its versions.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twinlog run                     in the foreground, until Ctrl-C or SIGTERM; dist/systemd has a unit
+  twinlog run --once              settle all that both nodes have executed by now, then end: for cron
+  twinlog run --once --json       the same, and what was done as one JSON document
+  twinlog run --from-now          do not look at what happened before: for a log that was purged
+
+It keeps nothing on disk: how far it is stands in the pair itself, so that it may be killed at any time and started on
+any host. A second one says who is at work, and waits.
+Exit code with --once: 0 all settled; 1 something waits for a person, or a link does not run; 3 a server failed.")]
+pub(crate) struct RunArgs {
+    /// Settle what there is, and end.
+    #[arg(long)]
+    once: bool,
+    /// Begin with what both nodes have executed by now, whatever the last agent left.
+    #[arg(long)]
+    from_now: bool,
+    /// The memory for what is not settled yet, in MiB; beyond it tables are named to be compared as a whole.
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=65536))]
+    memory: u32,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure> {
+    let options = Options {
+        once: args.once,
+        from_now: args.from_now,
+        limits: Limits {
+            memory_bytes: args.memory as usize * 1024 * 1024,
+        },
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut told = stopped.clone();
+    tokio::spawn(async move {
+        if asked_to_stop().await.is_ok() {
+            // The receiver lives as long as the watch.
+            let _ = stop.send(true);
+        }
+    });
+    let work = run::run(&site, options, stopped);
+    let deadline = async {
+        // An error means that nobody can ask to stop any more: then there is no deadline.
+        if told.wait_for(|stop| *stop).await.is_ok() {
+            tokio::time::sleep(STOP_TIMEOUT).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let summary = tokio::select! {
+        done = work => done?,
+        () = deadline => {
+            tell("stopped before all was written down; the next start reads it again");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if args.once {
+        show(&summary, args);
+        if summary.open + summary.to_verify > 0 {
+            return Ok(ExitCode::from(NO));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn show(summary: &Summary, args: &RunArgs) {
+    if args.format.json {
+        print_json(summary);
+        return;
+    }
+    print(&describe(summary));
+}
+
+/// What `--once` did, in a few lines.
+fn describe(summary: &Summary) -> String {
+    let Summary {
+        transactions,
+        conflicts,
+        divergences,
+        repaired,
+        open,
+        to_verify,
+    } = summary;
+    let mut text = format!("settled: {transactions} transactions read from both logs\n");
+    if conflicts + divergences == 0 {
+        text.push_str("no row was written on both nodes unseen, and none differs\n");
+    } else {
+        text.push_str(&format!(
+            "{conflicts} conflicts, {divergences} other divergences; {repaired} repaired, {open} open (`twinlog conflicts \
+             list`)\n"
+        ));
+    }
+    if *to_verify > 0 {
+        text.push_str(&format!(
+            "{to_verify} tables could not be followed: see the warnings above\n"
+        ));
+    }
+    text
+}
+
+impl From<twinlog_agent::watch::Error> for Failure {
+    fn from(error: twinlog_agent::watch::Error) -> Self {
+        use twinlog_agent::watch::Error;
+        let code = match &error {
+            Error::LinkStopped { .. } | Error::Leadership(_) => NO,
+            _ => WORLD,
+        };
+        let hint = error.hint();
+        Self::new(code, error.to_string(), hint)
+    }
+}
