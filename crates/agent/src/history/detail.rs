@@ -157,6 +157,38 @@ pub enum Cell {
     Uuid(String),
 }
 
+impl Detail {
+    /// The values that name a row, for people: `id=5`.
+    #[must_use]
+    pub fn key_text(&self, row: &RowDetail) -> String {
+        let Some(table) = self.tables.get(row.table) else {
+            return String::new();
+        };
+        let terms = table.key.iter().zip(&row.key).map(|(&at, cell)| {
+            let name = table.columns.get(at).map_or("?", |column| &column.name);
+            format!("{name}={cell}")
+        });
+        terms.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `database.table` of a row.
+    #[must_use]
+    pub fn table_name(&self, row: &RowDetail) -> String {
+        let table = self.tables.get(row.table);
+        table.map_or_else(String::new, |table| {
+            format!("{}.{}", table.schema, table.name)
+        })
+    }
+
+    /// The names of a row's columns.
+    #[must_use]
+    pub fn column_names(&self, row: &RowDetail) -> Vec<String> {
+        let columns = self.tables.get(row.table).map(|table| &table.columns);
+        let columns = columns.into_iter().flatten();
+        columns.map(|column| column.name.clone()).collect()
+    }
+}
+
 impl From<&Value> for Cell {
     fn from(value: &Value) -> Self {
         match value {

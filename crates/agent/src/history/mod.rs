@@ -28,7 +28,8 @@ pub use ruling::{RuledRow, Ruling};
 pub(crate) use ruling::{rule_sql, seal};
 pub(crate) use store::datetime;
 pub use store::{
-    Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtid, total,
+    Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtid,
+    total,
 };
 
 /// What was found.

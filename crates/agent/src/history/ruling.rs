@@ -16,6 +16,8 @@ pub struct Ruling {
     pub by: String,
     /// What, in words: `keep a`.
     pub what: String,
+    /// What was so before: the state, and the rule that stood.
+    pub instead_of: String,
     /// The rows as they were found and as they were to become, so that what the decision overwrote is not lost.
     #[serde(default)]
     pub rows: Vec<RuledRow>,

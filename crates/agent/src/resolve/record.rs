@@ -136,7 +136,7 @@ pub fn concurrent_ddl(
             conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
             statements: Some(statements.clone()),
             attempts: Vec::new(),
-        rulings: Vec::new(),
+            rulings: Vec::new(),
         },
     }
 }

@@ -23,7 +23,7 @@ const TRIES: u32 = 10;
 const PAUSE_MIN: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 /// How long the second repair waits for the first one's row of the history: a link that is idle takes milliseconds.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 const ARRIVAL_POLL: Duration = Duration::from_millis(5);
 
 /// ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, and MariaDB's ER_CHECKREAD: someone else was there at the same time.
@@ -110,12 +110,18 @@ pub async fn settle(
             State::Repaired
         };
         let history = insert_sql(&draft.entry(state, now_us));
-        let mut tried = try_repair(leadership.hand(first.side), &first, &history, false).await?;
+        let mut tried = try_repair(leadership.hand(first.side), &first, &history, None).await?;
         let mut side = first.side;
         if let (Tried::Done, Some(second)) = (&tried, &second) {
             side = second.side;
             let history = close_sql(draft.id(), now_us);
-            tried = try_repair(leadership.hand(side), second, &history, true).await?;
+            tried = try_repair(
+                leadership.hand(side),
+                second,
+                &history,
+                Some(ARRIVAL_TIMEOUT),
+            )
+            .await?;
         }
         match tried {
             Tried::Done => return Ok(Settled::Repaired),
@@ -128,12 +134,9 @@ pub async fn settle(
                 let row = repair.map_or(0, |repair| place(judged, repair, row));
                 return Ok(Settled::Changed { side, row });
             }
-            Tried::Refused {
-                code: Some(code), ..
-            } if DUPLICATE.contains(&code) && how == How::InPlace => {
-                how = How::Rebuilt;
-            }
-            Tried::Refused { code, message } => {
+            tried if tried.is_duplicate() && how == How::InPlace => how = How::Rebuilt,
+            tried => {
+                let (code, message) = tried.reason();
                 draft.attempt(Attempt {
                     node: draft.node(side).to_owned(),
                     code,
@@ -195,27 +198,51 @@ fn place(judged: &Judged, repair: &Repair, row: usize) -> usize {
 
 /// How a repair ended after all tries.
 #[derive(Debug)]
-enum Tried {
+pub(crate) enum Tried {
+    /// It is committed.
     Done,
+    /// A row is not what was judged: which of [`Repair::rows`].
     Changed(usize),
+    /// The row of the history that it should change is not there as it should be.
+    NotYet,
+    /// The server, or what is known of its rows, does not allow it.
     Refused { code: Option<u16>, message: String },
 }
 
-async fn try_repair(
+impl Tried {
+    /// Whether the statements' order may be what the server minds: see [`How::Rebuilt`].
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if DUPLICATE.contains(code))
+    }
+
+    /// What kept it from being done.
+    fn reason(self) -> (Option<u16>, String) {
+        match self {
+            Self::Refused { code, message } => (code, message),
+            Self::Done | Self::Changed(_) | Self::NotYet => (
+                None,
+                "the other half of the repair has not come over the link".to_owned(),
+            ),
+        }
+    }
+}
+
+/// Makes a repair, again where other transactions were in its way. With `arrival` it must change the row of the history,
+/// which may take that long to come.
+pub(crate) async fn try_repair(
     hand: &mut Hand,
     repair: &Repair,
     history: &str,
-    closing: bool,
+    arrival: Option<Duration>,
 ) -> Result<Tried, Error> {
     let started = Instant::now();
     let mut tries = 0;
     let mut pause = PAUSE_MIN;
     loop {
         tries += 1;
-        let mut execution = if closing {
-            Execution::closing(hand, repair, history)
-        } else {
-            Execution::new(hand, repair, history)
+        let mut execution = match arrival {
+            Some(_) => Execution::closing(hand, repair, history),
+            None => Execution::new(hand, repair, history),
         };
         let ended = loop {
             match execution.step().await {
@@ -227,16 +254,10 @@ async fn try_repair(
         match ended {
             Ok(Outcome::Committed) => return Ok(Tried::Done),
             Ok(Outcome::Changed { row, .. }) => return Ok(Tried::Changed(row)),
-            Ok(Outcome::NotYet) if started.elapsed() < ARRIVAL_TIMEOUT => {
+            Ok(Outcome::NotYet) if arrival.is_some_and(|limit| started.elapsed() < limit) => {
                 sleep(ARRIVAL_POLL).await;
             }
-            Ok(Outcome::NotYet) => {
-                let message = "the other half of the repair has not come over the link".to_owned();
-                return Ok(Tried::Refused {
-                    code: None,
-                    message,
-                });
-            }
+            Ok(Outcome::NotYet) => return Ok(Tried::NotYet),
             Ok(Outcome::Refused(message)) => {
                 return Ok(Tried::Refused {
                     code: None,
@@ -272,7 +293,7 @@ async fn try_repair(
 }
 
 /// The statement by which the second repair closes what the first has left open: its own mark.
-fn close_sql(id: &str, now_us: u64) -> String {
+pub(crate) fn close_sql(id: &str, now_us: u64) -> String {
     let at = crate::history::datetime(now_us);
     format!(
         "UPDATE `twinlog`.`conflict` SET state = 'repaired', resolved_at = {at} WHERE id = {} AND state = 'open'",
