@@ -1,8 +1,11 @@
 //! The tracker, with all that must be known around it.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Instant,
+};
 
-use twinlog_binlog::{Change, CommitTime, RowError, Transaction};
+use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
 use twinlog_converge::{
     Limits, Load, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
 };
@@ -41,7 +44,10 @@ pub(super) struct Follow {
     ledger: Ledger,
     touched: Touched,
     strangers: BTreeSet<u32>,
-    /// Whether a client's transaction was read since the last checkpoint: twinlog's own are no reason to write one.
+    /// twinlog's own transactions that are in flight: to be done with them is no reason to write a checkpoint, which is
+    /// one of them.
+    own: HashSet<Gtid>,
+    /// Whether a client's transaction was done with since the last checkpoint.
     moved: bool,
 }
 
@@ -55,6 +61,7 @@ impl Follow {
             ledger: Ledger::default(),
             touched: Touched::default(),
             strangers: BTreeSet::new(),
+            own: HashSet::new(),
             moved: false,
         }
     }
@@ -77,8 +84,10 @@ impl Follow {
     ) -> Result<Vec<Job>, RowError> {
         if let Some(gtid) = &transaction.gtid {
             self.settled.seen(gtid);
+            if !touches_users(&transaction) {
+                self.own.insert(gtid.clone());
+            }
         }
-        self.moved |= touches_users(&transaction);
         self.touched.note(&transaction)?;
         let origin = self.origin(log, transaction.server_id);
         let repair = self.repair_mark(origin, &transaction)?;
@@ -96,7 +105,10 @@ impl Follow {
         let mut jobs = Vec::new();
         while let Some(output) = self.tracker.next_output() {
             match output {
-                Output::Retired(gtid) => self.ledger.retired(gtid),
+                Output::Retired(gtid) => {
+                    self.moved |= !self.own.remove(&gtid);
+                    self.ledger.retired(gtid);
+                }
                 Output::Verdict(verdict) => {
                     let number = self.ledger.begin();
                     self.watch(number, &verdict)?;
@@ -142,7 +154,7 @@ impl Follow {
         self.settled.set()
     }
 
-    /// Whether clients' transactions were read since the last checkpoint.
+    /// Whether there is something to write a checkpoint for.
     pub(super) fn has_moved(&self) -> bool {
         self.moved
     }

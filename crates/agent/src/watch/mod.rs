@@ -183,7 +183,7 @@ pub async fn watch(
     let mut watch = Watch::begin(site, options, ready, begin, leadership).await?;
     let result = watch.run(stop).await;
     // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.
-    let written = watch.write_checkpoint().await;
+    let written = watch.last_checkpoint().await;
     watch.end().await;
     let summary = result?;
     written.map(|()| summary)

@@ -251,8 +251,16 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Writes down what was settled, on the first node that takes it.
-    pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
+    /// Writes down what was settled since it was last written down.
+    pub(super) async fn last_checkpoint(&mut self) -> Result<(), Error> {
+        if self.follow.has_moved() {
+            self.write_checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    /// On the first node that takes it.
+    async fn write_checkpoint(&mut self) -> Result<(), Error> {
         let checkpoint = self
             .report
             .checkpoint(self.follow.settled(), &self.follow.load());

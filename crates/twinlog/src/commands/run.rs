@@ -109,7 +109,7 @@ fn show(summary: &Summary, args: &RunArgs) {
 }
 
 /// What `--once` did, in a few lines.
-fn describe(summary: &Summary) -> String {
+pub(crate) fn describe(summary: &Summary) -> String {
     let Summary {
         transactions,
         conflicts,

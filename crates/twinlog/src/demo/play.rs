@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use twinlog_agent::{
+    run,
+    watch::{Options, Summary},
+};
 use twinlog_pair::{
     prove,
     site::{Login, Site},
@@ -146,6 +150,17 @@ impl<'a> Play<'a> {
     pub(crate) async fn prove(&self) -> Result<(), Stop> {
         prove::prove(self.site, ARRIVAL_MAX).await?;
         Ok(())
+    }
+
+    /// What `twinlog run --once` does.
+    pub(crate) async fn settle(&self) -> Result<Summary, Stop> {
+        let options = Options {
+            once: true,
+            ..Options::default()
+        };
+        // Nobody asks it to stop: a signal ends the whole demonstration.
+        let (_never, stop) = tokio::sync::watch::channel(false);
+        Ok(run::run(self.site, options, stop).await?)
     }
 
     /// What each replica says of its link, as a table. Waits for a lag that is known and none.

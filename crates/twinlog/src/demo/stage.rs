@@ -47,6 +47,11 @@ impl Stage {
         self.line("")
     }
 
+    /// A command, behind a shell's prompt.
+    pub(crate) fn command(&self, command: &str) -> Result<(), Stop> {
+        self.show(&format!("\x1b[1;36m$\x1b[0m {command}"))
+    }
+
     /// A statement, behind the prompt of the node it is typed on.
     pub(crate) fn typed(&self, node: &str, sql: &str) -> Result<(), Stop> {
         let indent = " ".repeat(node.chars().count() + 2);

@@ -7,7 +7,7 @@ use twinlog_server::conn::ResultSet;
 
 use super::{Stop, play::Play, stage::Stage};
 use crate::{
-    commands::up::describe,
+    commands::{run::describe as describe_summary, up::describe},
     failure::{Failure, WORLD},
 };
 
@@ -55,6 +55,7 @@ pub(crate) async fn tell(play: &mut Play<'_>) -> Result<(), Stop> {
     written_on_a(play).await?;
     written_on_b(play).await?;
     swap(play).await?;
+    repaired(play).await?;
     ending(&mut play.stage)
 }
 
@@ -154,18 +155,47 @@ fn value(set: &ResultSet) -> Option<&str> {
     set.rows.first().and_then(|row| row.get("v"))
 }
 
+async fn repaired(play: &mut Play<'_>) -> Result<(), Stop> {
+    play.stage.chapter("Found, and ended")?;
+    play.stage.say(
+        "Yet both logs have it in writing. In a's log the 100 comes first and the 200 after it, in b's log the 200 comes \
+         first: two servers can only disagree on the order of two changes when neither had heard of the other. twinlog \
+         reads both logs side by side, and so finds every such pair, and nothing else:",
+    )?;
+    play.stage.command("twinlog run --once")?;
+    let summary = play.settle().await?;
+    play.stage.show(&describe_summary(&summary))?;
+    play.prove().await?;
+    let sets = [play.read(0, ROW).await?, play.read(1, ROW).await?];
+    play.stage.gap()?;
+    play.stage.tables(["node a", "node b"], [&sets[0], &sets[1]])?;
+    play.stage.gap()?;
+    let [on_a, on_b] = [&sets[0], &sets[1]].map(value);
+    if on_a != on_b || summary.conflicts != 1 {
+        let message = format!(
+            "a holds {on_a:?} and b holds {on_b:?} after {} conflicts were found, where both were to be equal",
+            summary.conflicts
+        );
+        return Err(Failure::new(WORLD, message, None).into());
+    }
+    play.stage.say(
+        "One price again, on both. The rule is in twinlog.toml, here last-write-wins: the later commit stays. The other \
+         one is not lost: who wrote what, where and when is kept in the pair itself.",
+    )?;
+    play.stage.say(
+        "Left to run (`twinlog run`), it does this within milliseconds of the second write, for every row that both sides \
+         change. A rule can be set for each table: the first write, one node's writes, counters that are added up, or \
+         nobody's until a person decides.",
+    )
+}
+
 fn ending(stage: &mut Stage) -> Result<(), Stop> {
     stage.chapter("What now")?;
-    stage.say(
-        "Finding such rows in the two logs, and making the copies equal again, is what twinlog's next part does. It is \
-         not built yet. What is: a pair from nothing or from servers you have, in one command, safe settings, proof \
-         that both directions work. Until the rest is there, let programs write on one server at a time (`writes = \
-         \"one\"` in twinlog.toml): then there is nothing to swap.",
-    )?;
     stage.show(
         "\x1b[1mtwinlog init\x1b[0m      write a twinlog.toml of your own\n\
          \x1b[1mtwinlog plan\x1b[0m      read what would be done, line by line\n\
-         \x1b[1mtwinlog up\x1b[0m        do it, and prove it\n\n\
+         \x1b[1mtwinlog up\x1b[0m        do it, and prove it\n\
+         \x1b[1mtwinlog run\x1b[0m       keep both nodes equal from then on\n\n\
          README.md tells the rest; README.zh-CN.md in Chinese.",
     )
 }
