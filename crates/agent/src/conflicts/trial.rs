@@ -9,8 +9,8 @@ use super::{Error, propose::Place};
 use crate::{
     resolve::{Content, Hand},
     row::{
-        Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate, lock,
-        run, text_literal,
+        Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate, lock, run,
+        text_literal,
     },
 };
 
