@@ -143,6 +143,15 @@ impl Grid {
         let mut cut = false;
         let mut lines = Vec::new();
         for (label, cells) in &self.lines {
+            if let [first, rest @ ..] = cells.as_slice()
+                && rest.iter().all(|cell| cell == first)
+            {
+                let room = room.max(CELL_MIN).saturating_sub(label.columns());
+                cut |= first.columns() > room;
+                let value = first.draw(first.columns().min(room));
+                lines.push(format!("{}  {value}", label.draw(label.columns())));
+                continue;
+            }
             lines.push(label.draw(label.columns()));
             for (head, cell) in self.heads.iter().zip(cells) {
                 cut |= cell.columns() > room;

@@ -230,7 +230,7 @@ fn summary(listing: &Listing) -> String {
         total => format!("{total} conflicts"),
     };
     let newest = if shown < listing.total {
-        format!("{count}, of which the newest {shown} are shown (--limit)")
+        format!("{count}, the newest {shown} shown (--limit)")
     } else {
         count
     };
@@ -243,7 +243,7 @@ fn summary(listing: &Listing) -> String {
         .find(|entry| entry.state == State::Open);
     let id = first.map_or("ID", |entry| entry.id.as_str());
     format!(
-        "{newest}; {RED}{} open{PLAIN}\n{CYAN}→{PLAIN} `twinlog conflicts show {id}` has all versions, and says how to settle it",
+        "{newest}; {RED}{} open{PLAIN}\n{CYAN}→{PLAIN} `twinlog conflicts show {id}` says how to settle it",
         listing.open
     )
 }

@@ -34,7 +34,11 @@ pub(super) struct Look {
 
 /// All of it; with colours, which the printer takes out where they are not wanted.
 pub(super) fn text(entry: &Entry, look: &Look) -> String {
-    let mut parts = vec![format!("{}\n{}", headline(entry), facts(entry, look))];
+    let mut parts = vec![format!(
+        "{}\n\n{}",
+        headline(entry, look.width),
+        facts(entry, look)
+    )];
     parts.extend(statements(entry, look.width));
     if !entry.detail.writes.is_empty() {
         parts.push(writes(&entry.detail, look));
@@ -47,28 +51,32 @@ pub(super) fn text(entry: &Entry, look: &Look) -> String {
         hidden |= row.hidden;
         parts.push(row.text);
     }
-    parts.extend(legend(entry, cut || hidden));
-    parts.push(advice(entry));
+    parts.extend(legend(entry, cut || hidden, look.width));
+    parts.extend(advice(entry, look.width));
     parts.join("\n\n")
 }
 
-fn headline(entry: &Entry) -> String {
+fn headline(entry: &Entry, width: usize) -> String {
     let what = match entry.kind {
         Kind::Conflict => "conflict",
         Kind::Divergence => "divergence",
-        Kind::Ddl => "conflict of definitions",
+        Kind::Ddl => "definitions",
     };
     let (id, state) = (&entry.id, entry.state);
-    format!(
-        "{BOLD}{what} {id}{PLAIN}: {}{state}{PLAIN}, {}",
-        colour(state),
-        match state {
-            State::Open => "nothing was chosen yet, or not written everywhere",
-            State::Repaired => "both nodes hold what was chosen",
-            State::Equal => "both nodes held what was chosen already",
-            State::Superseded => "clients have written the rows since",
-            State::Kept => "a person left the rows as they were",
+    let means = match state {
+        State::Open => "nothing was chosen yet, or it is not written everywhere",
+        State::Repaired => "both nodes hold what was chosen",
+        State::Equal if entry.chosen.is_none() => {
+            "both nodes held the same, though nobody chose it"
         }
+        State::Equal => "both nodes held what was chosen already",
+        State::Superseded => "clients have written the rows since",
+        State::Kept => "a person left the rows as they were",
+    };
+    format!(
+        "{BOLD}{what} {id}{PLAIN}: {}{state}{PLAIN}\n{}",
+        colour(state),
+        wrap(means, width, "")
     )
 }
 
@@ -89,10 +97,8 @@ fn facts(entry: &Entry, look: &Look) -> String {
     };
     let more = match entry.detail.rows.len() {
         0 | 1 => String::new(),
-        rows => format!(
-            ", and {} that hang together with it",
-            plural(rows - 1, "row")
-        ),
+        2 => ", and one that is tied to it".into(),
+        rows => format!(", and {} that are tied to it", rows - 1),
     };
     line("row", format!("{}{key}{more}", place.trim_end_matches('.')));
     line(
@@ -422,7 +428,9 @@ fn cell(version: &Version, at: usize, column: &ColumnShape, first: bool, differs
         None => "–".into(),
     };
     let marked = version.against.as_ref().filter(|(other, ..)| {
-        *other != Told::Unknown && value(other, at) != value(&version.told, at)
+        let same = value(other, at) == value(&version.told, at);
+        // Of a row that is not there, the first line says it all.
+        *other != Told::Unknown && !same && (first || version.told != Told::Gone)
     });
     match marked {
         Some((_, mark, style)) => Cell { text, style, mark },
@@ -430,7 +438,7 @@ fn cell(version: &Version, at: usize, column: &ColumnShape, first: bool, differs
     }
 }
 
-fn legend(entry: &Entry, incomplete: bool) -> Option<String> {
+fn legend(entry: &Entry, incomplete: bool, width: usize) -> Option<String> {
     if entry.detail.rows.is_empty() {
         return None;
     }
@@ -443,16 +451,23 @@ fn legend(entry: &Entry, incomplete: bool) -> Option<String> {
     {
         parts.push("! not what was chosen");
     }
-    let legend = format!("{DIM}{}{PLAIN}", parts.join("   "));
+    let legend = parts.join("   ");
+    let separator = if legend.chars().count() > width {
+        "
+"
+    } else {
+        "   "
+    };
+    let legend = format!("{DIM}{}{PLAIN}", parts.join(separator));
     Some(if incomplete {
-        format!("{legend}\n{DIM}--full leaves nothing out and cuts nothing short{PLAIN}")
+        format!("{legend}\n{DIM}--full leaves nothing out{PLAIN}")
     } else {
         legend
     })
 }
 
 /// What can be done about it.
-fn advice(entry: &Entry) -> String {
+fn advice(entry: &Entry, width: usize) -> Option<String> {
     let (id, [a, b]) = (&entry.id, &entry.detail.nodes);
     let resolve = format!("twinlog conflicts resolve {id}");
     let lines = match (entry.state, entry.kind) {
@@ -472,17 +487,23 @@ fn advice(entry: &Entry) -> String {
                 format!("{resolve} --leave"),
             ),
         ],
-        (_, Kind::Ddl) => return String::new(),
+        (_, Kind::Ddl) => return None,
         _ => vec![(
             "to bring back another version:",
             format!("twinlog conflicts restore {id} --version {a}|{b}|base"),
         )],
     };
     let wide = lines.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
-    let lines = lines
-        .iter()
-        .map(|(text, command)| format!("{CYAN}→{PLAIN} {text:wide$}  {command}"));
-    lines.collect::<Vec<_>>().join("\n")
+    let fits = |command: &String| wide + command.len() + 4 <= width;
+    let behind = lines.iter().all(|(_, command)| fits(command));
+    let lines = lines.iter().map(|(text, command)| {
+        if behind {
+            format!("{CYAN}→{PLAIN} {text:wide$}  {command}")
+        } else {
+            format!("{CYAN}→{PLAIN} {text}\n  {command}")
+        }
+    });
+    Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn plural(count: usize, one: &str) -> String {
