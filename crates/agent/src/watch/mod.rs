@@ -10,6 +10,7 @@ mod follow;
 mod ledger;
 mod links;
 mod report;
+mod scribe;
 mod session;
 mod sounding;
 mod start;

@@ -165,6 +165,13 @@ async fn lists_and_shows(pair: &Pair) {
     }
     let show = json(pair, "conflicts-show", &["show", &id]);
     assert_eq!(show["conflict"]["chosen_node"], "b");
+    let gtid = show["conflict"]["repair_gtid"].as_str();
+    let gtid = gtid.unwrap_or_else(|| panic!("no repair's GTID: {show:#}"));
+    let logged = "SELECT @@GLOBAL.gtid_executed";
+    if let Ok(executed) = pair.db("a").try_rows(logged).await {
+        let uuid = gtid.split(':').next().unwrap();
+        assert!(executed[0][0].contains(uuid), "{gtid}: {executed:?}");
+    }
     assert_eq!(
         show["written"][0]["versions"]["a"]["row"][1]["int"], "9",
         "{show:#}"
@@ -353,6 +360,10 @@ async fn the_whole_story(kind: ServerKind) {
         (&0.into(), &0.into()),
         "{after:#}"
     );
+    // It has written down which transactions those were.
+    let unnamed =
+        "SELECT COUNT(*) FROM twinlog.conflict WHERE state = 'repaired' AND repair_gtid IS NULL";
+    both_hold(&pair, unnamed, &[&["0"]]).await;
     same_rows(&pair.both(), STOCK).await;
     same_rows(&pair.both(), USER).await;
     prunes(&pair).await;
@@ -403,7 +414,12 @@ async fn beside_an_agent() {
         "{after:#}"
     );
     let settled = "SELECT id, amount, state FROM shop.ledger WHERE id < 3 ORDER BY id";
-    both_hold(&pair, settled, &[&["1", "21.50", "paid"], &["2", "6.00", "paid"]]).await;
+    both_hold(
+        &pair,
+        settled,
+        &[&["1", "21.50", "paid"], &["2", "6.00", "paid"]],
+    )
+    .await;
 }
 
 /// One node is gone, or a link: what is known is shown, and what is not is said.
