@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use twinlog_converge::Side;
 
-use super::{
-    Book, Error, Found,
-    propose::{Nodes, Proposal, key_text},
-};
+use super::{Book, Error, Found, Nodes, Proposal, want::key_text};
 use crate::{
     history::{self, Entry, Ruling, State, rule_sql, seal},
     resolve::{ARRIVAL_TIMEOUT, How, JudgedRow, Plan, Repair, Tried, close_sql, plan, try_repair},

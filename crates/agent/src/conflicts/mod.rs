@@ -14,11 +14,13 @@ mod book;
 mod carry_out;
 mod document;
 mod error;
+mod nodes;
 mod propose;
 mod shown;
 mod statements;
 mod trial;
 mod versions;
+mod want;
 
 pub use book::{Answer, Book, Found, Listing};
 pub use carry_out::{Done, carry_out, leave};
@@ -27,6 +29,7 @@ pub use document::{
     RulingDocument, ShowDocument, Written,
 };
 pub use error::{Blame, Error};
-pub use propose::{Assignment, Nodes, Proposal, ProposedRow, Request, Statement, propose};
+pub use nodes::Nodes;
+pub use propose::{Assignment, Proposal, ProposedRow, Request, Statement, propose};
 pub use shown::shown;
 pub use versions::{Which, versions};

@@ -1,27 +1,16 @@
 //! From what a person wants to what would be written where.
 
-use std::sync::Arc;
-
-use futures_util::future::try_join;
-use twinlog_binlog::Value;
-use twinlog_converge::{Side, TableName};
-use twinlog_pair::site::{Login, Site};
-use twinlog_server::{
-    dialect::Dialect,
-    facts::{Standing, read_dialect},
-};
+use twinlog_converge::Side;
 
 use super::{
     Error, Which,
-    book::CONNECT_TIMEOUT,
+    nodes::Nodes,
     statements::statements,
-    trial,
-    versions::{content, is_known, versions},
+    want::{Read, read, want},
 };
 use crate::{
     history::{self, Entry, Kind, RuledRow, Ruling, State, Told, cells, seal},
-    resolve::{Content, Hand, How, Judged, JudgedRow, OpKind, Plan, Repair, plan},
-    row::{TableInfo, canonical, read_held},
+    resolve::{Content, How, Judged, JudgedRow, Plan, plan},
 };
 
 /// What a person wants of a conflict.
@@ -47,59 +36,6 @@ pub struct Assignment {
     pub column: String,
     /// The value as it was typed; `None` for NULL.
     pub value: Option<String>,
-}
-
-/// Both nodes, for reading and writing rows.
-#[derive(Debug)]
-pub struct Nodes {
-    names: [String; 2],
-    hands: [Hand; 2],
-    dialects: [Dialect; 2],
-}
-
-impl Nodes {
-    /// Connects to both.
-    ///
-    /// # Errors
-    /// Where one does not answer.
-    pub async fn open(site: &Site) -> Result<Self, Error> {
-        let [a, b] = site.nodes();
-        let (mut a, mut b) = try_join(
-            site.connect(a, Login::Agent, CONNECT_TIMEOUT),
-            site.connect(b, Login::Agent, CONNECT_TIMEOUT),
-        )
-        .await?;
-        let dialects = [read_dialect(&mut a).await?, read_dialect(&mut b).await?];
-        Ok(Self {
-            names: site.nodes().map(|node| node.name.clone()),
-            hands: [Hand::new(a).await?, Hand::new(b).await?],
-            dialects,
-        })
-    }
-
-    pub(super) fn hand(&mut self, side: Side) -> &mut Hand {
-        &mut self.hands[side.index()]
-    }
-
-    /// A node's name.
-    pub fn name(&self, side: Side) -> &str {
-        &self.names[side.index()]
-    }
-
-    /// Closes the connections.
-    pub async fn close(self) {
-        for hand in self.hands {
-            hand.close().await;
-        }
-    }
-}
-
-/// A row on one node.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) node: &'a str,
-    pub(super) table: &'a TableInfo,
-    pub(super) key: &'a [Value],
 }
 
 /// What would be done.
@@ -216,16 +152,16 @@ pub async fn propose(
     };
     let mut shown = Vec::new();
     for repair in &repairs {
-        must_pass(nodes, repair, &judged).await?;
+        nodes.must_take(repair, &judged).await?;
         let node = nodes.name(repair.side).to_owned();
         shown.extend(statements(repair)?.into_iter().map(|sql| Statement {
             node: node.clone(),
             sql,
         }));
     }
-    let (what, chosen, chosen_node) = words(&nodes.names, request);
+    let (what, chosen, chosen_node) = words(nodes, request);
     Ok(Proposal {
-        notes: notes(nodes).await?,
+        notes: nodes.notes().await?,
         entry,
         what,
         rows: proposed,
@@ -255,192 +191,6 @@ fn check(entry: &Entry, request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// A row with what it is now.
-struct Read {
-    table: Arc<TableInfo>,
-    key: Vec<Value>,
-    now: [Content; 2],
-    wanted: Content,
-}
-
-async fn read(nodes: &mut Nodes, entry: &Entry) -> Result<Vec<Read>, Error> {
-    let detail = &entry.detail;
-    let changed = |table: &TableName| Error::Changed {
-        id: entry.id.clone(),
-        table: table.to_string(),
-    };
-    let mut tables = Vec::new();
-    for shape in &detail.tables {
-        let name = TableName {
-            database: shape.schema.as_str().into(),
-            name: shape.name.as_str().into(),
-        };
-        for side in Side::BOTH {
-            let table = TableInfo::load(nodes.hand(side).conn(), &name).await?;
-            let same = table.columns.len() == shape.columns.len()
-                && table.columns.iter().zip(&shape.columns).all(|(now, then)| {
-                    now.name.to_lowercase() == then.name.to_lowercase()
-                        && now.generated == then.generated
-                })
-                && table.key()?.columns == shape.key;
-            if !same {
-                return Err(changed(&name));
-            }
-            if side == Side::A {
-                tables.push(Arc::new(table));
-            }
-        }
-    }
-    let mut rows = Vec::new();
-    for (at, row) in detail.rows.iter().enumerate() {
-        let table = tables
-            .get(row.table)
-            .ok_or_else(|| not_told(entry, at, "the table"))?;
-        let columns = &table.key()?.columns;
-        let key = row
-            .key
-            .iter()
-            .zip(columns)
-            .map(|(cell, &column)| Some(canonical(&table.columns[column].kind, cell.value()?)));
-        let key: Vec<Value> = key
-            .collect::<Option<_>>()
-            .ok_or_else(|| not_told(entry, at, "the key"))?;
-        let mut now = [Content::Gone, Content::Gone];
-        for side in Side::BOTH {
-            now[side.index()] = read_held(nodes.hand(side).conn(), table, &key)
-                .await?
-                .into();
-        }
-        rows.push(Read {
-            table: Arc::clone(table),
-            wanted: now[0].clone(),
-            key,
-            now,
-        });
-    }
-    Ok(rows)
-}
-
-/// Fills in what each row shall be.
-async fn want(
-    nodes: &mut Nodes,
-    entry: &Entry,
-    rows: &mut [Read],
-    request: &Request,
-) -> Result<(), Error> {
-    let which = match request {
-        Request::Resolve { keep, .. } => keep.map(Which::Of),
-        Request::Restore(which) => Some(*which),
-    };
-    if let Some(which) = which {
-        let told = versions(&entry.detail, which);
-        for (at, row) in rows.iter_mut().enumerate() {
-            let told = told.get(at).and_then(|told| content(&row.table, told));
-            row.wanted = told.ok_or_else(|| not_told(entry, at, &version_name(nodes, which)))?;
-        }
-    }
-    let Request::Resolve { keep, set } = request else {
-        return Ok(());
-    };
-    for (at, row) in rows.iter().enumerate() {
-        let [a, b] = &row.now;
-        let known = |now: &Content| is_known(&entry.detail, at, &row.table, now);
-        if keep.is_some() && !(known(a) && known(b)) {
-            return Err(Error::WrittenSince {
-                id: entry.id.clone(),
-                row: at + 1,
-                key: key_text(entry, at),
-            });
-        }
-        if keep.is_none() && !a.same(&row.table, b) {
-            return Err(Error::NoStart {
-                row: at + 1,
-                key: key_text(entry, at),
-            });
-        }
-    }
-    for at in 0..rows.len() {
-        let set = of_row(entry, set, at)?;
-        if !set.is_empty() {
-            assign(nodes, entry, &mut rows[at], at, &set).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What is set in one row.
-fn of_row<'a>(
-    entry: &Entry,
-    set: &'a [Assignment],
-    at: usize,
-) -> Result<Vec<&'a Assignment>, Error> {
-    let rows = entry.detail.rows.len();
-    let mut found = Vec::new();
-    for assignment in set {
-        match assignment.row {
-            None if rows > 1 => {
-                return Err(Error::WhichRow {
-                    id: entry.id.clone(),
-                    rows,
-                });
-            }
-            Some(row) if row == 0 || row > rows => {
-                return Err(Error::NoRowOfNumber {
-                    id: entry.id.clone(),
-                    rows,
-                    row,
-                });
-            }
-            row if row.is_none_or(|row| row == at + 1) => found.push(assignment),
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-async fn assign(
-    nodes: &mut Nodes,
-    entry: &Entry,
-    row: &mut Read,
-    at: usize,
-    set: &[&Assignment],
-) -> Result<(), Error> {
-    let Content::Row(wanted) = &mut row.wanted else {
-        return Err(Error::NoSuchRow {
-            row: at + 1,
-            key: key_text(entry, at),
-        });
-    };
-    let mut columns = Vec::new();
-    for assignment in set {
-        let column = trial::position(&row.table, &assignment.column)?;
-        columns.push((column, assignment.value.as_deref()));
-    }
-    if let Some(reason) = &row.table.obstacle {
-        return Err(Error::Obstacle {
-            id: entry.id.clone(),
-            reason: format!("{} cannot be repaired because {reason}", row.table.name),
-        });
-    }
-    // Where the row is there already, nothing else of it is touched.
-    let side = if row.now[0].row().is_none() && row.now[1].row().is_some() {
-        Side::B
-    } else {
-        Side::A
-    };
-    let node = nodes.name(side).to_owned();
-    let place = Place {
-        node: &node,
-        table: &row.table,
-        key: &row.key,
-    };
-    let values = trial::values(nodes.hand(side), &place, wanted, &columns).await?;
-    for ((column, _), value) in columns.into_iter().zip(values) {
-        wanted[column] = value;
-    }
-    Ok(())
-}
-
 fn judged(rows: Vec<Read>) -> Judged {
     let rows = rows
         .into_iter()
@@ -451,75 +201,9 @@ fn judged(rows: Vec<Read>) -> Judged {
     }
 }
 
-/// Under STRICT a copy that inserts what is there, or changes what is not, stops the peer's applier.
-async fn must_pass(nodes: &mut Nodes, repair: &Repair, judged: &Judged) -> Result<(), Error> {
-    let peer = repair.side.peer();
-    let there = |row: usize| {
-        let guard = &repair.rows[row];
-        judged.rows.iter().any(|row| {
-            let held = row.held[peer.index()].as_ref();
-            row.table.name == guard.table.name
-                && row.key == guard.key
-                && held.is_some_and(|held| held.row().is_some())
-        })
-    };
-    let stops = repair.ops.iter().any(|op| match op.kind {
-        OpKind::Insert => {
-            there(op.row)
-                && !repair
-                    .ops
-                    .iter()
-                    .any(|other| other.row == op.row && other.kind == OpKind::Delete)
-        }
-        OpKind::Update | OpKind::Delete => !there(op.row),
-    });
-    let Some(variable) = nodes.dialects[peer.index()].variable("replica_exec_mode") else {
-        return Ok(());
-    };
-    if !stops {
-        return Ok(());
-    }
-    let sql = format!("SELECT @@GLOBAL.{}", variable.name);
-    let mode = nodes.hand(peer).conn().value(&sql).await?;
-    match mode {
-        Some(mode) if mode.eq_ignore_ascii_case("STRICT") => Err(Error::Strict {
-            node: nodes.name(peer).to_owned(),
-            variable: variable.name,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// What a person should know of the links before the rows are written.
-async fn notes(nodes: &mut Nodes) -> Result<Vec<String>, Error> {
-    let mut standings = Vec::new();
-    for side in Side::BOTH {
-        let dialect = nodes.dialects[side.index()];
-        standings.push(Standing::read(nodes.hand(side).conn(), &dialect).await?);
-    }
-    let mut notes = Vec::new();
-    for side in Side::BOTH {
-        let (source, replica) = (&standings[side.peer().index()], &standings[side.index()]);
-        let has = replica.applied.merge(&replica.logged);
-        // Two flavours cannot be a pair, and so always compare.
-        if !has
-            .and_then(|has| has.covers(&source.logged))
-            .unwrap_or(true)
-        {
-            notes.push(format!(
-                "{} has not executed all yet that {} has: what comes over the link later may touch these rows again \
-                 (`twinlog status`)",
-                nodes.name(side),
-                nodes.name(side.peer())
-            ));
-        }
-    }
-    Ok(notes)
-}
-
 /// What is wanted, what was chosen, and the node whose version that is.
-fn words(names: &[String; 2], request: &Request) -> (String, Option<String>, Option<String>) {
-    let name = |side: Side| names[side.index()].clone();
+fn words(nodes: &Nodes, request: &Request) -> (String, Option<String>, Option<String>) {
+    let name = |side: Side| nodes.name(side).to_owned();
     match request {
         Request::Restore(Which::Base) => (
             "restore what it was before".into(),
@@ -555,29 +239,6 @@ fn short(value: &str) -> String {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
     }
-}
-
-fn version_name(nodes: &Nodes, which: Which) -> String {
-    match which {
-        Which::Base => "the version before".into(),
-        Which::Of(side) => format!("the version of {}", nodes.name(side)),
-    }
-}
-
-fn not_told(entry: &Entry, at: usize, version: &str) -> Error {
-    Error::NotTold {
-        id: entry.id.clone(),
-        version: version.to_owned(),
-        row: at + 1,
-        key: key_text(entry, at),
-    }
-}
-
-/// A row's key, for people: `id=5`.
-pub(super) fn key_text(entry: &Entry, at: usize) -> String {
-    let row = entry.detail.rows.get(at);
-    row.map(|row| entry.detail.key_text(row))
-        .unwrap_or_default()
 }
 
 fn told(content: &Content) -> Told {

@@ -5,7 +5,7 @@
 
 use twinlog_binlog::Value;
 
-use super::{Error, propose::Place};
+use super::{Error, want::Place};
 use crate::{
     resolve::{Content, Hand},
     row::{

@@ -475,6 +475,44 @@ async fn with_half_a_pair() {
     assert_fails(&conflicts(&pair, &["list"]), 3, &["cannot connect"]);
 }
 
+/// Where every policy is manual the appliers stop at what does not fit: no decision may make them.
+#[tokio::test]
+async fn where_the_appliers_are_strict() {
+    let kind = ServerKind::MariaDb1011;
+    let pair = Pair::new(kind, "[conflicts]\npolicy = \"manual\"\n");
+    pair.up();
+    pair.exec("a", &TABLES).await;
+    let [a, b] = pair.both();
+    b.wait_for_rows(USER, &rows(&[&["1", "eve"]])).await;
+    links(&pair, kind, "STOP").await;
+    for (db, quantity) in [(&a, 9), (&b, 7)] {
+        let sql = format!("UPDATE shop.stock SET quantity = {quantity}");
+        db.run(&[&sql]).await;
+    }
+    links(&pair, kind, "START").await;
+    pair.twinlog.run(&["run", "--once"]).expect_code(1);
+    let id = id_of(&pair, "shop.stock", "id=1");
+    a.run(&["SET sql_log_bin = 0", "DELETE FROM shop.stock"])
+        .await;
+    // It would be inserted on a, and b has it already.
+    let refused = conflicts(&pair, &["restore", &id, "--version", "b", "--yes"]);
+    assert_fails(
+        &refused,
+        1,
+        &[
+            "stop the applier of b",
+            "SET GLOBAL slave_exec_mode = IDEMPOTENT",
+        ],
+    );
+    b.run(&["SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"]).await;
+    conflicts(&pair, &["restore", &id, "--version", "b", "--yes"]).expect_code(0);
+    both_hold(&pair, STOCK, &[&["1", "7", "new"]]).await;
+    assert_eq!(
+        b.link("Slave_SQL_Running", "Replica_SQL_Running").await,
+        "Yes"
+    );
+}
+
 #[test]
 fn schemas_are_current() {
     check_schema::<ListDocument>("conflicts-list");

@@ -30,15 +30,16 @@ Examples:
   twinlog conflicts resolve 3f2a --keep b --yes   do not ask: for scripts
   twinlog conflicts resolve 3f2a --leave          close it, the rows stay as they are
 
-It shows what each node holds, what both shall hold and what is written where, and asks. Then it locks the rows, compares
-them with what it has shown, and writes nothing if they are others. Newer writes are never overwritten by it: `restore`
-does that. It works with an agent running and without one; both nodes must answer.
+It shows what each node holds, what both shall hold and what is written where, and asks. Then it
+locks the rows, compares them with what it has shown, and writes nothing if they are others. Newer
+writes are never overwritten by it: `restore` does that. It works with an agent running and without
+one; both nodes must answer.
 
---set takes a value as the server does: numbers, 'NULL' in quotes for that text, 0x00ff for bytes, member names for ENUM
-and SET, times of TIMESTAMP in UTC.
+--set takes a value as the server does: 7, 1.50, any text; NULL, or 'NULL' in quotes for that text;
+0x00ff for bytes; the members' names for ENUM and SET; UTC for TIMESTAMP.
 
-Exit codes: 0 done, or only shown (--dry-run, --json without --yes); 1 declined, closed already, or the rows were written
-since; 2 your mistake; 3 a server failed.")]
+Exit codes: 0 done, or only shown (--dry-run, --json without --yes); 1 declined, closed already, or
+the rows were written since; 2 your mistake; 3 a server failed.")]
 pub(super) struct ResolveArgs {
     /// Its id, or the first digits of it.
     #[arg(value_name = "ID")]
@@ -68,8 +69,8 @@ Examples:
   twinlog conflicts restore 3f2a --version b --dry-run
                                                   only show what would be written
 
-It overwrites what the rows hold now, also where clients have written them since: the plan shows that, and the history
-keeps it. Otherwise it is as `resolve`.
+It overwrites what the rows hold now, also where clients have written them since: the plan shows
+that, and the history keeps it. Otherwise it is as `resolve`.
 Exit codes: 0 done, or only shown; 1 declined, or not possible; 2 your mistake; 3 a server failed.")]
 pub(super) struct RestoreArgs {
     /// Its id, or the first digits of it.

@@ -36,8 +36,8 @@ Examples:
                                                   found in between; times are UTC
   twinlog conflicts list --json                   one JSON document (docs/schema/conflicts-list.json)
 
-Exit codes: 0 listed, also where there are none; 3 neither node could be asked. Whether all is well is what
-`twinlog status` answers.")]
+Exit codes: 0 listed, also where there are none; 3 neither node could be asked. Whether all is well
+is what `twinlog status` answers.")]
 pub(super) struct ListArgs {
     /// Only of tables like this: `database.table`, with * for anything and ? for one character.
     #[arg(long, value_name = "PATTERN")]

@@ -21,8 +21,9 @@ Examples:
   twinlog conflicts show 3f2a --full      every column and every value, whatever its length
   twinlog conflicts show 3f2a --json      one JSON document (docs/schema/conflicts-show.json)
 
-A line with ≠ differs between versions. A value with * was changed there; one with ! was held by a node and is not what
-was chosen. Columns that are the same everywhere are left out, long values cut short. Times are UTC.
+A line with ≠ differs between versions. A value with * was changed there; one with ! was held by a
+node and is not what was chosen. Columns that are the same everywhere are left out, long values cut
+short. Times are UTC.
 Exit codes: 0 shown; 2 no conflict has this id, or several have; 3 neither node could be asked.")]
 pub(super) struct ShowArgs {
     /// Its id, or the first digits of it.

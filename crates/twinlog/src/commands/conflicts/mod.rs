@@ -7,6 +7,7 @@ mod look;
 mod plan;
 mod prune;
 mod show;
+mod side;
 mod when;
 
 use std::process::ExitCode;
@@ -38,8 +39,8 @@ Examples:
   twinlog conflicts restore 3f2a --version b  bring back what was overwritten
   twinlog conflicts prune --older-than 90d    forget what is long settled
 
-An id may be cut short as long as it means one conflict only. `twinlog run` finds conflicts and settles those that have a
-policy; these commands work with an agent running and without one.")]
+An id may be cut short as long as it means one conflict only. `twinlog run` finds conflicts and
+settles those that have a policy; these commands work with an agent running and without one.")]
 pub(crate) struct ConflictsArgs {
     #[command(subcommand)]
     command: ConflictsCommand,

@@ -7,7 +7,7 @@ use twinlog_agent::{
 
 use super::{
     grid::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, cut},
-    show::{Version, draw},
+    side::{Version, draw},
 };
 use crate::commands::status::words::wrap;
 
@@ -52,10 +52,15 @@ pub(super) fn text(proposal: &Proposal, full: bool, width: usize) -> String {
             drawn.text
         ));
     }
-    if is_cut {
-        parts.push(format!("{DIM}--full cuts nothing short{PLAIN}"));
+    if !proposal.is_nothing() {
+        let full = if is_cut {
+            "   --full leaves nothing out"
+        } else {
+            ""
+        };
+        parts.push(format!("{DIM}! not as it shall be{full}{PLAIN}"));
     }
-    parts.push(statements(proposal, full));
+    parts.push(statements(proposal, full, width));
     for note in &proposal.notes {
         parts.push(format!(
             "{CYAN}·{PLAIN} {}",
@@ -65,7 +70,7 @@ pub(super) fn text(proposal: &Proposal, full: bool, width: usize) -> String {
     parts.join("\n\n")
 }
 
-fn statements(proposal: &Proposal, full: bool) -> String {
+fn statements(proposal: &Proposal, full: bool, width: usize) -> String {
     if proposal.is_nothing() {
         return "both nodes hold that already: no row is written".into();
     }
@@ -83,10 +88,9 @@ fn statements(proposal: &Proposal, full: bool) -> String {
         };
         lines.push(format!("  {sql};"));
     }
-    lines.push(format!(
-        "{DIM}if the rows are still as above; it replicates to the other node, and what is overwritten stays in the \
-         history{PLAIN}"
-    ));
+    let guard = "If a row is not as above any more, nothing is written. The write replicates to the other node; what it \
+         overwrites stays in the history.";
+    lines.push(format!("{DIM}{}{PLAIN}", wrap(guard, width, "")));
     lines.join("\n")
 }
 
