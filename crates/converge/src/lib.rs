@@ -6,6 +6,8 @@
 
 mod decide;
 mod keys;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod verdict;
 

@@ -6,8 +6,8 @@ use twinlog_converge::Side;
 
 use super::{Book, Error, Found, Nodes, Proposal, want::key_text};
 use crate::{
-    history::{self, Entry, Ruling, State, rule_sql, seal},
-    resolve::{ARRIVAL_TIMEOUT, How, JudgedRow, Plan, Repair, Tried, close_sql, plan, try_repair},
+    history::{self, Entry, Ruling, State, close_ruled_sql, rule_sql, seal},
+    resolve::{ARRIVAL_TIMEOUT, How, JudgedRow, Mark, Plan, Repair, Tried, plan, try_repair},
     row::{read_held, run},
 };
 
@@ -56,9 +56,9 @@ pub async fn carry_out(
             State::Repaired
         };
         let ruled = proposal.ruled(state, by, now_us);
-        let sql = rule_sql(&proposal.entry, &proposal.seal, &ruled);
+        let mark = Mark::Ruled(rule_sql(&proposal.entry, &proposal.seal, &ruled));
         let hand = nodes.hand(first.side);
-        let tried = try_repair(hand, &first, &sql, Some(HISTORY_TIMEOUT)).await?;
+        let tried = try_repair(hand, &first, &mark, HISTORY_TIMEOUT).await?;
         if tried.is_duplicate() && how == How::InPlace {
             how = How::Rebuilt;
             continue;
@@ -66,7 +66,7 @@ pub async fn carry_out(
         done(nodes, proposal, &first, tried)?;
         let mut written = vec![nodes.name(first.side).to_owned()];
         if let Some(second) = second {
-            finish(nodes, proposal, &second, now_us)
+            finish(nodes, proposal, first.side, &second, now_us)
                 .await
                 .map_err(|cause| Error::Half {
                     written: written[0].clone(),
@@ -86,12 +86,21 @@ pub async fn carry_out(
 async fn finish(
     nodes: &mut Nodes,
     proposal: &Proposal,
+    first: Side,
     second: &Repair,
     now_us: u64,
 ) -> Result<(), Error> {
-    let sql = close_sql(&proposal.entry.id, now_us);
+    let id = &proposal.entry.id;
+    // Both nodes have a row of that id from before: the one to close is that which the first one's has made of it.
+    let ruled = seal(nodes.hand(first).conn(), id).await?;
+    let mark = Mark::Ruled(close_ruled_sql(id, &ruled, now_us));
     let hand = nodes.hand(second.side);
-    let tried = try_repair(hand, second, &sql, Some(ARRIVAL_TIMEOUT)).await?;
+    let tried = try_repair(hand, second, &mark, ARRIVAL_TIMEOUT).await?;
+    if let Tried::NotYet = tried {
+        return Err(Error::NotArrived {
+            node: nodes.name(second.side).to_owned(),
+        });
+    }
     done(nodes, proposal, second, tried)
 }
 
@@ -102,6 +111,7 @@ fn done(nodes: &Nodes, proposal: &Proposal, repair: &Repair, tried: Tried) -> Re
         Tried::NotYet => Err(Error::Overtaken {
             id: proposal.entry.id.clone(),
         }),
+        Tried::Busy(message) => Err(Error::Busy { node, message }),
         Tried::Refused { code, message } => Err(Error::Refused {
             node,
             code,

@@ -170,6 +170,12 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// The first half of a decision is on its way.
+    #[error("the decision has not come to {node} over the link")]
+    NotArrived {
+        /// Where to.
+        node: String,
+    },
     /// A client was faster.
     #[error("row {row} ({key}) was written on {node} meanwhile")]
     WrittenMeanwhile {
@@ -179,6 +185,14 @@ pub enum Error {
         row: usize,
         /// Its key.
         key: String,
+    },
+    /// Clients hold the rows.
+    #[error("clients hold the rows on {node}: {message}")]
+    Busy {
+        /// Where.
+        node: String,
+        /// The server's words.
+        message: String,
     },
     /// The server refuses the write.
     #[error("{node} refuses the write: {}{message}", code.map_or_else(String::new, |code| format!("ERROR {code}: ")))]
@@ -245,6 +259,10 @@ impl Error {
             ),
             Self::Overtaken { id } => format!("look at it again: `twinlog conflicts show {id}`"),
             Self::WrittenMeanwhile { .. } => "ask again: the plan will show the new row".into(),
+            Self::NotArrived { .. } => "`twinlog status` says how the link fares".into(),
+            Self::Busy { .. } => {
+                "nothing was written; try again when their transactions have ended".into()
+            }
             Self::Refused { .. } => "nothing was written".into(),
             Self::Half { .. } => {
                 "it stays open: `twinlog conflicts resolve` again does the rest".into()
@@ -271,7 +289,9 @@ impl Error {
             | Self::Obstacle { .. }
             | Self::Strict { .. }
             | Self::Overtaken { .. }
-            | Self::WrittenMeanwhile { .. } => Blame::No,
+            | Self::WrittenMeanwhile { .. }
+            | Self::Busy { .. }
+            | Self::NotArrived { .. } => Blame::No,
             Self::History(_)
             | Self::Server(_)
             | Self::Row(_)

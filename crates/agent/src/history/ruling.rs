@@ -46,6 +46,17 @@ pub(crate) async fn seal(conn: &mut Conn, id: &str) -> Result<String, Error> {
     Ok(conn.value(&sql).await?.unwrap_or_default())
 }
 
+/// The statement that closes an entry which a ruling has left open, where that has come with this [`seal`].
+pub(crate) fn close_ruled_sql(id: &str, seal: &str, now_us: u64) -> String {
+    format!(
+        "UPDATE `twinlog`.`conflict` SET state = 'repaired', resolved_at = {} \
+         WHERE id = {} AND state = 'open' AND SHA2(detail, 256) = {}",
+        datetime(now_us),
+        text_literal(id),
+        text_literal(seal),
+    )
+}
+
 /// The statement that writes a ruling into its entry, if that is still as it was read: `seen` is the entry then, and
 /// `seal` its [`seal`]. It names no repair, so that the watcher fills in the new one.
 pub(crate) fn rule_sql(seen: &Entry, seal: &str, ruled: &Entry) -> String {

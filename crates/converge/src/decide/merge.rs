@@ -70,20 +70,15 @@ fn merge_row<'a>(
         }
         updates.push((index, write, old, new));
     }
-    let repairs: Vec<_> = updates
-        .iter()
-        .filter(|(_, write, ..)| write.repair)
-        .collect();
-    // A repair is a merge that was made before: what it wrote is what later writes add to.
+    // A repair is a merge that was made before: what it wrote is what later writes add to. Both nodes may have got one
+    // for the same verdict, and then they are the same.
+    let repairs = last_repairs(&updates);
     let base = match (repairs.as_slice(), &row.base) {
         ([], Some(Version::Row(image))) => image,
-        ([(_, _, _, image)], _) => *image,
+        ([(.., image), rest @ ..], _) if rest.iter().all(|(.., it)| is_same(image, it)) => image,
         _ => return None,
     };
-    if let [(index, write, ..)] = repairs[..] {
-        let (index, against) = (*index, write.against.clone());
-        updates.retain(|(other, ..)| *other > index || against.contains(other));
-    }
+    updates.retain(|(index, ..)| repairs.iter().all(|repair| !comes_before(*index, repair)));
     if updates
         .iter()
         .any(|(_, _, old, _)| old.table().layout != base.table().layout)
@@ -186,6 +181,25 @@ fn tally_and_set(
         tally.taken.insert(column);
     }
     *value = last[column].clone();
+}
+
+/// An update: its place among the writes, the write, what it found, what it left.
+type Update<'a> = (usize, &'a Write, &'a OwnedImage, &'a OwnedImage);
+
+/// Whether a write was seen by an update that comes after it.
+fn comes_before(index: usize, (later, write, ..): &Update<'_>) -> bool {
+    index < *later && !write.against.contains(&index)
+}
+
+/// The repairs that no other repair comes after.
+fn last_repairs<'a>(updates: &[Update<'a>]) -> Vec<Update<'a>> {
+    let repairs = || updates.iter().filter(|(_, write, ..)| write.repair);
+    let last = repairs().filter(|(index, ..)| !repairs().any(|it| comes_before(*index, it)));
+    last.copied().collect()
+}
+
+fn is_same(one: &OwnedImage, other: &OwnedImage) -> bool {
+    one.table().layout == other.table().layout && one.bytes() == other.bytes()
 }
 
 /// Positions in `writes`: each after those that it had seen, and otherwise by `key`.

@@ -5,9 +5,11 @@ mod merge;
 mod number;
 mod replay;
 
+use std::cmp::Ordering;
+
 use twinlog_binlog::{CommitTime, Value};
 
-use crate::{Episode, Side, Version};
+use crate::{Episode, Held, Side, Version, tracker::same_version};
 use groups::Group;
 
 /// Who wins, as the table's policy says.
@@ -74,7 +76,7 @@ impl CommitMoment {
 ///
 /// Contended writes that build on each other stand or fall together. The policy orders these groups; each stands unless
 /// it contends with one that stands already. The rows are what they were before, with all writes done that stand. Where
-/// that breaks a unique or foreign key, or a row is of which nothing tells, nothing is written: a person must look.
+/// that breaks a unique or foreign key, or a row is of which nothing tells, both get what one of them holds.
 #[must_use]
 pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> Decision {
     let (policy, note) = governing(policies);
@@ -103,18 +105,25 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     if let Some(note) = note {
         rule = format!("{rule} ({note})");
     }
-    if let Some(reason) = replay::illegal(&episode.rows, &versions) {
-        return Decision::none(&format!("it waits for a person: {reason}; {rule}"));
+    let unknown = versions.iter().any(Option::is_none);
+    let reason = if unknown {
+        Some("no log tells what a row was".to_owned())
+    } else {
+        replay::illegal(episode, &versions)
+    };
+    if let Some(reason) = reason {
+        return as_held(
+            episode,
+            &versions,
+            &groups,
+            &format!("{rule}; but {reason}"),
+        );
     }
-    let count = versions.len();
     let rows: Vec<Outcome> = versions
         .into_iter()
         .flatten()
         .map(Outcome::Version)
         .collect();
-    if rows.len() < count {
-        return Decision::none("it waits for a person: no log tells what a row was");
-    }
     let mut sides = groups
         .iter()
         .filter(|group| group.accepted)
@@ -124,6 +133,42 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
         rows: Some(rows),
         chosen: first.filter(|first| sides.all(|side| side == *first)),
         rule,
+    }
+}
+
+/// Where the writes that stand make no rows that a server would take: both nodes get what one of them holds, for that is
+/// legal always. It is the one that agrees most with what was wanted, else where the first group was committed.
+fn as_held(
+    episode: &Episode,
+    wanted: &[Option<Version>],
+    groups: &[Group],
+    rule: &str,
+) -> Decision {
+    let agrees = |side: Side| {
+        let rows = episode.rows.iter().zip(wanted);
+        rows.filter(|(row, wanted)| match (&row.held[side.index()], wanted) {
+            (Held::Known(held), Some(wanted)) => same_version(held, wanted) == Some(true),
+            _ => false,
+        })
+        .count()
+    };
+    let first = groups.first().map_or(Side::A, |group| group.side);
+    let side = match agrees(Side::A).cmp(&agrees(Side::B)) {
+        Ordering::Greater => Side::A,
+        Ordering::Less => Side::B,
+        Ordering::Equal => first,
+    };
+    Decision {
+        rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
+        chosen: Some(side),
+        rule: format!("{rule}, so both get what {} holds", name(side)),
+    }
+}
+
+fn name(side: Side) -> &'static str {
+    match side {
+        Side::A => "a",
+        Side::B => "b",
     }
 }
 
@@ -157,10 +202,6 @@ fn governing(policies: &[Policy]) -> (Policy, Option<&'static str>) {
 
 /// Why the groups that stand do, in words.
 fn rule(episode: &Episode, groups: &[Group], policy: &Policy, server_ids: [u32; 2]) -> String {
-    let name = |side: Side| match side {
-        Side::A => "a",
-        Side::B => "b",
-    };
     let winner = groups.iter().find(|group| !group.against.is_empty());
     let loser = winner.and_then(|winner| {
         let against = winner.against.iter().map(|&other| &groups[other]);

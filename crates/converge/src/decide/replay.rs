@@ -35,7 +35,8 @@ fn held_by_both(row: &EpisodeRow) -> Option<Version> {
 }
 
 /// Why a server would refuse these rows; `None` if it takes them.
-pub(super) fn illegal(rows: &[EpisodeRow], outcome: &[Option<Version>]) -> Option<String> {
+pub(super) fn illegal(episode: &Episode, outcome: &[Option<Version>]) -> Option<String> {
+    let rows = &episode.rows;
     let mut taken = HashSet::new();
     let mut provided = HashSet::new();
     for (row, version) in rows.iter().zip(outcome) {
@@ -55,7 +56,7 @@ pub(super) fn illegal(rows: &[EpisodeRow], outcome: &[Option<Version>]) -> Optio
             provided.insert(parent(&row.table, &key.columns, bytes));
         }
     }
-    let removed = removed(rows, &provided);
+    let removed = removed(episode, &provided);
     for (row, version) in rows.iter().zip(outcome) {
         let Some(Version::Row(image)) = version else {
             continue;
@@ -83,23 +84,30 @@ fn parent(table: &TableName, columns: &[usize], bytes: Bytes) -> ParentKey {
     (table.clone(), pairs)
 }
 
-/// The keys that rows had before, or have on a node, and that no row has afterwards.
-fn removed(rows: &[EpisodeRow], provided: &HashSet<ParentKey>) -> HashSet<ParentKey> {
+/// The keys that rows had at some time in the episode, or have on a node, and that no row has afterwards.
+fn removed(episode: &Episode, provided: &HashSet<ParentKey>) -> HashSet<ParentKey> {
     let mut removed = HashSet::new();
-    for row in rows {
+    let mut note = |row: &EpisodeRow, image: &OwnedImage| {
+        for key in &row.keys.unique {
+            if let Some(bytes) = columns(image, &key.columns) {
+                removed.insert(parent(&row.table, &key.columns, bytes));
+            }
+        }
+    };
+    for row in &episode.rows {
         let held = row.held.iter().filter_map(|held| match held {
             Held::Known(version) => Some(version),
             Held::Unknown => None,
         });
         for version in row.base.iter().chain(held) {
-            let Version::Row(image) = version else {
-                continue;
-            };
-            for key in &row.keys.unique {
-                if let Some(bytes) = columns(image, &key.columns) {
-                    removed.insert(parent(&row.table, &key.columns, bytes));
-                }
+            if let Version::Row(image) = version {
+                note(row, image);
             }
+        }
+    }
+    for write in &episode.writes {
+        for (row, image) in [&write.before, &write.after].into_iter().flatten() {
+            note(&episode.rows[*row], image);
         }
     }
     removed.retain(|key| !provided.contains(key));

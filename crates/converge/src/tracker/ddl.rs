@@ -14,7 +14,7 @@ use super::{
 use crate::{Side, TableName, Verdict};
 
 /// A definition's change that may stand between changes in flight.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ddl {
     pub(super) tx: TxId,
     scope: Scope,
@@ -101,6 +101,13 @@ impl Tracker {
             })
             .find(|ddl| self.tables_of(tx).any(|table| ddl.covers(&table)))
             .map(|ddl| ddl.tx)
+    }
+
+    /// Whether a definition's change had not seen a transaction that changes its rows, nor the transaction it.
+    pub(super) fn is_beside_ddl(&self, tx: &Tx) -> bool {
+        self.ddls.iter().any(|ddl| {
+            self.txs[ddl.tx].inverted(tx) && self.tables_of(tx).any(|table| ddl.covers(&table))
+        })
     }
 
     fn tables_of<'a>(&'a self, tx: &'a Tx) -> impl Iterator<Item = TableName> + 'a {

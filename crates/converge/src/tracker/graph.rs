@@ -11,7 +11,11 @@ use super::{
 
 /// More changes than this are not judged together: their tables must be verified. It bounds the time (the square of it)
 /// and the size of an episode.
-pub(super) const EPISODE_CHANGES_MAX: usize = 4096;
+pub(super) const EPISODE_CHANGES_MAX: usize = 2048;
+
+/// With more changes than this nothing later is waited for: a key that is never quiet must be judged at some time. What
+/// the verdict says that the nodes hold may be outdated then, and the guard of its repair says so.
+const LATER_CHANGES_MAX: usize = 64;
 
 /// An atom of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +25,7 @@ pub(super) struct Node {
 }
 
 /// Why there is no judgement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Stop {
     /// Something before it is not settled.
     Wait(TxId),
@@ -32,7 +36,7 @@ pub(super) enum Stop {
 }
 
 /// Changes with all that comes before them, all settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     index: SpreadMap<u64, usize>,
@@ -42,12 +46,14 @@ pub(super) struct Graph {
     pub(super) against: Vec<BTreeSet<usize>>,
     /// The same for what a change builds on: if that goes, the change goes.
     pub(super) inherited: Vec<BTreeSet<usize>>,
+    /// Which came in as something later: see [`Tracker::add_later`].
+    later: BTreeSet<usize>,
     /// How many were explored.
     explored: usize,
 }
 
 impl Graph {
-    fn add(&mut self, node: Node) -> usize {
+    pub(super) fn add(&mut self, node: Node) -> usize {
         let key = (u64::from(node.tx.0) << 32) | node.atom as u64;
         if let Some(&at) = self.index.get(&key) {
             return at;
@@ -59,6 +65,12 @@ impl Graph {
         self.against.push(BTreeSet::new());
         self.inherited.push(BTreeSet::new());
         at
+    }
+
+    /// Neither is judged without the other.
+    pub(super) fn tie(&mut self, one: usize, other: usize) {
+        self.before[one].push(other);
+        self.before[other].push(one);
     }
 
     /// All that contend with a node, or with what it builds on.
@@ -130,7 +142,7 @@ impl Tracker {
         loop {
             self.explore(&mut graph)?;
             let size = graph.nodes.len();
-            let grown = self.add_dependents(&mut graph)?;
+            let grown = self.add_dependents(&mut graph)? || self.add_later(&mut graph)?;
             if !grown && graph.nodes.len() == size {
                 return Ok(graph);
             }
@@ -158,13 +170,17 @@ impl Tracker {
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
                     .filter(|touch| comes_before(&self.txs[touch.tx], mine))
                     .collect();
+                self.must_be_settled(earlier.iter().map(|touch| touch.tx))?;
                 for touch in earlier {
-                    self.must_be_settled(touch.tx)?;
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
+                        let kept = self.kept_for(member).is_some();
                         let member = graph.add(member);
                         graph.before[at].push(member);
+                        if kept {
+                            graph.tie(at, member);
+                        }
                         if against {
                             graph.against[at].insert(member);
                             graph.against[member].insert(at);
@@ -172,6 +188,7 @@ impl Tracker {
                     }
                 }
             }
+            self.add_kept(graph, at);
             graph.explored += 1;
         }
         Ok(())
@@ -210,7 +227,7 @@ impl Tracker {
                     if unseen.is_empty() {
                         continue;
                     }
-                    self.must_be_settled(touch.tx)?;
+                    self.must_be_settled([touch.tx].into_iter())?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
                         let count = graph.inherited[member].len();
@@ -229,15 +246,64 @@ impl Tracker {
         Ok(grown)
     }
 
-    fn must_be_settled(&self, id: TxId) -> Result<(), Stop> {
-        let tx = &self.txs[id];
-        if !tx.settled() {
-            return Err(Stop::Wait(id));
+    /// Adds all that was done later to the keys of what there will be something to say of: what the nodes hold now is what
+    /// the last of them left, and what is chosen must be chosen among all of them. Returns whether anything was new.
+    fn add_later(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
+        let mut grown = false;
+        for at in 0..graph.nodes.len() {
+            let node = graph.nodes[at];
+            let dull = !graph.later.contains(&at)
+                && graph.opponents(at).next().is_none()
+                && self.steps_of(node.tx).atoms[node.atom].clean;
+            if dull {
+                continue;
+            }
+            for (key, kind) in self.atom_keys(node) {
+                let Some(state) = self.keys.get(key) else {
+                    continue;
+                };
+                let mine = &self.txs[node.tx];
+                let mut later: Vec<_> = state
+                    .touches()
+                    .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
+                    .filter(|touch| !comes_before(&self.txs[touch.tx], mine))
+                    .collect();
+                if graph.nodes.len() + later.len() > LATER_CHANGES_MAX {
+                    later.retain(|touch| {
+                        let tx = &self.txs[touch.tx];
+                        tx.settled() && !tx.images_forgotten()
+                    });
+                }
+                self.must_be_settled(later.iter().map(|touch| touch.tx))?;
+                for touch in later {
+                    let members = match self.atoms_on(touch.tx, key, kind) {
+                        Err(Stop::Wait(_)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
+                        members => members?,
+                    };
+                    for member in members {
+                        let member = graph.add(member);
+                        grown |= graph.later.insert(member);
+                        if !graph.before[at].contains(&member) {
+                            graph.before[at].push(member);
+                        }
+                    }
+                }
+            }
         }
-        if tx.images_forgotten() {
-            return Err(Stop::NoImages(id));
+        Ok(grown)
+    }
+
+    /// Of those that are not settled, the one that comes last is waited for: when it is, so are the others, mostly.
+    fn must_be_settled(&self, ids: impl Iterator<Item = TxId> + Clone) -> Result<(), Stop> {
+        let open = ids.clone().filter(|&id| !self.txs[id].settled());
+        if let Some(last) = open.max_by_key(|&id| self.txs[id].serial) {
+            return Err(Stop::Wait(last));
         }
-        Ok(())
+        let mut ids = ids;
+        match ids.find(|&id| self.txs[id].images_forgotten()) {
+            Some(id) => Err(Stop::NoImages(id)),
+            None => Ok(()),
+        }
     }
 
     /// The atoms of a settled transaction that touch a key in a way that contends.

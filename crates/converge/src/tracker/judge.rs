@@ -16,7 +16,7 @@ use super::{
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
 };
-use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Write};
+use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Version, Write};
 
 /// A row of the changes that are judged.
 struct Row<'a> {
@@ -45,9 +45,11 @@ struct Block<'a> {
 }
 
 impl Tracker {
-    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go.
-    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) {
+    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go, unless
+    /// they are kept: whether they are.
+    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) -> bool {
         let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
+        let replaced = self.episodes_of(&nodes);
         if !self.is_plain(&nodes) {
             let mut members = members.to_vec();
             members.sort_by_key(|&member| {
@@ -59,10 +61,17 @@ impl Tracker {
                 graph,
                 members,
             };
-            if let Some(episode) = block.episode() {
+            if let Some(episode) = block.episode(!replaced.is_empty()) {
+                let written_since = block.written_since();
                 let verdict = Verdict::Episode(episode);
                 self.outputs.push_back(Output::Verdict(verdict));
+                if self.keep(&nodes, replaced, written_since) {
+                    return true;
+                }
             }
+        }
+        if nodes.len() > 1 {
+            self.tie(nodes.iter().map(|node| node.tx));
         }
         for &node in &nodes {
             self.release(node);
@@ -70,12 +79,16 @@ impl Tracker {
         for node in nodes {
             self.try_retire(node.tx);
         }
+        false
     }
 
     /// Whether it is one change that both logs have alike, with no definition changed around it.
     fn is_plain(&self, nodes: &[Node]) -> bool {
         match nodes {
-            [node] => self.ddls.is_empty() && self.steps_of(node.tx).atoms[node.atom].clean,
+            [node] => {
+                let clean = self.steps_of(node.tx).atoms[node.atom].clean;
+                clean && !self.is_beside_ddl(&self.txs[node.tx])
+            }
             _ => false,
         }
     }
@@ -113,8 +126,8 @@ impl<'a> Block<'a> {
         members
     }
 
-    /// The episode, if there is anything to say.
-    fn episode(&self) -> Option<Episode> {
+    /// The episode, if there is anything to say; `anew` where something was said of these changes before.
+    fn episode(&self, anew: bool) -> Option<Episode> {
         let (rows, index) = self.rows();
         let mut conflicts = self.conflicts();
         let mut changes = self.changes(&index);
@@ -125,7 +138,7 @@ impl<'a> Block<'a> {
             [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
             _ => false,
         };
-        if conflicts.is_empty() && rows.iter().all(agree) {
+        if !anew && conflicts.is_empty() && rows.iter().all(agree) && !has_lost(&rows, &changes) {
             return None;
         }
         let building = building(&changes);
@@ -154,6 +167,23 @@ impl<'a> Block<'a> {
             conflicts: conflicts.into_iter().collect(),
             writes,
         })
+    }
+
+    /// The rows that a transaction touches which is here but not judged with them.
+    fn written_since(&self) -> Vec<usize> {
+        let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
+        let (_, index) = self.rows();
+        let mut rows: Vec<usize> = index
+            .iter()
+            .filter(|(key, _)| {
+                let state = self.tracker.keys.get(**key);
+                let mut touches = state.into_iter().flat_map(|state| state.touches());
+                touches.any(|touch| touch.kind != Kind::Reference && !members.contains(&touch.tx.0))
+            })
+            .map(|(_, &row)| row)
+            .collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// All rows, each with its trail in both logs.
@@ -259,6 +289,7 @@ impl<'a> Block<'a> {
                     });
                     if let Some((other, _)) = last
                         && self.graph.against[member].contains(&other)
+                        && self.has_client(member, other)
                     {
                         pairs.insert(self.conflict(self.tx(member), self.tx(other)));
                     }
@@ -269,11 +300,19 @@ impl<'a> Block<'a> {
             // References do not contend with each other, so there may be no neighbours.
             for &member in &self.members {
                 for &other in &self.graph.against[member] {
+                    if !self.has_client(member, other) {
+                        continue;
+                    }
                     pairs.insert(self.conflict(self.tx(member), self.tx(other)));
                 }
             }
         }
         pairs
+    }
+
+    /// Whether a client has a part in it: one episode's repairs of both nodes do not conflict, they write the same.
+    fn has_client(&self, one: usize, other: usize) -> bool {
+        self.tx(one).repair.is_none() || self.tx(other).repair.is_none()
     }
 
     fn conflict(&self, one: &Tx, other: &Tx) -> Conflict {
@@ -391,6 +430,26 @@ impl<'a> Block<'a> {
             }
         }
     }
+}
+
+/// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and a
+/// change from there took its place, in the same order in both logs.
+fn has_lost(rows: &[EpisodeRow], changes: &[Change<'_>]) -> bool {
+    changes.iter().any(|change| {
+        let Some((row, left)) = change.after.as_ref().filter(|_| change.tx.repair.is_none()) else {
+            return false;
+        };
+        let left = Version::Row(left.clone());
+        let is = |version: &Version| same_version(&left, version) != Some(false);
+        let holds = |held: &Held| match held {
+            Held::Known(version) => is(version),
+            Held::Unknown => true,
+        };
+        let found = |other: &Change<'_>| {
+            matches!(&other.before, Some((at, image)) if at == row && is(&Version::Row(image.clone())))
+        };
+        !rows[*row].held.iter().any(holds) && !changes.iter().any(found)
+    })
 }
 
 fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use super::{table::TableId, transaction::TxId};
+use super::{graph::EPISODE_CHANGES_MAX, table::TableId, transaction::TxId};
 use crate::Side;
 
 /// A key's hash: of its table, its columns, and their bytes. 128 bits: no two keys of a pair's lifetime share one.
@@ -90,17 +90,17 @@ pub(super) struct Touch {
 }
 
 /// Who touches a key. Nearly all keys have one toucher at a time: it takes no memory beside the map.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum KeyState {
     One { table: TableId, touch: Touch },
     Many(Box<Many>),
 }
 
 /// The touchers of a busy key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Many {
     pub(super) table: TableId,
-    /// Those that are more than references, in the order in which they were first seen.
+    /// Those that are more than references: of each side in the order in which they were committed.
     pub(super) writes: VecDeque<Touch>,
     pub(super) references: SpreadSet<TxId>,
     /// How many of each side write it.
@@ -121,12 +121,24 @@ impl Many {
     }
 
     /// Adds a touch, or makes the transaction's one stronger. Returns whether it is new. `known` says that the
-    /// transaction may have touched the key already with others in between.
-    pub(super) fn add(&mut self, touch: Touch, side: Side, known: bool) -> bool {
+    /// transaction may have touched the key already with others in between; `precedes`, whether it comes before another
+    /// of its side: a log that is read ahead shows copies of which nothing is left of this key, and then what came later.
+    fn add(
+        &mut self,
+        touch: Touch,
+        side: Side,
+        known: bool,
+        precedes: impl Fn(TxId, TxId) -> bool,
+    ) -> bool {
+        let mut at = self.writes.len();
+        while at > 0 && precedes(touch.tx, self.writes[at - 1].tx) {
+            at -= 1;
+        }
         let found = if known {
             self.writes.iter_mut().find(|old| old.tx == touch.tx)
         } else {
-            self.writes.back_mut().filter(|old| old.tx == touch.tx)
+            let last = at.checked_sub(1).and_then(|at| self.writes.get_mut(at));
+            last.filter(|old| old.tx == touch.tx)
         };
         if let Some(old) = found {
             if touch.kind > old.kind {
@@ -138,7 +150,7 @@ impl Many {
         if touch.kind == Kind::Reference {
             return self.references.insert(touch.tx);
         }
-        self.writes.push_back(touch);
+        self.writes.insert(at, touch);
         self.writes_of[side.index()] += 1;
         self.existences_of[side.index()] += u32::from(touch.kind == Kind::Existence);
         !self.references.remove(&touch.tx)
@@ -199,14 +211,20 @@ impl KeyState {
 }
 
 /// All keys that are touched.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     map: SpreadMap<KeyHash, KeyState>,
     /// How many of them are [`KeyState::Many`].
     busy: usize,
     /// The touches of those.
     busy_touches: usize,
+    /// A table with a key that both sides write more often than can be judged.
+    too_hot: Option<TableId>,
 }
+
+/// A key that both sides write has no more writes in flight than this. Some are judged in parts, so it is more than
+/// what is judged together.
+const KEY_WRITES_MAX: usize = 4 * EPISODE_CHANGES_MAX;
 
 /// A key's entry in the map, with the map's own byte, at the map's usual fill of two thirds.
 const KEY_BYTES: usize = (size_of::<(KeyHash, KeyState)>() + 1) * 3 / 2;
@@ -229,6 +247,11 @@ impl Keys {
         map * KEY_BYTES + self.busy * BUSY_BYTES + self.busy_touches * 2 * size_of::<Touch>()
     }
 
+    /// The table of a key that became too hot since this was asked last.
+    pub(super) fn take_too_hot(&mut self) -> Option<TableId> {
+        self.too_hot.take()
+    }
+
     /// Adds a touch. Returns whether the transaction had none of this key.
     #[inline]
     pub(super) fn touch(
@@ -238,6 +261,7 @@ impl Keys {
         touch: Touch,
         known: bool,
         side_of: impl Fn(TxId) -> Side,
+        precedes: impl Fn(TxId, TxId) -> bool,
     ) -> bool {
         use std::collections::hash_map::Entry;
         let state = match self.map.entry(key) {
@@ -254,14 +278,20 @@ impl Keys {
             }
             KeyState::One { touch: old, .. } => {
                 let mut many = Box::new(Many::new(table));
-                many.add(*old, side_of(old.tx), false);
-                many.add(touch, side_of(touch.tx), false);
+                many.add(*old, side_of(old.tx), false, &precedes);
+                many.add(touch, side_of(touch.tx), false, &precedes);
                 *state = KeyState::Many(many);
                 self.busy += 1;
                 self.busy_touches += 1;
                 true
             }
-            KeyState::Many(many) => many.add(touch, side_of(touch.tx), known),
+            KeyState::Many(many) => {
+                let added = many.add(touch, side_of(touch.tx), known, precedes);
+                if many.writes.len() > KEY_WRITES_MAX && many.writes_of.iter().all(|&of| of > 0) {
+                    self.too_hot = Some(many.table);
+                }
+                added
+            }
         };
         self.busy_touches += usize::from(added && self.busy > 0);
         added

@@ -28,6 +28,7 @@ impl Tracker {
             + self.txs.len() * TX_BYTES
             + self.touches * size_of::<KeyHash>()
             + self.keys.memory_bytes()
+            + self.abandoned.memory_bytes()
     }
 
     /// Keeps to the limit.
@@ -35,6 +36,9 @@ impl Tracker {
         if self.memory_bytes() <= self.limits.memory_bytes {
             return;
         }
+        // What is settled may go without a loss.
+        self.run_work();
+        self.clean_ages();
         self.keys.shrink();
         let wanted = self.limits.memory_bytes / 100 * RELIEF_PERCENT;
         self.forget_images(wanted);
@@ -50,6 +54,37 @@ impl Tracker {
                 &format!("what it has in flight takes more than the limit of {limit} bytes"),
             );
         }
+        self.abandon(wanted);
+    }
+
+    /// Lets those go that wait longest and of which nothing is followed any more. The other node's log will show them
+    /// yet: they are ignored there.
+    fn abandon(&mut self, wanted: usize) {
+        for at in 0..self.ages.len() {
+            if self.memory_bytes() <= wanted {
+                break;
+            }
+            let (serial, id) = self.ages[at];
+            let idle =
+                |tx: &&Tx| tx.serial == serial && !tx.settled() && tx.live == 0 && tx.holds == 0;
+            if self.txs.get(id).filter(idle).is_none() {
+                continue;
+            }
+            let Some(tx) = self.txs.remove(id) else {
+                continue;
+            };
+            if let Some(stream) = super::stream(&tx.gtid) {
+                for waiting in &mut self.waiting {
+                    waiting.remove(&stream);
+                }
+            }
+            self.image_bytes -= tx.image_bytes;
+            self.touches -= tx.keys.len();
+            self.work.extend(tx.waiters);
+            self.abandoned.insert(&tx.gtid);
+            self.outputs.push_back(Output::Retired(tx.gtid));
+        }
+        self.clean_ages();
     }
 
     /// Forgets the images of those that wait longest. Those that both nodes have executed stay: they wait to be judged.
@@ -106,7 +141,22 @@ impl Tracker {
         });
         self.say_verify(table, self.serial, reason);
         for id in freed {
+            self.drop_idle_images(id);
             self.try_retire(id);
+        }
+    }
+
+    /// Frees the memory of a transaction that touches nothing any more.
+    fn drop_idle_images(&mut self, id: TxId) {
+        let Some(tx) = self.txs.get_mut(id).filter(|tx| tx.live == 0) else {
+            return;
+        };
+        self.touches -= std::mem::take(&mut tx.keys).len();
+        self.image_bytes -= std::mem::take(&mut tx.image_bytes);
+        for body in &mut tx.bodies {
+            if matches!(body, Body::Rows(_) | Body::Forgotten(..)) {
+                *body = Body::Rows(Box::default());
+            }
         }
     }
 
@@ -182,6 +232,19 @@ impl Tracker {
         }
     }
 
+    /// The log to read next so that the transaction that waits longest is settled: the one that has not shown it.
+    /// Reading both logs evenly keeps memory low where both nodes have written much already.
+    #[must_use]
+    pub fn wants(&self) -> Option<Side> {
+        let oldest = self.ages.iter().find_map(|&(serial, id)| {
+            let tx = self.txs.get(id)?;
+            (tx.serial == serial && !tx.settled()).then_some(tx)
+        })?;
+        Side::BOTH
+            .into_iter()
+            .find(|log| oldest.places[log.index()].is_none())
+    }
+
     /// How much the tracker holds.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -234,7 +297,7 @@ pub(super) fn same_rows(one: &[Rows], other: &[Rows]) -> bool {
 }
 
 /// A hash of all that [`same_rows`] compares.
-pub(super) fn digest(rows: &[Rows]) -> u128 {
+pub(super) fn digest(rows: &[Rows]) -> KeyHash {
     let mut hash = Xxh3::new();
     for rows in rows {
         let table = &rows.table;
@@ -251,5 +314,5 @@ pub(super) fn digest(rows: &[Rows]) -> u128 {
             hash.update(part);
         }
     }
-    hash.digest128()
+    KeyHash::new(hash.digest128())
 }

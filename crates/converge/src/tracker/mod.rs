@@ -1,11 +1,14 @@
 //! Follows both logs until what they did to a row is settled.
 
+mod abandoned;
 mod api;
 mod ddl;
 mod graph;
 mod judge;
+mod kept;
 mod key;
 mod memory;
+mod retire;
 mod settle;
 mod statement;
 mod steps;
@@ -24,7 +27,9 @@ pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
 pub(crate) use versions::same_version;
 
 use crate::{Side, TableKeys, TableName};
+use abandoned::Abandoned;
 use ddl::Ddl;
+use kept::Kept;
 use key::{Keys, Touch};
 use memory::{digest, same_rows};
 use table::{Scratch, TableId, Tables, name_of};
@@ -34,7 +39,7 @@ use transaction::{Body, Place, Transactions, Tx, TxId, Waiter};
 type Stream = (u32, u32, u64);
 
 /// Follows both logs. See the crate's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tracker {
     limits: Limits,
     tables: Tables,
@@ -50,6 +55,10 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    /// Which transactions may only go together.
+    ties: retire::Ties,
+    /// Transactions that were let go before both logs showed them, for lack of memory.
+    abandoned: Abandoned,
     /// The number of the next transaction.
     serial: u64,
     /// All transactions by age; those that are retired may still be here.
@@ -61,6 +70,8 @@ pub struct Tracker {
     /// The length of all [`Tx::keys`] together.
     touches: usize,
     scratch: Scratch,
+    /// What was said of and is not settled yet.
+    kept: Kept,
 }
 
 impl Tracker {
@@ -79,12 +90,15 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            ties: retire::Ties::default(),
+            abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
             forgotten_before: 0,
             image_bytes: 0,
             touches: 0,
             scratch: Scratch::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -119,7 +133,11 @@ impl Tracker {
             self.cannot_follow(&rows);
             return;
         };
-        let known = self.txs.by_gtid.get(&gtid).copied();
+        if self.abandoned.contains(&gtid) {
+            self.seen[log.index()] += 1;
+            return;
+        }
+        let known = self.txs.find(&gtid);
         if known.is_some_and(|id| self.txs[id].places[log.index()].is_some()) {
             return;
         }
@@ -141,12 +159,16 @@ impl Tracker {
         for statement in statements {
             self.statement(id, &statement);
         }
+        if let Some(table) = self.keys.take_too_hot() {
+            self.forget_table(
+                table,
+                "both sides write one of its keys faster than it settles",
+            );
+        }
         self.pass_by_order(id, log, at);
         if self.txs[id].settled() {
             self.settle(id);
         }
-        self.run_work();
-        self.clean_ages();
         self.relieve();
     }
 
@@ -170,12 +192,15 @@ impl Tracker {
         for id in ids {
             self.pass(id, log, at);
         }
-        self.run_work();
-        self.clean_ages();
     }
 
-    /// The next thing that the tracker has to say.
+    /// The next thing that the tracker has to say. What is settled is judged only here, with all that was pushed until
+    /// then: a reader that catches up pushes first and asks afterwards, and so hears nothing that is not so any more.
     pub fn next_output(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.run_work();
+            self.clean_ages();
+        }
         self.outputs.pop_front()
     }
 
@@ -286,7 +311,11 @@ impl Tracker {
                         txs[other].origin
                     }
                 };
-                if all.touch(touched.key, touched.table, touch, known, side_of) {
+                let precedes = |one: TxId, other: TxId| {
+                    let (one, other) = (&txs[one], &txs[other]);
+                    one.origin == other.origin && one.before(other, one.origin)
+                };
+                if all.touch(touched.key, touched.table, touch, known, side_of, precedes) {
                     keys.push(touched.key);
                     live += 1;
                 }

@@ -7,7 +7,7 @@ use super::{
     steps::Steps,
     transaction::{Place, TxId, Waiter},
 };
-use crate::{Side, tracker::api::Output};
+use crate::Side;
 
 impl Tracker {
     /// Both nodes have executed a transaction.
@@ -45,7 +45,7 @@ impl Tracker {
         }
         let tx = &self.txs[id];
         let side = tx.origin;
-        if tx.steps.is_none() && tx.same() {
+        if tx.steps.is_none() && tx.same() && !self.is_beside_ddl(tx) {
             let free = tx.keys.iter().all(|&key| self.keys.frees(key, id, side));
             if free {
                 let tx = &mut self.txs[id];
@@ -87,11 +87,11 @@ impl Tracker {
         else {
             return;
         };
-        if atom.done {
+        if atom.done || atom.kept.is_some() {
             return;
         }
         let free = |&(key, _): &(KeyHash, Kind)| self.keys.frees(key, node.tx, side);
-        if atom.clean && atom.keys.iter().all(free) {
+        if atom.clean && atom.keys.iter().all(free) && !self.is_beside_ddl(tx) {
             self.release(node);
             return;
         }
@@ -103,9 +103,15 @@ impl Tracker {
         loop {
             match self.graph(start) {
                 Ok(graph) => {
-                    for block in graph.blocks() {
-                        self.judge(&graph, &block);
+                    let mut blocks = graph.blocks().into_iter();
+                    // What comes after changes that are kept is judged with them: it is looked at again.
+                    for block in blocks.by_ref() {
+                        if self.judge(&graph, &block) {
+                            break;
+                        }
                     }
+                    let rest = blocks.flatten().map(|at| graph.nodes[at].tx);
+                    self.work.extend(rest.map(|tx| Waiter { tx, key: None }));
                     return;
                 }
                 Err(Stop::Wait(on)) => {
@@ -196,32 +202,6 @@ impl Tracker {
                 steps.touching.remove(&key);
                 tx.live -= usize::from(self.keys.remove(key, node.tx, side));
             }
-        }
-    }
-
-    /// Lets a transaction go once nothing of it is open.
-    pub(super) fn try_retire(&mut self, id: TxId) {
-        let mut next = Some(id);
-        while let Some(id) = next.take() {
-            let done = |tx: &&super::transaction::Tx| tx.settled() && tx.live == 0 && tx.holds == 0;
-            if self.txs.get(id).filter(done).is_none() {
-                break;
-            }
-            let Some(tx) = self.txs.remove(id) else {
-                break;
-            };
-            self.image_bytes -= tx.image_bytes;
-            self.touches -= tx.keys.len();
-            if let Some(prepare) = tx.prepare
-                && let Some(prepared) = self.txs.get_mut(prepare)
-            {
-                prepared.holds -= 1;
-                next = Some(prepare);
-            }
-            self.outputs.push_back(Output::Retired(tx.gtid));
-        }
-        if !self.ddls.is_empty() {
-            self.end_ddls();
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::Side;
 
 /// One row changed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) table: TableId,
     pub(super) plan: Arc<Plan>,
@@ -51,7 +51,7 @@ pub(super) fn same_row(one: &OwnedImage, other: &OwnedImage) -> bool {
 }
 
 /// Changes of one transaction that are tied to each other by keys, in both logs: what is judged as one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Atom {
     pub(super) keys: Vec<(KeyHash, Kind)>,
     /// Positions in [`Steps::of`] of each log.
@@ -60,12 +60,14 @@ pub(super) struct Atom {
     pub(super) clean: bool,
     /// It was judged.
     pub(super) done: bool,
+    /// It was judged, in the episode of that number, and stays until that is resolved.
+    pub(super) kept: Option<u64>,
     /// It waits until that transaction (with that serial) is settled.
     pub(super) parked: Option<(TxId, u64)>,
 }
 
 /// All changes of one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Steps {
     logs: [Vec<Step>; 2],
     same: bool,
@@ -179,7 +181,7 @@ impl Steps {
 }
 
 /// A forest of sets of numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sets(Vec<usize>);
 
 impl Sets {

@@ -13,7 +13,7 @@ use crate::{TableKeys, TableName, UniqueKey};
 pub(super) struct TableId(pub(super) u32);
 
 /// One table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TableInfo {
     pub(super) name: TableName,
     keys: Knowledge,
@@ -27,7 +27,7 @@ pub(super) struct TableInfo {
     pub(super) said: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Knowledge {
     None,
     Ignored,
@@ -35,7 +35,7 @@ enum Knowledge {
 }
 
 /// How a table's images become keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Plan {
     /// The table's keys, as far as they fit its images.
     pub(super) keys: Arc<TableKeys>,
@@ -43,7 +43,7 @@ pub(super) struct Plan {
     foreign: Vec<KeyPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct KeyPlan {
     /// The table that has the key.
     table: TableId,
@@ -61,7 +61,7 @@ pub(super) struct Touched {
 }
 
 /// Memory that walks over rows use again and again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     before: Spans,
     after: Spans,
@@ -185,7 +185,7 @@ impl Plan {
 }
 
 /// All tables that were seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
     infos: Vec<TableInfo>,
     by_name: HashMap<TableName, TableId>,

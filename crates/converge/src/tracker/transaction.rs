@@ -1,6 +1,7 @@
 //! One transaction as both logs show it.
 
 use twinlog_binlog::{CommitTime, Gtid, Rows};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::{
     api::RepairMark,
@@ -25,7 +26,7 @@ pub(super) struct Place {
 }
 
 /// What a log has of a transaction's rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Body {
     /// The transaction is not there yet.
     Absent,
@@ -34,7 +35,7 @@ pub(super) enum Body {
     /// These.
     Rows(Box<[Rows]>),
     /// Their images were forgotten: a digest of them, and their tables.
-    Forgotten(u128, Box<[TableId]>),
+    Forgotten(KeyHash, Box<[TableId]>),
 }
 
 /// Someone to look at again once a transaction is settled.
@@ -45,7 +46,7 @@ pub(super) struct Waiter {
     pub(super) key: Option<KeyHash>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tx {
     pub(super) gtid: Gtid,
     /// Its number among all that were ever seen.
@@ -115,12 +116,39 @@ impl Tx {
     }
 }
 
+/// A hash of a GTID.
+fn name(gtid: &Gtid) -> KeyHash {
+    match gtid {
+        Gtid::MySql {
+            uuid,
+            tag: None,
+            sequence,
+        } => KeyHash::new(xxh3_128_with_seed(uuid, *sequence)),
+        Gtid::MySql {
+            uuid,
+            tag: Some(tag),
+            sequence,
+        } => KeyHash::new(xxh3_128_with_seed(
+            &[uuid, tag.as_bytes()].concat(),
+            *sequence,
+        )),
+        Gtid::MariaDb {
+            domain,
+            server_id,
+            sequence,
+        } => KeyHash::new(xxh3_128_with_seed(
+            &((u64::from(*domain) << 32) | u64::from(*server_id)).to_le_bytes(),
+            *sequence,
+        )),
+    }
+}
+
 /// All transactions that are not retired.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Transactions {
     slots: Vec<Option<Box<Tx>>>,
     free: Vec<TxId>,
-    pub(super) by_gtid: SpreadMap<Gtid, TxId>,
+    by_gtid: SpreadMap<KeyHash, TxId>,
 }
 
 impl Transactions {
@@ -128,9 +156,13 @@ impl Transactions {
         self.by_gtid.len()
     }
 
+    pub(super) fn find(&self, gtid: &Gtid) -> Option<TxId> {
+        self.by_gtid.get(&name(gtid)).copied()
+    }
+
     /// Adds one.
     pub(super) fn add(&mut self, tx: Tx) -> TxId {
-        let gtid = tx.gtid.clone();
+        let gtid = name(&tx.gtid);
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots[id.0 as usize] = Some(Box::new(tx));
@@ -148,7 +180,7 @@ impl Transactions {
 
     pub(super) fn remove(&mut self, id: TxId) -> Option<Box<Tx>> {
         let tx = self.slots.get_mut(id.0 as usize)?.take()?;
-        self.by_gtid.remove(&tx.gtid);
+        self.by_gtid.remove(&name(&tx.gtid));
         self.free.push(id);
         Some(tx)
     }

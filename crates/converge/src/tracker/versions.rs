@@ -10,7 +10,7 @@ use super::{
 use crate::{Held, Version};
 
 /// A row as one log tells it, change by change.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trail {
     /// What it was before the first change in this log.
     pub(super) first: Option<Version>,
@@ -23,7 +23,7 @@ pub(super) struct Trail {
 }
 
 /// What one transaction did to one row, in one log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Effect<'a> {
     before: Option<&'a OwnedImage>,
     after: Option<&'a OwnedImage>,

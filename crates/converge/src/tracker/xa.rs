@@ -6,7 +6,7 @@ use super::{Tracker, transaction::TxId};
 use crate::Side;
 
 /// The rows of an XA PREPARE in one log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Prepared {
     tx: TxId,
     rows: Vec<Rows>,

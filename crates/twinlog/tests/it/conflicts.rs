@@ -278,7 +278,18 @@ async fn resolves(pair: &Pair) {
         ],
     );
     assert_fails(&plan, 2, &["2 rows", "--row"]);
-    conflicts(pair, &["resolve", &id, "--keep", "b", "--yes"]).expect_code(0);
+    // Neither: each node has one that must go.
+    let neither = conflicts(pair, &["restore", &id, "--version", "base", "--yes"]);
+    let neither = neither.expect_code(0);
+    assert!(
+        neither.contains("repaired, written on a and on b; both nodes hold it"),
+        "{neither}"
+    );
+    both_hold(pair, USER, &[&["1", "eve"]]).await;
+    let states =
+        "SELECT state, resolved_at IS NOT NULL FROM twinlog.conflict WHERE table_name = 'user'";
+    both_hold(pair, states, &[&["repaired", "1"]]).await;
+    conflicts(pair, &["restore", &id, "--version", "b", "--yes"]).expect_code(0);
     both_hold(pair, USER, &[&["1", "eve"], &["4", "ana"]]).await;
 }
 

@@ -1,0 +1,122 @@
+//! Tracker and policies against a model of two nodes with asynchronous links and idempotent applying.
+//!
+//! The model knows what every client's write had seen, and so what must come out: equal tables, nothing lost, no false
+//! alarm, no repair without cause. `TWINLOG_MODEL_CASES` says how many random cases there are; a case that breaks a
+//! promise is shrunk and printed.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "the counts show that the model gets everywhere"
+)]
+
+mod agent;
+mod case;
+mod exhaustive;
+mod found;
+mod history;
+mod node;
+mod pair;
+mod random;
+mod schema;
+mod wire;
+
+use std::cell::RefCell;
+
+use proptest::{
+    strategy::Strategy,
+    test_runner::{Config, TestCaseError, TestError, TestRunner},
+};
+
+use crate::{
+    agent::Counts,
+    case::{Case, Run},
+    pair::Flavour,
+};
+
+/// Runs `share` percent of the cases that were asked for.
+fn check(
+    share: u32,
+    strategy: impl Strategy<Value = Case>,
+    also: impl Fn(&Run) -> Result<(), String>,
+) {
+    let asked = std::env::var("TWINLOG_MODEL_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(4000_u32) / 100 * share;
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200_000,
+        ..Config::default()
+    };
+    let (counts, with_a_person) = (RefCell::new(Counts::default()), RefCell::new(0));
+    let result = TestRunner::new(config).run(&strategy, |case| {
+        let run = case::run(&case).map_err(TestCaseError::fail)?;
+        also(&run).map_err(TestCaseError::fail)?;
+        *counts.borrow_mut() += run.agent.counts;
+        *with_a_person.borrow_mut() += usize::from(!run.agent.history.for_a_person.is_empty());
+        Ok(())
+    });
+    println!(
+        "{cases} cases, {} left to a person, {:?}",
+        with_a_person.borrow(),
+        counts.borrow()
+    );
+    if let Err(TestError::Fail(reason, case)) = &result {
+        println!("{reason}\n{:?}", case.shape);
+        for op in &case.ops {
+            println!("  {op:?}");
+        }
+    }
+    assert!(result.is_ok(), "a promise was not kept, see above");
+}
+
+#[test]
+fn the_promises_hold_in_any_case() {
+    check(70, random::case(), |_| Ok(()));
+}
+
+#[test]
+fn the_latest_commit_wins_where_one_row_is_all() {
+    check(20, random::simple(), |_| Ok(()));
+}
+
+#[test]
+fn counters_keep_every_addition() {
+    check(10, random::counters(), case::sums);
+}
+
+/// Goes through all interleavings of all pairs of scripts of so many transactions, every `stride`th pair of them.
+fn interleavings(lengths: [usize; 2], stride: usize) {
+    let scripts = |length: usize| {
+        let mut scripts: Vec<exhaustive::Script> = vec![Vec::new()];
+        for _ in 0..length {
+            let longer = scripts.iter().flat_map(|script| {
+                exhaustive::menu()
+                    .into_iter()
+                    .map(|transaction| script.iter().cloned().chain([transaction]).collect())
+            });
+            scripts = longer.collect();
+        }
+        scripts
+    };
+    let (of_a, of_b) = (scripts(lengths[0]), scripts(lengths[1]));
+    let (mut searches, mut moments) = (0, 0);
+    for at in (0..of_a.len() * of_b.len()).step_by(stride) {
+        let pair = [&of_a[at / of_b.len()], &of_b[at % of_b.len()]];
+        for flavour in [Flavour::MySql, Flavour::MariaDb] {
+            let (shape, setup) = exhaustive::shape(flavour);
+            match exhaustive::explore(&shape, &setup, pair) {
+                Ok(count) => moments += count,
+                Err(violation) => panic!("{flavour:?}, {pair:?}: {violation}"),
+            }
+            searches += 1;
+        }
+    }
+    println!("{lengths:?} transactions: {searches} searches, {moments} moments");
+}
+
+#[test]
+fn every_interleaving_of_one_transaction_a_side() {
+    interleavings([1, 1], 1);
+}
