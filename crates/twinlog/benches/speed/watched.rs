@@ -51,10 +51,10 @@ pub(crate) fn run(kind: ServerKind, length: Length) {
             .await;
         bench
             .compare(
-                "at the sustained rate",
+                "at nine tenths of the sustained rate",
                 length.pick(3, 1),
                 Rows::Shared,
-                Some(sustained as u32),
+                Some((sustained * 0.9) as u32),
             )
             .await;
         bench.conflicts(sustained as u32 / 2).await;
