@@ -6,7 +6,7 @@ mod list;
 mod look;
 mod plan;
 mod prune;
-mod show;
+pub(crate) mod show;
 mod side;
 mod when;
 

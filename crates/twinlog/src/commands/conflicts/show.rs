@@ -30,6 +30,16 @@ pub(super) struct Look {
     pub(super) width: usize,
 }
 
+/// One conflict as the demonstration tells of it, right after it was found.
+pub(crate) fn for_a_story(entry: &Entry, width: usize) -> String {
+    let look = Look {
+        full: false,
+        now: entry.found_us,
+        width,
+    };
+    text(entry, &look)
+}
+
 /// All of it; with colours, which the printer takes out where they are not wanted.
 pub(super) fn text(entry: &Entry, look: &Look) -> String {
     let mut parts = vec![format!(
