@@ -136,6 +136,7 @@ pub fn concurrent_ddl(
             conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
             statements: Some(statements.clone()),
             attempts: Vec::new(),
+            rulings: Vec::new(),
         },
     }
 }
@@ -293,6 +294,7 @@ fn detail(
             repair: write.repair,
             before: image(&write.before)?,
             after: image(&write.after)?,
+            against: write.against.clone(),
         })
     });
     Ok(Detail {
@@ -312,6 +314,7 @@ fn detail(
             .collect(),
         statements: None,
         attempts: Vec::new(),
+        rulings: Vec::new(),
     })
 }
 

@@ -5,12 +5,13 @@ mod merge;
 mod number;
 mod replay;
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use twinlog_binlog::{CommitTime, Value};
 
 use crate::{Episode, Held, Side, Version, tracker::same_version};
 use groups::Group;
+use replay::Replayed;
 
 /// Who wins, as the table's policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +101,10 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
             rejected[write] = true;
         }
     }
-    let versions = replay::replay(episode, &rejected);
+    let Replayed {
+        versions,
+        overwritten,
+    } = replay::replay(episode, &rejected);
     let mut rule = rule(episode, &groups, &policy, server_ids);
     if let Some(note) = note {
         rule = format!("{rule} ({note})");
@@ -108,6 +112,8 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     let unknown = versions.iter().any(Option::is_none);
     let reason = if unknown {
         Some("no log tells what a row was".to_owned())
+    } else if overwritten {
+        Some("a later write builds on one that would not stand".to_owned())
     } else {
         replay::illegal(episode, &versions)
     };
@@ -136,32 +142,42 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     }
 }
 
-/// Where the writes that stand make no rows that a server would take: both nodes get what one of them holds, for that is
-/// legal always. It is the one that agrees most with what was wanted, else where the first group was committed.
+/// Where the writes that stand make no rows that a server would take: both nodes get what one of them holds. It is the one
+/// that agrees most with what was wanted, else where the first group was committed; and not one whose applier left a row
+/// that refers to nothing, as MySQL 9.7's can.
 fn as_held(
     episode: &Episode,
     wanted: &[Option<Version>],
     groups: &[Group],
     rule: &str,
 ) -> Decision {
+    let held = Side::BOTH.map(|side| -> Vec<Option<Version>> {
+        let rows = episode.rows.iter().map(|row| &row.held[side.index()]);
+        rows.map(|held| match held {
+            Held::Known(version) => Some(version.clone()),
+            Held::Unknown => None,
+        })
+        .collect()
+    });
     let agrees = |side: Side| {
-        let rows = episode.rows.iter().zip(wanted);
-        rows.filter(|(row, wanted)| match (&row.held[side.index()], wanted) {
-            (Held::Known(held), Some(wanted)) => same_version(held, wanted) == Some(true),
+        let rows = held[side.index()].iter().zip(wanted);
+        rows.filter(|rows| match rows {
+            (Some(held), Some(wanted)) => same_version(held, wanted) == Some(true),
             _ => false,
         })
         .count()
     };
     let first = groups.first().map_or(Side::A, |group| group.side);
-    let side = match agrees(Side::A).cmp(&agrees(Side::B)) {
-        Ordering::Greater => Side::A,
-        Ordering::Less => Side::B,
-        Ordering::Equal => first,
-    };
-    Decision {
-        rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
-        chosen: Some(side),
-        rule: format!("{rule}, so both get what {} holds", name(side)),
+    let mut sides = [first, first.peer()];
+    sides.sort_by_key(|&side| Reverse(agrees(side)));
+    let legal = |side: &Side| replay::illegal(episode, &held[side.index()]).is_none();
+    match sides.into_iter().find(legal) {
+        Some(side) => Decision {
+            rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
+            chosen: Some(side),
+            rule: format!("{rule}, so both get what {} holds", name(side)),
+        },
+        None => Decision::none(&format!("it waits for a person: {rule}")),
     }
 }
 

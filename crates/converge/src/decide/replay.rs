@@ -6,15 +6,25 @@ use twinlog_binlog::OwnedImage;
 
 use crate::{Episode, EpisodeRow, Held, TableKeys, TableName, Version, tracker::same_version};
 
-/// The rows after all writes but the rejected ones; `None` for a row of which nothing tells.
-pub(super) fn replay(episode: &Episode, rejected: &[bool]) -> Vec<Option<Version>> {
+/// What becomes of an episode's rows.
+pub(super) struct Replayed {
+    /// The rows after all writes but the rejected ones; `None` for a row of which nothing tells.
+    pub(super) versions: Vec<Option<Version>>,
+    /// A write that stands found no row where one stands now: it built on one that does not stand.
+    pub(super) overwritten: bool,
+}
+
+/// Does all writes but the rejected ones, from what the rows were before.
+pub(super) fn replay(episode: &Episode, rejected: &[bool]) -> Replayed {
     let mut rows: Vec<Option<Version>> = episode.rows.iter().map(|row| row.base.clone()).collect();
+    let mut overwritten = false;
     let writes = episode.writes.iter().zip(rejected);
     for (write, _) in writes.filter(|(_, rejected)| !**rejected) {
         if let Some((row, _)) = &write.before {
             rows[*row] = Some(Version::Gone);
         }
         if let Some((row, image)) = &write.after {
+            overwritten |= matches!(rows[*row], Some(Version::Row(_)));
             rows[*row] = Some(Version::Row(image.clone()));
         }
     }
@@ -23,7 +33,10 @@ pub(super) fn replay(episode: &Episode, rejected: &[bool]) -> Vec<Option<Version
             *outcome = held_by_both(row);
         }
     }
-    rows
+    Replayed {
+        versions: rows,
+        overwritten,
+    }
 }
 
 /// What both nodes are known to hold alike.

@@ -159,15 +159,15 @@ impl Tracker {
         for statement in statements {
             self.statement(id, &statement);
         }
+        self.pass_by_order(id, log, at);
+        if self.txs[id].settled() {
+            self.settle(id);
+        }
         if let Some(table) = self.keys.take_too_hot() {
             self.forget_table(
                 table,
                 "both sides write one of its keys faster than it settles",
             );
-        }
-        self.pass_by_order(id, log, at);
-        if self.txs[id].settled() {
-            self.settle(id);
         }
         self.relieve();
     }

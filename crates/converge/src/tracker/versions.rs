@@ -18,6 +18,8 @@ pub(super) struct Trail {
     last: Option<Version>,
     /// A change of it is missing in this log, and what is there does not explain why.
     unexplained: bool,
+    /// Who made that change, if nothing came after it in this log; also where it is explained, but had something to say.
+    pub(super) skipped: Option<usize>,
     /// The last transaction that has it in this log.
     pub(super) at: Option<Place>,
 }
@@ -60,20 +62,25 @@ impl Trail {
         }
         self.last = Some(version(effect.after));
         self.unexplained = false;
+        self.skipped = None;
         self.at = Some(at);
     }
 
     /// The peer's log has this, and this log has the same transaction without it: it changed nothing here. That is as it
     /// should be where the row was the same already, or where there was none to change. Otherwise the applier skipped
     /// it for a reason that the log does not tell, or a cascade had been there first, which most servers do not log.
-    pub(super) fn miss(&mut self, effect: &Effect<'_>) {
-        let explained = match (&self.last, effect.after) {
+    pub(super) fn miss(&mut self, effect: &Effect<'_>, by: usize) {
+        let same = match (&self.last, effect.after) {
             (Some(Version::Row(here)), Some(there)) => same_row(here, there),
             (Some(Version::Gone), None) => true,
-            (Some(Version::Gone), Some(_)) => effect.before.is_some(),
-            (Some(Version::Row(_)), None) | (None, _) => false,
+            _ => false,
         };
+        let gone = matches!(self.last, Some(Version::Gone));
+        let explained = same || (gone && effect.before.is_some());
         self.unexplained |= !explained;
+        if !same {
+            self.skipped = Some(by);
+        }
     }
 
     /// What the node holds.

@@ -95,6 +95,28 @@ fn sums(ops: Vec<Op>) {
 }
 
 #[test]
+fn a_write_over_one_that_its_node_had_skipped() {
+    holds(
+        Shape {
+            secondary: vec![vec![1]],
+            ..shape(Policy::Manual)
+        },
+        vec![
+            client(B, &[insert(0, 2, [2, 0, 0], 0)]),
+            client(A, &[insert(0, 3, [2, 0, 0], 0)]),
+            Op::Read(A, 1),
+            Op::Apply(A, 1),
+            Op::Apply(B, 1),
+            client(A, &[go(2, 1), insert(0, 3, [0; 3], 0)]),
+            Op::Read(B, 2),
+            Op::Apply(B, 1),
+            Op::Read(A, 1),
+            client(B, &[insert(0, 1, [0; 3], 0)]),
+        ],
+    );
+}
+
+#[test]
 fn a_row_that_was_inserted_anew_where_another_moved_away() {
     holds(
         shape(Policy::LastWriteWins),
@@ -107,6 +129,209 @@ fn a_row_that_was_inserted_anew_where_another_moved_away() {
             Op::Read(A, 3),
             Op::Read(A, 1),
             Op::Read(B, 2),
+        ],
+    );
+}
+
+/// Two rows that both nodes hold, and additions on both sides unseen.
+fn counters() -> Vec<Op> {
+    vec![
+        client(A, &[insert(0, 1, [0; 3], 0), insert(0, 2, [0; 3], 0)]),
+        Op::Apply(B, 1),
+    ]
+}
+
+#[test]
+fn an_addition_that_makes_a_counter_by_chance_what_a_merge_wants() {
+    let mut ops = counters();
+    ops.extend([
+        client(A, &[add(1, 1)]),
+        client(B, &[add(1, -1)]),
+        Op::Apply(A, 1),
+        Op::Apply(B, 1),
+        Op::Read(A, 3),
+        Op::Read(B, 3),
+        client(B, &[add(1, -1)]),
+    ]);
+    sums(ops);
+}
+
+#[test]
+fn additions_that_race_the_repairs_of_both_nodes() {
+    let mut ops = counters();
+    ops.extend([
+        client(B, &[add(1, -1)]),
+        client(A, &[add(1, 1)]),
+        Op::Apply(B, 1),
+        Op::Apply(A, 1),
+        Op::Read(B, 3),
+        Op::Read(A, 3),
+        Op::Judge(3),
+        client(A, &[add(1, -1)]),
+        client(B, &[add(1, 1)]),
+    ]);
+    sums(ops);
+}
+
+#[test]
+fn additions_between_verdict_and_repair_that_leave_the_counter_as_it_was() {
+    let mut ops = counters();
+    ops.extend([
+        client(B, &[add(2, 1)]),
+        Op::Read(B, 1),
+        client(A, &[add(2, 3)]),
+        Op::Apply(A, 1),
+        Op::Apply(B, 1),
+        Op::Read(B, 2),
+        Op::Read(A, 3),
+        client(A, &[add(2, -1)]),
+        Op::Apply(B, 1),
+        client(B, &[add(2, 3)]),
+    ]);
+    sums(ops);
+}
+
+#[test]
+fn an_addition_of_which_the_copy_is_empty() {
+    let mut ops = counters();
+    ops.extend([
+        client(A, &[add(2, -1)]),
+        client(B, &[add(2, -2)]),
+        Op::Apply(A, 1),
+        Op::Read(A, 3),
+        client(A, &[add(2, 1)]),
+        Op::Apply(B, 2),
+        Op::Read(B, 4),
+    ]);
+    sums(ops);
+}
+
+#[test]
+fn a_later_update_is_part_of_the_verdict() {
+    holds(
+        shape(Policy::FirstWriteWins),
+        vec![
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            client(B, &[insert(0, 2, [0; 3], 0)]),
+            Op::Apply(A, 1),
+            Op::Apply(B, 1),
+            Op::Read(A, 2),
+            Op::Read(B, 2),
+            client(A, &[update(2)]),
+            Op::Apply(B, 1),
+            Op::Judge(7),
+            Op::Kill(2),
+        ],
+    );
+}
+
+#[test]
+fn what_was_judged_together_is_read_again_together() {
+    holds(
+        shape(Policy::LastWriteWins),
+        vec![
+            client(B, &[insert(0, 2, [0; 3], 0)]),
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            Op::Apply(B, 1),
+            client(B, &[update(2)]),
+            Op::Read(B, 3),
+            client(B, &[update(2)]),
+            Op::Apply(A, 3),
+            Op::Read(A, 3),
+            Op::Judge(5),
+            Op::Kill(0),
+        ],
+    );
+}
+
+#[test]
+fn a_parent_whose_key_another_row_takes_over() {
+    holds(
+        Shape {
+            secondary: vec![vec![1]],
+            child_of: Some(1),
+            ..shape(Policy::LastWriteWins)
+        },
+        vec![
+            client(B, &[insert(0, 3, [2, 0, 0], 0)]),
+            Op::Apply(A, 1),
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            client(B, &[insert(1, 1, [0; 3], 2), go(3, 2)]),
+        ],
+    );
+}
+
+#[test]
+fn a_child_and_its_parent_deleted_unseen() {
+    holds(
+        Shape {
+            child_of: Some(0),
+            ..shape(Policy::LastWriteWins)
+        },
+        vec![
+            client(B, &[insert(0, 4, [0; 3], 0), insert(1, 1, [0; 3], 4)]),
+            client(A, &[insert(1, 1, [0; 3], 0)]),
+            Op::Apply(A, 1),
+            Op::Apply(B, 1),
+            client(A, &[delete(1, 1)]),
+            client(B, &[delete(0, 4)]),
+        ],
+    );
+}
+
+#[test]
+fn a_child_of_the_row_that_loses_a_unique_key() {
+    holds(
+        Shape {
+            secondary: vec![vec![2]],
+            child_of: Some(0),
+            ..shape(Policy::FirstWriteWins)
+        },
+        vec![
+            client(A, &[insert(0, 1, [0, 3, 0], 0)]),
+            client(B, &[insert(0, 3, [0, 3, 0], 0)]),
+            Op::Apply(A, 1),
+            client(A, &[update(3)]),
+            Op::Apply(B, 2),
+            Op::Read(A, 3),
+            Op::Read(B, 3),
+            client(A, &[insert(1, 1, [0; 3], 3)]),
+        ],
+    );
+}
+
+#[test]
+fn an_applier_that_leaves_a_child_without_its_parent() {
+    holds(
+        Shape {
+            secondary: vec![vec![2]],
+            child_of: Some(0),
+            ..shape(Policy::Prefer(A))
+        },
+        vec![
+            client(B, &[insert(0, 2, [0; 3], 0), insert(1, 1, [0; 3], 2)]),
+            client(B, &[insert(0, 4, [0, 3, 0], 0), insert(1, 2, [0; 3], 4)]),
+            client(A, &[insert(0, 2, [0, 3, 0], 0)]),
+        ],
+    );
+}
+
+#[test]
+fn a_row_inserted_where_a_rejected_move_had_made_room() {
+    holds(
+        Shape {
+            secondary: vec![vec![1]],
+            child_of: Some(1),
+            skew: [0, 2],
+            ..shape(Policy::FirstWriteWins)
+        },
+        vec![
+            client(A, &[insert(0, 2, [3, 0, 0], 0)]),
+            Op::Apply(B, 1),
+            client(B, &[go(2, 1)]),
+            client(A, &[add(2, -1), insert(1, 1, [0; 3], 3)]),
+            Op::Apply(A, 1),
+            client(A, &[insert(0, 2, [0; 3], 0)]),
         ],
     );
 }

@@ -78,7 +78,8 @@ impl History {
         }
         for conflict in &episode.conflicts {
             let [a, b] = pair_of(pair, conflict);
-            if !pair.concurrent(a, b) && !cannot_tell(pair, a, b) {
+            let unseen = pair.concurrent(a, b) || cannot_tell(pair, a, b) || skipped(pair, a, b);
+            if !unseen {
                 return Err(format!(
                     "false alarm: one of {:?} had seen the other",
                     conflict.gtids
@@ -128,12 +129,13 @@ impl History {
             }
         }
         for write in &episode.writes {
-            if let Some((row, image)) = &write.before {
-                if write.after.as_ref().is_none_or(|(after, _)| after != row) {
-                    let table = wire.place(&episode.rows[*row].table);
-                    let id = wire::decode(image)[ID].expect("a primary key");
-                    self.deletes.insert((pair.named(&write.gtid), table, id));
-                }
+            let Some((row, image)) = &write.before else {
+                continue;
+            };
+            if write.after.as_ref().is_none_or(|(after, _)| after != row) {
+                let table = wire.place(&episode.rows[*row].table);
+                let id = wire::decode(image)[ID].expect("a primary key");
+                self.deletes.insert((pair.named(&write.gtid), table, id));
             }
         }
     }
@@ -213,6 +215,22 @@ fn cannot_tell(pair: &Pair, a: Id, b: Id) -> bool {
                 > transaction.place[transaction.origin.index()]
     };
     late(a, Side::B, b) || late(b, Side::A, a)
+}
+
+/// Whether one of them came later, but on a node that had skipped a part of the other: its client had not seen that.
+fn skipped(pair: &Pair, a: Id, b: Id) -> bool {
+    let over = |earlier: Id, later: Id| {
+        let (earlier, later) = (&pair.transactions[earlier], &pair.transactions[later]);
+        let on = later.origin.index();
+        let copy = earlier.logged[on].as_deref().unwrap_or_default();
+        let left = |change: &Change| {
+            let key = |row: Option<Row>| row.and_then(|row| row[ID]);
+            (change.table, key(change.after), change.after)
+        };
+        earlier.place[on] < later.place[on]
+            && !earlier.changes.iter().map(left).eq(copy.iter().map(left))
+    };
+    over(a, b) || over(b, a)
 }
 
 /// The promises, once all is quiet.

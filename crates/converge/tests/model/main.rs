@@ -116,7 +116,24 @@ fn interleavings(lengths: [usize; 2], stride: usize) {
     println!("{lengths:?} transactions: {searches} searches, {moments} moments");
 }
 
+/// `TWINLOG_MODEL_CASES` asks for the long run.
+fn is_long() -> bool {
+    std::env::var_os("TWINLOG_MODEL_CASES").is_some()
+}
+
 #[test]
 fn every_interleaving_of_one_transaction_a_side() {
     interleavings([1, 1], 1);
+}
+
+#[test]
+fn every_interleaving_of_up_to_three_transactions_a_side() {
+    if is_long() {
+        interleavings([2, 1], 1);
+        interleavings([1, 2], 1);
+        interleavings([2, 2], 7);
+        interleavings([3, 3], 9973);
+    } else {
+        interleavings([2, 1], 31);
+    }
 }

@@ -142,7 +142,7 @@ impl Wire {
             .unwrap_or_default();
         // Every second transaction's neighbours of one kind are rows of one event, as a statement's are.
         let together = |a: &Change, b: &Change| {
-            id % 2 == 0
+            id.is_multiple_of(2)
                 && a.table == b.table
                 && a.before.is_some() == b.before.is_some()
                 && a.after.is_some() == b.after.is_some()
