@@ -222,9 +222,8 @@ pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
         .iter()
         .map(|conflict| format!("{} {}", conflict.gtids[0], conflict.gtids[1]))
         .collect();
-    if parts.is_empty() {
-        parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
-    }
+    // Of the same conflicts with a write more there is more to tell.
+    parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
     // Rows that were found in the way come after the episode's own.
     parts.extend(judged.rows.iter().take(episode.rows.len()).map(|row| {
         // Cells have no map in them, and serialise.

@@ -175,6 +175,7 @@ impl Tracker {
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let kept = self.kept_for(member).is_some();
+                        let against = against || self.covers_unseen(node.tx, member, key);
                         let member = graph.add(member);
                         graph.before[at].push(member);
                         if kept {
@@ -191,6 +192,24 @@ impl Tracker {
             graph.explored += 1;
         }
         Ok(())
+    }
+
+    /// Whether a repair was made on a node that had skipped that client's change: what the repair's node held was judged
+    /// without it, and the order of both logs does not tell.
+    fn covers_unseen(&self, repair: TxId, change: Node, key: super::key::KeyHash) -> bool {
+        let (repair, tx) = (&self.txs[repair], &self.txs[change.tx]);
+        if repair.repair.is_none() || tx.repair.is_some() || tx.origin == repair.origin {
+            return false;
+        }
+        let steps = self.steps_of(change.tx);
+        let logged = steps.of(repair.origin);
+        let places = &steps.atoms[change.atom].steps[repair.origin.index()];
+        !places.iter().any(|&place| {
+            logged[place]
+                .touched
+                .iter()
+                .any(|(touched, _)| *touched == key)
+        })
     }
 
     /// Adds what builds on a contended change without having seen all that contends with it. Returns whether anything
