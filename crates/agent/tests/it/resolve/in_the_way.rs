@@ -1,6 +1,6 @@
 //! What keeps a repair from being made.
 
-use twinlog_agent::history::{Filter, State, find, list};
+use twinlog_agent::history::{Filter, list};
 use twinlog_agent::resolve::{Content, Leadership, Settled, settle};
 use twinlog_agent::row::run;
 use twinlog_binlog::Value;
@@ -82,24 +82,13 @@ async fn in_the_way(kind: ServerKind) {
     )
     .await
     .unwrap();
+    // Its rows must be judged with it: that is the caller's to do, and nothing is written down before.
     assert!(
-        matches!(&settled, Settled::Open(reason) if reason.contains("Duplicate entry 'b'")),
+        matches!(&settled, Settled::Blocked { side: Side::A, reason } if reason.contains("Duplicate entry 'b'")),
         "{settled:?}"
     );
-    let written = find(leadership.hand(Side::A).conn(), "eeeeee")
-        .await
-        .unwrap();
-    assert_eq!(written.state, State::Open);
-    assert_eq!(written.detail.attempts[0].code, Some(1062));
-    assert_eq!(written.detail.attempts[0].node, "a");
-    let open = Filter {
-        states: vec![State::Open],
-        ..Filter::default()
-    };
-    assert_eq!(
-        list(leadership.hand(Side::A).conn(), &open).await.unwrap(),
-        [written]
-    );
+    let all = list(leadership.hand(Side::A).conn(), &Filter::default()).await;
+    assert!(all.unwrap().iter().all(|entry| entry.id != "eeeeeeeeeeee"));
     // A trigger that bends what is written is found before it is committed.
     a.exec("CREATE TRIGGER shop.bend BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.v = NEW.v + 1")
         .await;
