@@ -6,8 +6,9 @@ use twinlog_binlog::{Image, RowError, Table, Value};
 pub(super) const SCHEMA: &str = "twinlog";
 /// See [`SCHEMA`].
 pub(super) const TABLE: &str = "conflict";
-/// Where `id`, `chosen_node` and `chosen_us` are in the table: logs may not name columns.
+/// Where `id`, `state`, `chosen_node` and `chosen_us` are in the table: logs may not name columns.
 const ID: usize = 0;
+const STATE: usize = 6;
 const CHOSEN_NODE: usize = 10;
 const CHOSEN_US: usize = 11;
 const REPAIR_GTID: usize = 14;
@@ -21,6 +22,9 @@ pub struct Chosen {
     pub node: Option<String>,
     /// When, in microseconds since 1970.
     pub micros: Option<u64>,
+    /// Whether it is one half of a repair: the other, on the other node, will close the row, and must be the only one to
+    /// write it then.
+    pub half: bool,
     /// Whether the row names the transaction that repaired it: then this transaction only wrote that down.
     pub named: bool,
 }
@@ -51,6 +55,7 @@ pub fn chosen(row: Image<'_>) -> Result<Chosen, RowError> {
             Value::Int(micros) => u64::try_from(micros).ok(),
             _ => None,
         },
+        half: text(STATE)?.as_deref() == Some("open"),
         named: text(REPAIR_GTID)?.is_some(),
     })
 }

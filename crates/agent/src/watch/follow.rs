@@ -277,7 +277,8 @@ impl Follow {
                     .into_iter()
                     .find(|side| self.nodes[side.index()].name == name)
             };
-            if let (Some(gtid), false, true) = (&transaction.gtid, chosen.named, log == origin) {
+            let settled = !chosen.named && !chosen.half;
+            if let (Some(gtid), true, true) = (&transaction.gtid, settled, log == origin) {
                 self.repairs.push(ReadRepair {
                     side: log,
                     id: chosen.id.clone(),

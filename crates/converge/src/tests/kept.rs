@@ -109,3 +109,19 @@ fn a_skipped_write_that_another_covers_is_told_of() {
         .collect::<String>();
     assert!(told.contains("1,1,10"), "{told}");
 }
+
+#[test]
+fn a_repair_yields_to_a_write_that_its_node_had_skipped() {
+    let mut kit = Kit::new();
+    kit.log(B, "b1", [insert("t", &[1, 1, 20])]);
+    // A's row was in the way by another key: nothing of b1 is in its log.
+    kit.log(A, "b1", []);
+    kit.repair(A, "a2", "a1", [insert("t", &[1, 1, 30])]);
+    kit.repair(B, "a2", "a1", [update("t", &[1, 1, 20], &[1, 1, 30])]);
+    let decided: String = kit
+        .episodes()
+        .iter()
+        .map(|episode| tell_decision(&decide_by(episode, &Policy::LastWriteWins)))
+        .collect();
+    assert!(decided.contains("1,1,20"), "{decided}");
+}

@@ -8,6 +8,7 @@ use super::{
     key::{KeyHash, Kind, SpreadMap},
     transaction::{Tx, TxId},
 };
+use crate::Side;
 
 /// More changes than this are not judged together: their tables must be verified. It bounds the time (the square of it)
 /// and the size of an episode.
@@ -194,24 +195,6 @@ impl Tracker {
         Ok(())
     }
 
-    /// Whether a repair was made on a node that had skipped that client's change: what the repair's node held was judged
-    /// without it, and the order of both logs does not tell.
-    fn covers_unseen(&self, repair: TxId, change: Node, key: super::key::KeyHash) -> bool {
-        let (repair, tx) = (&self.txs[repair], &self.txs[change.tx]);
-        if repair.repair.is_none() || tx.repair.is_some() || tx.origin == repair.origin {
-            return false;
-        }
-        let steps = self.steps_of(change.tx);
-        let logged = steps.of(repair.origin);
-        let places = &steps.atoms[change.atom].steps[repair.origin.index()];
-        !places.iter().any(|&place| {
-            logged[place]
-                .touched
-                .iter()
-                .any(|(touched, _)| *touched == key)
-        })
-    }
-
     /// Adds what builds on a contended change without having seen all that contends with it. Returns whether anything
     /// was new.
     fn add_dependents(&mut self, graph: &mut Graph) -> Result<bool, Stop> {
@@ -347,6 +330,5 @@ impl Tracker {
 
 /// Whether a transaction precedes another in at least one log.
 fn comes_before(one: &Tx, other: &Tx) -> bool {
-    use crate::Side;
     one.before(other, Side::A) || one.before(other, Side::B)
 }

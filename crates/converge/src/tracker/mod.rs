@@ -14,6 +14,7 @@ mod statement;
 mod steps;
 mod table;
 mod transaction;
+mod unseen;
 mod versions;
 mod xa;
 

@@ -16,6 +16,7 @@ mod faults;
 mod ledger;
 mod load;
 mod pair;
+mod person;
 mod plan;
 mod proxy;
 mod round;
@@ -153,7 +154,11 @@ async fn run(task: &Task) -> bool {
         if begun.elapsed() >= load {
             break;
         }
-        let outcome = round::run(&pair, &tables, &round, &before).await;
+        let mut outcome = round::run(&pair, &tables, &round, &before).await;
+        if task.with_agent && outcome.findings.is_empty() && outcome.troubles.is_empty() {
+            outcome.troubles = person::act(&pair, &outcome.rest).await;
+            outcome.rest = collect::rest(&pair, &tables).await;
+        }
         println!(
             "round {:>3}, {:4}: {:>5} commits ({} in doubt), {:>4} conflicts, settled in {:.1} s; {} findings",
             round.number,
