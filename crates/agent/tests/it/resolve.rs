@@ -704,8 +704,11 @@ async fn from_the_logs(kind: ServerKind) {
     set_repair_gtid(leadership.hand(Side::A).conn(), &id, &gtid)
         .await
         .unwrap();
-    pair.both("SELECT IFNULL(repair_gtid, '') FROM twinlog.conflict", &[&gtid])
-        .await;
+    pair.both(
+        "SELECT IFNULL(repair_gtid, '') FROM twinlog.conflict",
+        &[&gtid],
+    )
+    .await;
     assert_eq!(gtid.contains(':'), !mariadb);
 }
 
