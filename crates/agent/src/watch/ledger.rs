@@ -16,6 +16,8 @@ pub(super) struct Ledger {
     waiting: VecDeque<Entry>,
     done: BTreeSet<u64>,
     next_job: u64,
+    /// How many verdicts are not written down yet. Counted, because it is asked for at every transaction.
+    jobs: usize,
 }
 
 #[derive(Debug)]
@@ -28,13 +30,16 @@ impl Ledger {
     /// A verdict came: its number, to say when it is written down.
     pub(super) fn begin(&mut self) -> u64 {
         self.next_job += 1;
+        self.jobs += 1;
         self.waiting.push_back(Entry::Job(self.next_job));
         self.next_job
     }
 
     /// The verdict of that number is written down, or needs no writing.
     pub(super) fn finish(&mut self, job: u64) {
-        self.done.insert(job);
+        if self.done.insert(job) {
+            self.jobs -= 1;
+        }
     }
 
     /// A transaction is no longer needed by the tracker.
@@ -56,9 +61,7 @@ impl Ledger {
 
     /// How many verdicts are not written down yet.
     pub(super) fn jobs(&self) -> usize {
-        let jobs = self.waiting.iter();
-        jobs.filter(|entry| matches!(entry, Entry::Job(job) if !self.done.contains(job)))
-            .count()
+        self.jobs
     }
 }
 

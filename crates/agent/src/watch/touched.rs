@@ -15,6 +15,8 @@ pub(super) struct Touched {
     tables: HashMap<TableName, Watched>,
     /// By job: the rows that were touched, by their place in the verdict.
     touched: HashMap<u64, BTreeSet<usize>>,
+    /// By job: the rows that it watches.
+    watching: HashMap<u64, Vec<(TableName, Vec<u8>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +39,10 @@ impl Touched {
         let watched = self.tables.entry(table.clone()).or_default();
         watched.key = key.to_vec();
         let name = name(row, key)?;
-        watched.rows.entry(name).or_default().push((job, place));
+        let watchers = watched.rows.entry(name.clone()).or_default();
+        watchers.push((job, place));
+        let watching = self.watching.entry(job).or_default();
+        watching.push((table.clone(), name));
         Ok(())
     }
 
@@ -49,13 +54,20 @@ impl Touched {
     /// Ends the watch for a verdict.
     pub(super) fn forget(&mut self, job: u64) {
         self.touched.remove(&job);
-        for watched in self.tables.values_mut() {
-            for jobs in watched.rows.values_mut() {
-                jobs.retain(|(other, _)| *other != job);
+        for (table, name) in self.watching.remove(&job).unwrap_or_default() {
+            let Some(watched) = self.tables.get_mut(&table) else {
+                continue;
+            };
+            if let Some(watchers) = watched.rows.get_mut(&name) {
+                watchers.retain(|(other, _)| *other != job);
+                if watchers.is_empty() {
+                    watched.rows.remove(&name);
+                }
             }
-            watched.rows.retain(|_, jobs| !jobs.is_empty());
+            if watched.rows.is_empty() {
+                self.tables.remove(&table);
+            }
         }
-        self.tables.retain(|_, watched| !watched.rows.is_empty());
     }
 
     /// Takes note of what a transaction of either log touches.
