@@ -201,8 +201,9 @@ impl<'a> Block<'a> {
                     let trail = &mut rows[row].trails[log.index()];
                     if let Some(effect) = effect(self.steps(member, log), key) {
                         // The node had executed that write, but skipped it: its clients never saw it.
-                        if let Some(skipped) = trail.skipped
+                        if let Some(skipped) = trail.overrun_by(&effect)
                             && tx.origin == log
+                            && self.tx(skipped).origin != log
                             && self.has_client(skipped, member)
                         {
                             overrun.insert(self.conflict(self.tx(skipped), tx));
@@ -210,9 +211,6 @@ impl<'a> Block<'a> {
                         trail.follow(&effect, at);
                     } else if let Some(effect) = effect(self.steps(member, log.peer()), key) {
                         trail.miss(&effect, member);
-                        if tx.origin == log {
-                            trail.skipped = None;
-                        }
                     }
                 }
             }
