@@ -1,5 +1,6 @@
 # make demo    two servers as one dual primary, shown on this machine on throw-away data
 # make test    every test, on real servers (fetched once into an ignored cache)
+# make chaos   SECONDS=600 SEED=1 SERVER=mysql97: random load on a pair while everything fails, and nothing may be lost
 # make bench   time to a proven pair, beside one server started by hand
 # make lint    format, clippy, dependencies, scripts
 # make fmt     put the code into its format
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: build demo test bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch images clean compiler
+.PHONY: build demo test chaos bench lint lint-format lint-clippy lint-deps lint-scripts fmt docs install fetch images clean compiler
 
 build: compiler
 	$(CARGO) build --locked --workspace
@@ -26,6 +27,11 @@ demo: compiler
 test: export RUST_TEST_THREADS ?= 4
 test: compiler fetch images
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
+
+# Variables of its own names: a shell takes SECONDS for its clock.
+chaos: compiler fetch
+	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" CHAOS_SECONDS="$(SECONDS)" CHAOS_SEED="$(SEED)" \
+		CHAOS_SERVER="$(SERVER)" CHAOS_AGENT="$(AGENT)" $(CARGO) test --locked --package twinlog --test chaos
 
 bench: compiler fetch
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) bench --locked --package twinlog --benches

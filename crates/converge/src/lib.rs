@@ -3,6 +3,32 @@
 //! A [`Tracker`] is fed the transactions of both nodes' logs in the order of each log and says what it sees once both
 //! nodes have executed all that touched a row: two writes that had not seen each other (a conflict), two nodes whose
 //! last versions differ (a divergence). [`decide`] says what both nodes shall hold then.
+//!
+//! # What is judged together
+//! A transaction has a place in each log. Two changes *contend* if they touch a common key (a unique key's value; a
+//! reference contends only with the appearance or the end of the key that it refers to). They are a *conflict* if
+//! each precedes the other in one log. A *divergence* is a row whose last versions differ. The changes of a transaction
+//! that share keys are one node of a graph; a node's predecessors are the nodes that contend with it and come before it
+//! in either log. The strongly connected parts of that graph are the conflicts, whatever the order in which the logs
+//! were read; a part is judged once it and all its predecessors are settled. To it belong also
+//! - changes of the same side that build on a contended one and had not seen its opponents: if that goes, they go;
+//! - what is known to come later on the same keys, up to a limit, so that the verdict is about what the nodes hold now.
+//!
+//! # What the logs do not tell
+//! A change that is missing from the peer's copy is either skipped, or found its row the same already. It is the latter
+//! where the row's last version in that log is what the change leaves, or where the row was gone already. Otherwise
+//! what the node holds is [`Held::Unknown`] and must be read there; so it is where a definition's change stands between
+//! a row's last changes in one log only, or images of different layouts would have to be compared. Cascades are unknown
+//! to this crate where the server does not log them (all but MySQL since 9.6).
+//!
+//! MariaDB's log has nothing of a transaction of which nothing was left. Its place is then just before the next one of
+//! its server and domain there, or where [`Tracker::passed`] was called.
+//!
+//! # Memory
+//! A change in flight takes about 90 bytes beside its images. Past the limit images are forgotten first (a digest of them
+//! still tells whether the copy is the same), then whole tables, then what is left of the transactions: each time a
+//! table is named to be verified ([`Verdict::ToVerify`]), at latest when something of it would have had to be judged.
+//! The same happens to a key that both sides write without a pause (some thousand writes in flight).
 
 mod decide;
 mod keys;

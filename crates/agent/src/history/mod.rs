@@ -23,7 +23,7 @@ pub use marker::{Chosen, chosen, is_history};
 pub(crate) use store::datetime;
 pub use store::{
     Counts, Filter, LIST_LIMIT_DEFAULT, counts, find, insert_sql, list, prune, record, resolve,
-    set_repair_gtid,
+    set_repair_gtid, supersede,
 };
 
 /// What was found.

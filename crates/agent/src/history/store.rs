@@ -100,6 +100,19 @@ pub async fn record(conn: &mut Conn, entry: &Entry) -> Result<(), Error> {
     run(conn, &insert_sql(entry)).await.map(drop)
 }
 
+/// Closes an entry that is still open: another has taken its place.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn supersede(conn: &mut Conn, id: &str, now_us: u64) -> Result<(), Error> {
+    let sql = format!(
+        "UPDATE `twinlog`.`conflict` SET state = 'superseded', resolved_at = {} WHERE id = {} AND state = 'open'",
+        datetime(now_us),
+        text_literal(id)
+    );
+    run(conn, &sql).await.map(drop)
+}
+
 /// Which rows a list has.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {

@@ -1,94 +1,27 @@
 //! One repair as one transaction, a statement at a time.
 
-use twinlog_server::conn::{Conn, Error};
+use super::{Content, Guard, Hand, Op, OpKind, Repair, StepError};
+use crate::row::{RowError, assignments, identifier, literal, locate, lock, run, text_literal};
 
-use super::{Content, Guard, Op, OpKind, Repair};
-use crate::row::{RowError, SESSION, assignments, identifier, literal, locate, lock, run};
-
-/// The connection that repairs a node: it holds the lock, and its session is as rows need it.
-#[derive(Debug)]
-pub struct Hand {
-    pub(super) conn: Conn,
-    /// The longest statement that the server takes, in bytes.
-    max_statement_bytes: usize,
-}
-
-impl Hand {
-    /// Prepares a connection's session.
-    ///
-    /// # Errors
-    /// As [`Conn::rows`].
-    pub async fn new(mut conn: Conn) -> Result<Self, Error> {
-        run(&mut conn, SESSION).await?;
-        let limit = conn.value("SELECT @@max_allowed_packet").await?;
-        Ok(Self {
-            conn,
-            // The smallest that a server can be set to, where it does not say.
-            max_statement_bytes: limit.and_then(|bytes| bytes.parse().ok()).unwrap_or(1024),
-        })
-    }
-
-    /// The connection, for reading rows and the history.
-    pub fn conn(&mut self) -> &mut Conn {
-        &mut self.conn
-    }
-
-    async fn write(&mut self, sql: &str) -> Result<(), StepError> {
-        // The packet has a byte before the statement.
-        if sql.len() >= self.max_statement_bytes {
-            return Err(StepError::TooLong {
-                bytes: sql.len(),
-                limit: self.max_statement_bytes,
-            });
-        }
-        run(&mut self.conn, sql).await?;
-        Ok(())
-    }
-
-    /// Ends a transaction without its changes.
-    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
-        run(
-            &mut self.conn,
-            "ROLLBACK; SET SESSION foreign_key_checks = 1",
-        )
-        .await
-        .map(drop)
-    }
-}
-
-/// What kept a step from being made.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The server, or the connection.
-    #[error(transparent)]
-    Server(#[from] Error),
-    /// The rows.
-    #[error(transparent)]
-    Row(RowError),
-    /// The server would not take the statement.
-    #[error(
-        "a statement of {bytes} bytes is longer than the server takes (max_allowed_packet = {limit})"
-    )]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// The server's limit.
-        limit: usize,
+/// How a repair is written down, and marked in its log.
+#[derive(Debug, Clone)]
+pub enum Mark {
+    /// By this statement, which inserts its row of the history.
+    Insert(String),
+    /// By changing the row that the other node has written, once that has come over the link.
+    Close {
+        /// The row's id.
+        id: String,
+        /// The statement that changes it.
+        sql: String,
     },
-}
-
-impl From<RowError> for StepError {
-    fn from(error: RowError) -> Self {
-        match error {
-            RowError::Server(error) => Self::Server(error),
-            error => Self::Row(error),
-        }
-    }
 }
 
 /// A statement of a repair, or a few that are one thought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Looks whether the row of the history that is to be closed has come over the link: before anything is locked.
+    Arrival,
     /// Begins the transaction.
     Begin,
     /// Locks a row and compares it with what it must be.
@@ -139,30 +72,22 @@ pub enum Progress {
 pub struct Execution<'a> {
     hand: &'a mut Hand,
     repair: &'a Repair,
-    /// The statement for the row of the history, and whether it must find an open one there.
-    history: (&'a str, bool),
+    mark: &'a Mark,
     steps: std::vec::IntoIter<Step>,
     /// Rows that are what they shall be already.
     done: Vec<bool>,
 }
 
 impl<'a> Execution<'a> {
-    /// A repair that inserts its row of the history by this statement.
-    pub fn new(hand: &'a mut Hand, repair: &'a Repair, history_sql: &'a str) -> Self {
+    /// A repair that is written down so.
+    pub fn new(hand: &'a mut Hand, repair: &'a Repair, mark: &'a Mark) -> Self {
         Self {
             hand,
-            history: (history_sql, false),
-            steps: steps(repair).into_iter(),
+            steps: steps(repair, mark).into_iter(),
             done: vec![false; repair.rows.len()],
             repair,
+            mark,
         }
-    }
-
-    /// A second repair, which closes the row that the first has left open.
-    pub fn closing(hand: &'a mut Hand, repair: &'a Repair, history_sql: &'a str) -> Self {
-        let mut execution = Self::new(hand, repair, history_sql);
-        execution.history.1 = true;
-        execution
     }
 
     /// The step that comes next.
@@ -180,6 +105,7 @@ impl<'a> Execution<'a> {
             return Ok(Progress::Ended(Outcome::Committed));
         };
         let ended = match step {
+            Step::Arrival => self.arrival().await?,
             Step::Begin => {
                 self.hand.write("START TRANSACTION").await?;
                 None
@@ -264,23 +190,31 @@ impl<'a> Execution<'a> {
         }))
     }
 
-    async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
-        let (sql, closing) = self.history;
-        self.hand.write(sql).await?;
-        if !closing {
+    async fn arrival(&mut self) -> Result<Option<Outcome>, StepError> {
+        let Mark::Close { id, .. } = self.mark else {
             return Ok(None);
-        }
-        let changed = run(&mut self.hand.conn, "SELECT ROW_COUNT() > 0").await?;
-        let changed = changed
-            .first()
-            .is_some_and(|row| row.first() == Some(&Some(b"1".to_vec())));
-        Ok((!changed).then_some(Outcome::NotYet))
+        };
+        let sql = format!(
+            "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {}",
+            text_literal(id)
+        );
+        let rows = run(&mut self.hand.conn, &sql).await?;
+        Ok(rows.is_empty().then_some(Outcome::NotYet))
+    }
+
+    async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
+        let (Mark::Insert(sql) | Mark::Close { sql, .. }) = self.mark;
+        self.hand.write(sql).await?;
+        Ok(None)
     }
 }
 
 /// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
-fn steps(repair: &Repair) -> Vec<Step> {
-    let mut steps = vec![Step::Begin];
+fn steps(repair: &Repair, mark: &Mark) -> Vec<Step> {
+    let mut steps = match mark {
+        Mark::Insert(_) => vec![Step::Begin],
+        Mark::Close { .. } => vec![Step::Arrival, Step::Begin],
+    };
     let mut rows: Vec<usize> = (0..repair.rows.len()).collect();
     rows.sort_by_cached_key(|&row| {
         let guard = &repair.rows[row];

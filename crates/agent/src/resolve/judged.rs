@@ -9,6 +9,7 @@ use twinlog_binlog::Value;
 use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
 use twinlog_server::conn::Conn;
 
+use super::Place;
 use crate::row::{Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same};
 
 /// The tables that are known, by name.
@@ -174,10 +175,39 @@ impl Judged {
         }
     }
 
+    /// Takes rows in that were not of the episode, and chooses for all rows what one node holds. Says whether any of them
+    /// is new.
+    pub fn take_whole(&mut self, from: Side, others: Vec<Place>) -> bool {
+        let mut new = false;
+        for (table, key) in others {
+            let same = |row: &JudgedRow| row.table.name == table.name && row.key == key;
+            if !self.rows.iter().any(same) {
+                new = true;
+                self.rows.push(JudgedRow {
+                    table,
+                    key,
+                    base: None,
+                    held: [None, None],
+                    chosen: None,
+                    as_held: None,
+                });
+            }
+        }
+        for row in &mut self.rows {
+            row.as_held = Some(from);
+        }
+        self.decided = true;
+        self.forget();
+        new
+    }
+
     /// Forgets what the nodes hold: something was found changed, so both must be asked again.
     pub fn forget(&mut self) {
         for row in &mut self.rows {
             row.held = [None, None];
+            if row.as_held.is_some() {
+                row.chosen = None;
+            }
         }
     }
 

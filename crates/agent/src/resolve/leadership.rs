@@ -35,7 +35,7 @@ pub enum LeadershipError {
         /// On which node.
         node: String,
         /// How.
-        source: Error,
+        source: Box<Error>,
     },
     /// Someone took the lock from this connection.
     #[error("the lock on {node} is gone")]
@@ -93,7 +93,7 @@ impl Leadership {
                 .await
                 .map_err(|source| LeadershipError::Lost {
                     node: node.clone(),
-                    source,
+                    source: Box::new(source),
                 })?;
             if held.as_deref() != Some("1") {
                 return Err(LeadershipError::Gone { node: node.clone() });
@@ -118,7 +118,7 @@ impl Leadership {
 async fn take(node: &str, mut conn: Conn) -> Result<Hand, LeadershipError> {
     let lost = |source| LeadershipError::Lost {
         node: node.to_owned(),
-        source,
+        source: Box::new(source),
     };
     let taken = conn
         .value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)"))

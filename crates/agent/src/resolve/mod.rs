@@ -6,11 +6,13 @@
 //!
 //! A repair writes on one node and replicates to the other like any transaction. Only where each node lacks something
 //! that the other has are there two, one per node: the second waits until the first's row of the history has come to its
-//! node, and closes it. Under `IDEMPOTENT` applying (which `up` sets for a pair with an active policy) the copy of a
+//! node, and closes it: inserted on both, the two rows would overwrite each other. Under `IDEMPOTENT` applying (which `up` sets for a pair with an active policy) the copy of a
 //! repair overwrites what is in its way; under `STRICT` a repair that inserts or deletes a row which the peer has or lacks
 //! already would stop the link.
 
 mod execute;
+mod hand;
+mod in_the_way;
 mod judged;
 mod leadership;
 mod order;
@@ -18,7 +20,9 @@ mod plan;
 mod record;
 mod settle;
 
-pub use execute::{Execution, Hand, Outcome, Progress, Step, StepError};
+pub use execute::{Execution, Mark, Outcome, Progress, Step};
+pub use hand::{Hand, StepError};
+pub use in_the_way::{Place, in_the_way, related};
 pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};

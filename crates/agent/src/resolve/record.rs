@@ -174,6 +174,23 @@ impl Draft {
         self.entry.kind == Kind::Conflict
     }
 
+    /// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and
+    /// a change that came from there took its place.
+    pub(super) fn has_lost(&self) -> bool {
+        let Detail { rows, writes, .. } = &self.entry.detail;
+        writes.iter().any(|write| {
+            let Some((row, left)) = write.after.as_ref().filter(|_| !write.repair) else {
+                return false;
+            };
+            let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
+            let holds = |held: &Told| matches!(held, Told::Row(cells) if cells == left);
+            let found = |other: &WriteDetail| {
+                matches!(&other.before, Some((at, cells)) if at == row && cells == left)
+            };
+            !held.into_iter().any(holds) && !writes.iter().any(found)
+        })
+    }
+
     /// The name of a node.
     pub(super) fn node(&self, side: Side) -> &str {
         &self.entry.detail.nodes[side.index()]
@@ -207,7 +224,8 @@ pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
     if parts.is_empty() {
         parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
     }
-    parts.extend(judged.rows.iter().map(|row| {
+    // Rows that were found in the way come after the episode's own.
+    parts.extend(judged.rows.iter().take(episode.rows.len()).map(|row| {
         // Cells have no map in them, and serialise.
         let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
         format!("{} {key}", row.table.name)
@@ -235,7 +253,13 @@ fn detail(
     tables: &Tables,
     nodes: &[String; 2],
 ) -> Result<Detail, RowError> {
-    let names = episode.tables();
+    let mut names: Vec<TableName> = judged
+        .rows
+        .iter()
+        .map(|row| row.table.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
     let place = |name: &TableName| {
         names
             .iter()

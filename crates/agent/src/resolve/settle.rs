@@ -8,17 +8,17 @@ use twinlog_converge::Side;
 use twinlog_server::conn::Error;
 
 use super::{
-    Draft, Execution, Hand, How, Judged, Leadership, Outcome, Plan, Progress, Repair, StepError,
-    plan,
+    Draft, Execution, Hand, How, Judged, Leadership, Mark, Outcome, Plan, Progress, Repair,
+    StepError, in_the_way::BECAUSE_OF_OTHERS, plan,
 };
 use crate::{
     history::{Attempt, State, insert_sql, record},
-    row::{RowError, text_literal},
+    row::{RowError, run, text_literal},
 };
 
-/// How often a repair is tried against other transactions' locks. With the pauses below and a second per lock wait that
-/// is ten seconds at most, after which a client's transaction is no longer one that is just ending.
-const TRIES: u32 = 10;
+/// How often a repair is tried against other transactions' locks. With a second per lock wait that is three seconds at
+/// most: longer it would keep other repairs waiting, and is tried again after them.
+const TRIES: u32 = 3;
 /// The first pause between two tries; each is twice the one before, up to [`PAUSE_MAX`], and takes half of that at random.
 const PAUSE_MIN: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ const DUPLICATE: [u16; 2] = [1062, 1586];
 /// What became of an episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// Both nodes held the same and nobody had written unseen: nothing was wrong, nothing is written down.
+    /// Both nodes held the same and nothing was overwritten unseen: nothing was wrong, nothing is written down.
     Quiet,
     /// Both nodes held what was chosen already; written down.
     Equal,
@@ -42,8 +42,23 @@ pub enum Settled {
     Repaired,
     /// Not repaired: it waits for a person, and is written down with the reason.
     Open(String),
-    /// Clients have written all its rows since; written down where both nodes had written unseen.
+    /// Clients have written all its rows since; written down.
     Superseded,
+    /// A client held its rows too long. Nothing was written on that node, nothing is written down: try again later.
+    Busy {
+        /// Where.
+        side: Side,
+        /// The server's words.
+        reason: String,
+    },
+    /// Rows outside the episode do not let it be: see [`super::in_the_way`]. Nothing was written on that node, nothing is
+    /// written down.
+    Blocked {
+        /// Where.
+        side: Side,
+        /// The server's words.
+        reason: String,
+    },
     /// A row was written meanwhile. Nothing was written, nothing is written down: the episode must be judged again with
     /// that write in it.
     Changed {
@@ -51,6 +66,8 @@ pub enum Settled {
         side: Side,
         /// The row: an index into the episode's.
         row: usize,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
 }
 
@@ -88,7 +105,7 @@ pub async fn settle(
     let mut how = How::InPlace;
     loop {
         let (first, second) = match plan(judged, how) {
-            Plan::Nothing if draft.is_conflict() => {
+            Plan::Nothing if draft.is_conflict() || draft.has_lost() => {
                 let entry = draft.entry(State::Equal, now_us);
                 record(leadership.hand(Side::A).conn(), &entry).await?;
                 return Ok(Settled::Equal);
@@ -109,13 +126,17 @@ pub async fn settle(
         } else {
             State::Repaired
         };
-        let history = insert_sql(&draft.entry(state, now_us));
-        let mut tried = try_repair(leadership.hand(first.side), &first, &history, false).await?;
+        let sql = insert_sql(&draft.entry(state, now_us));
+        let mark = mark(leadership.hand(first.side.peer()), draft.id(), sql).await?;
+        let mut tried = try_repair(leadership.hand(first.side), &first, &mark).await?;
         let mut side = first.side;
         if let (Tried::Done, Some(second)) = (&tried, &second) {
             side = second.side;
-            let history = close_sql(draft.id(), now_us);
-            tried = try_repair(leadership.hand(side), second, &history, true).await?;
+            let mark = Mark::Close {
+                id: draft.id().to_owned(),
+                sql: close_sql(draft.id(), now_us),
+            };
+            tried = try_repair(leadership.hand(side), second, &mark).await?;
         }
         match tried {
             Tried::Done => return Ok(Settled::Repaired),
@@ -126,13 +147,19 @@ pub async fn settle(
                     second.as_ref()
                 };
                 let row = repair.map_or(0, |repair| place(judged, repair, row));
-                return Ok(Settled::Changed { side, row });
+                let half = (side != first.side).then_some(first.side);
+                return Ok(Settled::Changed { side, row, half });
             }
+            Tried::Busy(reason) => return Ok(Settled::Busy { side, reason }),
             Tried::Refused {
                 code: Some(code), ..
             } if DUPLICATE.contains(&code) && how == How::InPlace => {
                 how = How::Rebuilt;
             }
+            Tried::Refused {
+                code: Some(code),
+                message: reason,
+            } if BECAUSE_OF_OTHERS.contains(&code) => return Ok(Settled::Blocked { side, reason }),
             Tried::Refused { code, message } => {
                 draft.attempt(Attempt {
                     node: draft.node(side).to_owned(),
@@ -150,7 +177,9 @@ pub async fn settle(
     }
 }
 
-/// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none.
+/// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none. It is written
+/// down also where only the nodes differed: what one of them lacked may have been overwritten by a client that never saw
+/// it.
 ///
 /// # Errors
 /// As [`settle`].
@@ -159,10 +188,8 @@ pub async fn supersede(
     draft: &Draft,
     now_us: u64,
 ) -> Result<Settled, ResolveError> {
-    if draft.is_conflict() {
-        let entry = draft.entry(State::Superseded, now_us);
-        record(leadership.hand(Side::A).conn(), &entry).await?;
-    }
+    let entry = draft.entry(State::Superseded, now_us);
+    record(leadership.hand(Side::A).conn(), &entry).await?;
     Ok(Settled::Superseded)
 }
 
@@ -198,25 +225,17 @@ fn place(judged: &Judged, repair: &Repair, row: usize) -> usize {
 enum Tried {
     Done,
     Changed(usize),
+    Busy(String),
     Refused { code: Option<u16>, message: String },
 }
 
-async fn try_repair(
-    hand: &mut Hand,
-    repair: &Repair,
-    history: &str,
-    closing: bool,
-) -> Result<Tried, Error> {
+async fn try_repair(hand: &mut Hand, repair: &Repair, mark: &Mark) -> Result<Tried, Error> {
     let started = Instant::now();
     let mut tries = 0;
     let mut pause = PAUSE_MIN;
     loop {
         tries += 1;
-        let mut execution = if closing {
-            Execution::closing(hand, repair, history)
-        } else {
-            Execution::new(hand, repair, history)
-        };
+        let mut execution = Execution::new(hand, repair, mark);
         let ended = loop {
             match execution.step().await {
                 Ok(Progress::More) => {}
@@ -253,6 +272,9 @@ async fn try_repair(
             }
             Err(StepError::Server(Error::Statement { code, message, .. })) => {
                 hand.rollback().await?;
+                if AGAIN.contains(&code) {
+                    return Ok(Tried::Busy(message));
+                }
                 return Ok(Tried::Refused {
                     code: Some(code),
                     message,
@@ -269,6 +291,22 @@ async fn try_repair(
             }
         }
     }
+}
+
+/// How a repair is marked. Where the peer has the row already (another half of this repair, or an earlier try), it must
+/// come over the link first: inserted on both nodes, the two would overwrite each other and differ.
+async fn mark(peer: &mut Hand, id: &str, sql: String) -> Result<Mark, Error> {
+    let id = id.to_owned();
+    let there = format!(
+        "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {}",
+        text_literal(&id)
+    );
+    let there = !run(peer.conn(), &there).await?.is_empty();
+    Ok(if there {
+        Mark::Close { id, sql }
+    } else {
+        Mark::Insert(sql)
+    })
 }
 
 /// The statement by which the second repair closes what the first has left open: its own mark.

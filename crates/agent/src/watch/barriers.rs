@@ -19,8 +19,8 @@ pub(super) struct Caught {
     pub(super) job: u64,
     /// How far each node's log went; `None` for a node that was not asked.
     pub(super) logged: [Option<GtidSet>; 2],
-    /// Gets the rows, by their place in the verdict.
-    pub(super) reply: oneshot::Sender<BTreeSet<usize>>,
+    /// Gets the rows, by their place in the verdict; `None` where another has taken its place.
+    pub(super) reply: oneshot::Sender<Option<BTreeSet<usize>>>,
 }
 
 /// The questions that wait.

@@ -19,6 +19,7 @@ use super::{
     Error,
     barriers::Caught,
     follow::{Job, NodeName},
+    pile::{Half, Next, Pile},
     tables::Tables,
 };
 use crate::{
@@ -35,6 +36,13 @@ const LOOKS_MAX: u32 = 20;
 pub(super) enum Answer {
     /// It asks.
     Caught(Caught),
+    /// It asks whether another verdict will take the place of this one.
+    Kept {
+        /// Its number in the ledger.
+        job: u64,
+        /// Gets the answer.
+        reply: oneshot::Sender<bool>,
+    },
     /// A verdict is settled.
     Settled(Settlement),
 }
@@ -124,9 +132,20 @@ impl Desk {
 
     /// Ends it: the transaction it is in is rolled back by its server, or was committed whole.
     pub(super) async fn close(self) {
-        self.task.abort();
-        let _ = self.task.await;
+        // One that has ended may have been asked for its result already, and gives it once.
+        if !self.task.is_finished() {
+            self.task.abort();
+            let _ = self.task.await;
+        }
     }
+}
+
+/// What a look at an episode came to.
+enum Seen {
+    /// It is settled, or must wait for clients.
+    Found(Found),
+    /// Its rows were written since: another verdict will take its place. The half that was done.
+    Written(Option<Half>),
 }
 
 /// Who works at the desk.
@@ -141,11 +160,30 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
-        while let Some(job) = inbox.recv().await {
+    async fn work(mut self, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
+        let mut pile = Pile::new(inbox);
+        while let Some(next) = pile.next().await {
+            let (job, halves) = match next {
+                Next::Job(job, halves) => (*job, halves),
+                Next::Look(parked) => {
+                    self.look(&mut pile, parked).await;
+                    continue;
+                }
+            };
+            for (id, side) in halves {
+                history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
+            }
             let began = Instant::now();
             let found = match &job.verdict {
-                Verdict::Episode(episode) => self.episode(job.number, episode).await?,
+                Verdict::Episode(episode) => {
+                    match self.episode(job.number, job.kept, episode).await? {
+                        Seen::Found(found) => found,
+                        Seen::Written(half) => {
+                            pile.park(job, half);
+                            continue;
+                        }
+                    }
+                }
                 Verdict::ConcurrentDdl {
                     table,
                     gtids,
@@ -156,6 +194,22 @@ impl Clerk {
                     reason: reason.clone(),
                 },
             };
+            if let Found::Rows {
+                settled: Settled::Busy { side, reason },
+                row,
+                ..
+            } = &found
+            {
+                let node = &self.nodes[side.index()].name;
+                tracing::debug!(
+                    node,
+                    row,
+                    reason,
+                    "clients hold its rows: it is tried again"
+                );
+                pile.later(job);
+                continue;
+            }
             let wrote = matches!(
                 &found,
                 Found::Rows {
@@ -171,24 +225,48 @@ impl Clerk {
             if self.to.send(Answer::Settled(settlement)).await.is_err() {
                 break;
             }
-            if wrote && !inbox.is_empty() {
+            if wrote && !pile.is_empty() {
                 tokio::time::sleep(self.pace.rest(began.elapsed())).await;
             }
         }
         Ok(())
     }
 
-    async fn episode(&mut self, job: u64, episode: &Episode) -> Result<Found, Error> {
-        let tables = self.infos(episode).await?;
+    /// Those for which no other verdict will come are looked at as they are.
+    async fn look(&mut self, pile: &mut Pile, parked: Vec<u64>) {
+        for job in parked {
+            let (reply, kept) = oneshot::channel();
+            // Where nobody answers the watch has ended.
+            let _ = self.to.send(Answer::Kept { job, reply }).await;
+            if !kept.await.unwrap_or(true) {
+                pile.unpark(job);
+            }
+        }
+    }
+
+    async fn episode(&mut self, job: u64, kept: bool, episode: &Episode) -> Result<Seen, Error> {
+        let mut tables = self.infos(episode.tables()).await?;
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
-        let decision = decide(episode, &policies, server_ids);
+        let mut decision = decide(episode, &policies, server_ids);
         let mut judged = Judged::new(episode, &decision, &tables)?;
         let names = self.nodes.each_ref().map(|node| node.name.clone());
         let mut left: BTreeSet<usize> = (0..judged.rows.len()).collect();
+        // Whether all rows are taken from one node, with those that were in the way.
+        let mut whole = false;
+        let mut reason =
+            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
+        let mut half = None;
         for _ in 0..LOOKS_MAX {
-            let touched = self.ask(job, &mut judged, &left).await?;
-            left.retain(|row| !touched.contains(row));
+            let Some(touched) = self.ask(job, &mut judged, &left).await? else {
+                return Ok(Seen::Written(half));
+            };
+            if kept && !whole && !touched.is_empty() {
+                return Ok(Seen::Written(half));
+            }
+            if !whole {
+                left.retain(|row| !touched.contains(row));
+            }
             let draft = resolve::draft(
                 episode,
                 &decision,
@@ -199,16 +277,44 @@ impl Clerk {
                 now_us(),
             )?;
             let rows = judged.only(&left);
-            let settled = if rows.rows.is_empty() {
-                resolve::supersede(&mut self.leadership, &draft, now_us()).await?
-            } else {
-                resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?
-            };
-            if let Settled::Changed { .. } = settled {
-                judged.forget();
-                continue;
+            let mut settled = Settled::Quiet;
+            if !rows.rows.is_empty() {
+                settled =
+                    resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?;
             }
-            return Ok(found(episode, &draft, decision.rule, settled));
+            // Of the rows that are left nothing is to be said, but others were written since.
+            if settled == Settled::Quiet && left.len() < judged.rows.len() {
+                settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
+            }
+            match settled {
+                Settled::Changed { half: done, .. } => {
+                    half = done.map(|side| (draft.id().to_owned(), side)).or(half);
+                    judged.forget();
+                    continue;
+                }
+                Settled::Blocked { side, reason: why } => {
+                    let from = decision.chosen.unwrap_or(side.peer());
+                    tables.extend(self.infos(resolve::related(&rows)).await?);
+                    let others =
+                        resolve::in_the_way(&mut self.leadership, &rows, side, &tables).await?;
+                    let new = judged.take_whole(from, others);
+                    reason = why;
+                    if !new && whole {
+                        break;
+                    }
+                    if !whole {
+                        let name = &names[from.index()];
+                        decision.rule =
+                            format!("{}; all rows as {name} holds them: {reason}", decision.rule);
+                        decision.chosen = Some(from);
+                        whole = true;
+                    }
+                    left = (0..judged.rows.len()).collect();
+                    continue;
+                }
+                _ => {}
+            }
+            return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
         }
         let draft = resolve::draft(
             episode,
@@ -219,21 +325,19 @@ impl Clerk {
             &names,
             now_us(),
         )?;
-        let reason =
-            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        Ok(found(episode, &draft, decision.rule, settled))
+        Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
     }
 
     /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says
-    /// which rows were written since the verdict.
+    /// which rows were written since the verdict; `None` where another has taken its place.
     async fn ask(
         &mut self,
         job: u64,
         judged: &mut Judged,
         left: &BTreeSet<usize>,
-    ) -> Result<BTreeSet<usize>, Error> {
+    ) -> Result<Option<BTreeSet<usize>>, Error> {
         let mut logged = [None, None];
         for side in Side::BOTH {
             if !judged.unknown(side).any(|row| left.contains(&row)) {
@@ -245,7 +349,7 @@ impl Clerk {
             logged[side.index()] = Some(standing.logged);
         }
         if logged.iter().all(Option::is_none) {
-            return Ok(BTreeSet::new());
+            return Ok(Some(BTreeSet::new()));
         }
         let (reply, touched) = oneshot::channel();
         let caught = Caught { job, logged, reply };
@@ -254,9 +358,9 @@ impl Clerk {
         Ok(touched.await.unwrap_or_default())
     }
 
-    async fn infos(&mut self, episode: &Episode) -> Result<resolve::Tables, Error> {
+    async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
         let mut infos = HashMap::new();
-        for table in episode.tables() {
+        for table in names {
             let mut known = self.tables.get(&table);
             for side in Side::BOTH {
                 if known.is_none() {

@@ -1,7 +1,7 @@
 //! The tracker, with all that must be known around it.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Instant,
 };
 
@@ -30,6 +30,10 @@ pub(super) struct Job {
     pub(super) number: u64,
     /// What was seen.
     pub(super) verdict: Verdict,
+    /// Those that it takes the place of.
+    pub(super) replaces: Vec<u64>,
+    /// Whether another will take its place if its rows are written before it is settled.
+    pub(super) kept: bool,
     /// When the transaction came that completed it.
     pub(super) seen_at: Instant,
 }
@@ -43,6 +47,11 @@ pub(super) struct Follow {
     settled: Settled,
     ledger: Ledger,
     touched: Touched,
+    /// The verdicts that are not settled, with the tracker's number if it is an episode; and the other way round.
+    open: BTreeMap<u64, Option<u64>>,
+    job_of: HashMap<u64, u64>,
+    /// How many episodes there were.
+    episodes: u64,
     strangers: BTreeSet<u32>,
     /// twinlog's own transactions that are in flight: to be done with them is no reason to write a checkpoint, which is
     /// one of them.
@@ -56,10 +65,13 @@ impl Follow {
     pub(super) fn new(nodes: [NodeName; 2], start: GtidSet, limits: Limits) -> Self {
         Self {
             nodes,
-            tracker: Tracker::new(limits),
+            tracker: Tracker::new(limits).keeping(),
             settled: Settled::new(start),
             ledger: Ledger::default(),
             touched: Touched::default(),
+            open: BTreeMap::new(),
+            job_of: HashMap::new(),
+            episodes: 0,
             strangers: BTreeSet::new(),
             own: HashSet::new(),
             moved: false,
@@ -112,9 +124,16 @@ impl Follow {
                 Output::Verdict(verdict) => {
                     let number = self.ledger.begin();
                     self.watch(number, &verdict)?;
+                    let (episode, replaces) = match &verdict {
+                        Verdict::Episode(_) => self.replaced(number),
+                        _ => (None, Vec::new()),
+                    };
+                    self.open.insert(number, episode);
                     jobs.push(Job {
                         number,
                         verdict,
+                        replaces,
+                        kept: episode.is_some_and(|episode| self.tracker.is_kept(episode)),
                         seen_at: Instant::now(),
                     });
                 }
@@ -122,6 +141,36 @@ impl Follow {
         }
         self.ledger.advance(&mut self.settled);
         Ok(jobs)
+    }
+
+    /// The number of the episode that was just said, and the open verdicts that it takes the place of: they are done.
+    fn replaced(&mut self, job: u64) -> (Option<u64>, Vec<u64>) {
+        self.episodes += 1;
+        let old = self.tracker.replaced_by(self.episodes);
+        let old: Vec<u64> = old
+            .iter()
+            .filter_map(|old| self.job_of.remove(old))
+            .collect();
+        for &old in &old {
+            self.open.remove(&old);
+            self.touched.forget(old);
+            self.ledger.finish(old);
+        }
+        for row in self.tracker.written_since(self.episodes) {
+            self.touched.touch(job, row);
+        }
+        self.job_of.insert(self.episodes, job);
+        (Some(self.episodes), old)
+    }
+
+    /// Whether another verdict will take the place of this one.
+    pub(super) fn is_kept(&self, job: u64) -> bool {
+        match self.open.get(&job) {
+            Some(Some(episode)) => self.tracker.is_kept(*episode),
+            Some(None) => false,
+            // It did already.
+            None => true,
+        }
     }
 
     fn watch(&mut self, job: u64, verdict: &Verdict) -> Result<(), RowError> {
@@ -137,16 +186,23 @@ impl Follow {
         Ok(())
     }
 
-    /// What of a verdict's rows was written since it was given.
-    pub(super) fn touched(&self, job: u64) -> BTreeSet<usize> {
-        self.touched.of(job)
+    /// What of a verdict's rows was written since it was given; `None` where another has taken its place.
+    pub(super) fn touched(&self, job: u64) -> Option<BTreeSet<usize>> {
+        self.open.contains_key(&job).then(|| self.touched.of(job))
     }
 
-    /// The verdict of that number is written down, or needs no writing.
-    pub(super) fn finish(&mut self, job: u64) {
-        self.touched.forget(job);
-        self.ledger.finish(job);
-        self.ledger.advance(&mut self.settled);
+    /// The verdict of that number is written down, or needs no writing; what comes of it.
+    pub(super) fn finish(&mut self, job: u64) -> Result<Vec<Job>, RowError> {
+        // One that was replaced meanwhile was finished then.
+        if let Some(episode) = self.open.remove(&job) {
+            self.touched.forget(job);
+            self.ledger.finish(job);
+            if let Some(episode) = episode {
+                self.job_of.remove(&episode);
+                self.tracker.resolved(episode);
+            }
+        }
+        self.drain()
     }
 
     /// Where both logs could be read from without missing anything.

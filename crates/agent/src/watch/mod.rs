@@ -9,6 +9,7 @@ mod desk;
 mod follow;
 mod ledger;
 mod links;
+mod pile;
 mod report;
 mod session;
 mod sounding;
@@ -136,8 +137,8 @@ impl Error {
             Self::Row(RowError::Server(error))
             | Self::Resolve(
                 ResolveError::Server(error) | ResolveError::Row(RowError::Server(error)),
-            )
-            | Self::Leadership(LeadershipError::Lost { source: error, .. }) => is_transient(error),
+            ) => is_transient(error),
+            Self::Leadership(LeadershipError::Lost { source, .. }) => is_transient(source),
             Self::Leadership(_) => true,
             _ => false,
         }

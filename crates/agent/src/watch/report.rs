@@ -127,7 +127,10 @@ impl Report {
                     Settled::Equal => tracing::info!(
                         "{what} {id} in {row}: both nodes hold what was chosen; {rule}"
                     ),
-                    Settled::Superseded | Settled::Changed { .. } => {
+                    Settled::Superseded
+                    | Settled::Changed { .. }
+                    | Settled::Busy { .. }
+                    | Settled::Blocked { .. } => {
                         tracing::info!("{what} {id} in {row}: clients have written the row since");
                     }
                     Settled::Open(reason) => {

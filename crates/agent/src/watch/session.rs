@@ -128,7 +128,7 @@ impl<'a> Watch<'a> {
                 _ = stop.wait_for(|stop| *stop) => return Ok(self.report.summary()),
                 item = a.next(), if reads => self.item(Side::A, item).await?,
                 item = b.next(), if reads => self.item(Side::B, item).await?,
-                answer = self.desk.next() => self.answered(answer?),
+                answer = self.desk.next() => self.answered(answer?)?,
                 Some(sounding) = self.soundings.recv() => {
                     if self.heard(sounding)? {
                         return Ok(self.report.summary());
@@ -187,15 +187,20 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn answered(&mut self, answer: Answer) {
+    fn answered(&mut self, answer: Answer) -> Result<(), Error> {
+        let mut jobs = Ok(Vec::new());
         match answer {
             Answer::Caught(caught) => self.barriers.push(caught),
             Answer::Settled(settlement) => {
-                self.follow.finish(settlement.job);
+                jobs = self.follow.finish(settlement.job);
                 self.report.settled(&settlement);
             }
+            Answer::Kept { job, reply } => {
+                // A desk that no longer waits has no use for it.
+                let _ = reply.send(self.follow.is_kept(job));
+            }
         }
-        self.barriers.answer(&self.streams, &self.follow);
+        self.begin_jobs(Side::A, jobs)
     }
 
     /// A node said how far it is. Whether `--once` is done by that.

@@ -41,6 +41,11 @@ impl Touched {
         Ok(())
     }
 
+    /// A verdict's row was written by what had come before the verdict.
+    pub(super) fn touch(&mut self, job: u64, place: usize) {
+        self.touched.entry(job).or_default().insert(place);
+    }
+
     /// Ends the watch for a verdict.
     pub(super) fn forget(&mut self, job: u64) {
         self.touched.remove(&job);

@@ -99,7 +99,7 @@ fn then_tables_go_and_are_named() {
 #[test]
 fn too_many_changes_of_one_key_send_its_table_to_be_verified() {
     let mut kit = Kit::new();
-    let count = 2500;
+    let count = 2100;
     let v = |from: i32, to: i32| update("t", &[1, 1, from], &[1, 1, to]);
     for at in 1..=count {
         kit.log(A, &format!("a{at}"), [v(at - 1, at)]);
@@ -109,7 +109,9 @@ fn too_many_changes_of_one_key_send_its_table_to_be_verified() {
         kit.log(B, &format!("a{at}"), [v(at, at)]);
         kit.log(A, &format!("b{at}"), [v(at, at + 5000)]);
     }
-    assert!(kit.episodes().is_empty());
     assert!(matches!(&kit.said[0], Verdict::ToVerify { table, .. } if *table == name("t")));
+    // What came after the cut is followed again.
+    let contended = kit.episodes().iter().map(|one| one.writes.len()).max();
+    assert!(contended.unwrap_or_default() < 2048);
     kit.assert_empty();
 }

@@ -3,7 +3,7 @@
 use twinlog_binlog::Xa;
 
 use super::kit::{A, B, Flavour, Kit, delete, insert, update};
-use crate::{Limits, Policy, Side};
+use crate::{Limits, Policy, Side, Verdict};
 
 const LAST: Policy = Policy::LastWriteWins;
 
@@ -85,6 +85,28 @@ fn a_key_that_is_never_quiet_is_judged_at_some_time() {
     assert_eq!(kit.episodes().len(), 1);
     kit.log(B, names.last().unwrap(), [v(198, 199)]);
     kit.assert_empty();
+}
+
+#[test]
+fn a_key_that_both_sides_write_without_pause_is_bounded_and_told() {
+    let mut kit = Kit::new();
+    let v = |from: i32, to: i32| update("t", &[1, 1, from], &[1, 1, to]);
+    // Every write is met by one of the other side before it arrives there: no moment is quiet.
+    for at in 1..=2_100 {
+        kit.log(A, &format!("a{at}"), [v(0, at)]);
+        kit.log(B, &format!("b{at}"), [v(0, -1 - at)]);
+        if at > 1 {
+            kit.log(A, &format!("b{}", at - 1), [v(0, -at)]);
+            kit.log(B, &format!("a{}", at - 1), [v(0, at - 1)]);
+        }
+        assert!(kit.tracker.load().transactions < 4200);
+    }
+    let verify = |said: &Verdict| matches!(said, Verdict::ToVerify { .. });
+    assert!(
+        !kit.said.is_empty() && kit.said.iter().all(verify),
+        "{:#?}",
+        kit.said
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Tracker,
-    key::SpreadMap,
+    key::{KeyHash, Kind, SpreadMap},
     transaction::{Tx, TxId},
 };
 
@@ -27,8 +27,8 @@ pub(super) struct Node {
 /// Why there is no judgement.
 #[derive(Debug, Clone)]
 pub(super) enum Stop {
-    /// Something before it is not settled.
-    Wait(TxId),
+    /// Something that must be judged before, or together, is not settled; the key by which it is tied.
+    Wait(TxId, Option<KeyHash>),
     /// The images of this transaction were forgotten.
     NoImages(TxId),
     /// There are too many.
@@ -53,7 +53,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    fn add(&mut self, node: Node) -> usize {
+    pub(super) fn add(&mut self, node: Node) -> usize {
         let key = (u64::from(node.tx.0) << 32) | node.atom as u64;
         if let Some(&at) = self.index.get(&key) {
             return at;
@@ -65,6 +65,12 @@ impl Graph {
         self.against.push(BTreeSet::new());
         self.inherited.push(BTreeSet::new());
         at
+    }
+
+    /// Neither is judged without the other.
+    pub(super) fn tie(&mut self, one: usize, other: usize) {
+        self.before[one].push(other);
+        self.before[other].push(one);
     }
 
     /// All that contend with a node, or with what it builds on.
@@ -151,7 +157,7 @@ impl Tracker {
                 return Err(Stop::TooMany(std::mem::take(&mut graph.nodes)));
             }
             if let Some(ddl) = self.waits_for_ddl(node.tx) {
-                return Err(Stop::Wait(ddl));
+                return Err(Stop::Wait(ddl, None));
             }
             let keys = self.atom_keys(node);
             for (key, kind) in keys {
@@ -159,18 +165,21 @@ impl Tracker {
                     continue;
                 };
                 let mine = &self.txs[node.tx];
-                let earlier: Vec<_> = state
+                let earlier = state
                     .touches()
                     .filter(|touch| touch.tx != node.tx && touch.kind.contends(kind))
-                    .filter(|touch| comes_before(&self.txs[touch.tx], mine))
-                    .collect();
-                self.must_be_settled(earlier.iter().map(|touch| touch.tx))?;
-                for touch in earlier {
+                    .filter(|touch| comes_before(&self.txs[touch.tx], mine));
+                self.must_be_settled(key, earlier.clone().map(|touch| touch.tx))?;
+                for touch in earlier.collect::<Vec<_>>() {
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
+                        let kept = self.kept_for(member).is_some();
                         let member = graph.add(member);
                         graph.before[at].push(member);
+                        if kept {
+                            graph.tie(at, member);
+                        }
                         if against {
                             graph.against[at].insert(member);
                             graph.against[member].insert(at);
@@ -178,6 +187,7 @@ impl Tracker {
                     }
                 }
             }
+            self.add_kept(graph, at);
             graph.explored += 1;
         }
         Ok(())
@@ -216,7 +226,7 @@ impl Tracker {
                     if unseen.is_empty() {
                         continue;
                     }
-                    self.must_be_settled([touch.tx].into_iter())?;
+                    self.must_be_settled(key, [touch.tx].into_iter())?;
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let member = graph.add(member);
                         let count = graph.inherited[member].len();
@@ -263,10 +273,10 @@ impl Tracker {
                         tx.settled() && !tx.images_forgotten()
                     });
                 }
-                self.must_be_settled(later.iter().map(|touch| touch.tx))?;
+                self.must_be_settled(key, later.iter().map(|touch| touch.tx))?;
                 for touch in later {
                     let members = match self.atoms_on(touch.tx, key, kind) {
-                        Err(Stop::Wait(_)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
+                        Err(Stop::Wait(..)) if graph.nodes.len() > LATER_CHANGES_MAX => continue,
                         members => members?,
                     };
                     for member in members {
@@ -282,13 +292,16 @@ impl Tracker {
         Ok(grown)
     }
 
-    /// Of those that are not settled, the one that comes last is waited for: when it is, so are the others, mostly.
-    fn must_be_settled(&self, ids: impl Iterator<Item = TxId> + Clone) -> Result<(), Stop> {
-        let open = ids.clone().filter(|&id| !self.txs[id].settled());
-        if let Some(last) = open.max_by_key(|&id| self.txs[id].serial) {
-            return Err(Stop::Wait(last));
+    /// What is not settled is waited for: the first of these, so they come with the latest first. When that is settled,
+    /// so are the others, mostly.
+    fn must_be_settled(
+        &self,
+        key: KeyHash,
+        mut ids: impl Iterator<Item = TxId> + Clone,
+    ) -> Result<(), Stop> {
+        if let Some(open) = ids.clone().find(|&id| !self.txs[id].settled()) {
+            return Err(Stop::Wait(open, Some(key)));
         }
-        let mut ids = ids;
         match ids.find(|&id| self.txs[id].images_forgotten()) {
             Some(id) => Err(Stop::NoImages(id)),
             None => Ok(()),
@@ -296,12 +309,7 @@ impl Tracker {
     }
 
     /// The atoms of a settled transaction that touch a key in a way that contends.
-    fn atoms_on(
-        &mut self,
-        tx: TxId,
-        key: super::key::KeyHash,
-        kind: super::key::Kind,
-    ) -> Result<Vec<Node>, Stop> {
+    fn atoms_on(&mut self, tx: TxId, key: KeyHash, kind: Kind) -> Result<Vec<Node>, Stop> {
         let steps = self.take_apart(tx);
         let touching = steps.touching.get(&key).cloned().unwrap_or_default();
         let nodes: Vec<_> = touching
@@ -310,13 +318,8 @@ impl Tracker {
             .map(|(atom, _)| Node { tx, atom })
             .collect();
         for node in &nodes {
-            let parked = self.steps_of(tx).atoms[node.atom].parked;
-            if let Some((on, serial)) = parked
-                && let Some(waited_for) = self.txs.get(on)
-                && waited_for.serial == serial
-                && !waited_for.settled()
-            {
-                return Err(Stop::Wait(on));
+            if let Some(parked) = self.waits_for(*node) {
+                return Err(Stop::Wait(parked.on, parked.via));
             }
         }
         Ok(nodes)

@@ -16,7 +16,7 @@ use super::{
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
 };
-use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Write};
+use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Version, Write};
 
 /// A row of the changes that are judged.
 struct Row<'a> {
@@ -45,9 +45,11 @@ struct Block<'a> {
 }
 
 impl Tracker {
-    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go.
-    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) {
+    /// Says what there is to say of changes of which all that precedes them was judged, and lets their keys go, unless
+    /// they are kept: whether they are.
+    pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) -> bool {
         let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
+        let replaced = self.episodes_of(&nodes);
         if !self.is_plain(&nodes) {
             let mut members = members.to_vec();
             members.sort_by_key(|&member| {
@@ -59,9 +61,13 @@ impl Tracker {
                 graph,
                 members,
             };
-            if let Some(episode) = block.episode() {
+            if let Some(episode) = block.episode(!replaced.is_empty()) {
+                let written_since = block.written_since();
                 let verdict = Verdict::Episode(episode);
                 self.outputs.push_back(Output::Verdict(verdict));
+                if self.keep(&nodes, replaced, written_since) {
+                    return true;
+                }
             }
         }
         if nodes.len() > 1 {
@@ -73,6 +79,7 @@ impl Tracker {
         for node in nodes {
             self.try_retire(node.tx);
         }
+        false
     }
 
     /// Whether it is one change that both logs have alike, with no definition changed around it.
@@ -119,11 +126,10 @@ impl<'a> Block<'a> {
         members
     }
 
-    /// The episode, if there is anything to say.
-    fn episode(&self) -> Option<Episode> {
-        let (rows, index, overrun) = self.rows();
+    /// The episode, if there is anything to say; `anew` where something was said of these changes before.
+    fn episode(&self, anew: bool) -> Option<Episode> {
+        let (rows, index) = self.rows();
         let mut conflicts = self.conflicts();
-        conflicts.extend(overrun);
         let mut changes = self.changes(&index);
         self.set_against(&mut changes);
         self.add_wipes(&rows, &mut changes, &mut conflicts);
@@ -132,7 +138,7 @@ impl<'a> Block<'a> {
             [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
             _ => false,
         };
-        if conflicts.is_empty() && rows.iter().all(agree) {
+        if !anew && conflicts.is_empty() && rows.iter().all(agree) && !has_lost(&rows, &changes) {
             return None;
         }
         let building = building(&changes);
@@ -163,9 +169,25 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// All rows, each with its trail in both logs, their places by key, and the pairs of which the second wrote over what its
-    /// node had skipped of the first.
-    fn rows(&self) -> (Vec<Row<'a>>, SpreadMap<KeyHash, usize>, BTreeSet<Conflict>) {
+    /// The rows that a transaction touches which is here but not judged with them.
+    fn written_since(&self) -> Vec<usize> {
+        let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
+        let (_, index) = self.rows();
+        let mut rows: Vec<usize> = index
+            .iter()
+            .filter(|(key, _)| {
+                let state = self.tracker.keys.get(**key);
+                let mut touches = state.into_iter().flat_map(|state| state.touches());
+                touches.any(|touch| touch.kind != Kind::Reference && !members.contains(&touch.tx.0))
+            })
+            .map(|(_, &row)| row)
+            .collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// All rows, each with its trail in both logs.
+    fn rows(&self) -> (Vec<Row<'a>>, SpreadMap<KeyHash, usize>) {
         let mut rows: Vec<Row<'a>> = Vec::new();
         let mut index: SpreadMap<KeyHash, usize> = SpreadMap::default();
         let mut of_member: Vec<BTreeSet<(usize, KeyHash)>> = Vec::new();
@@ -190,32 +212,22 @@ impl<'a> Block<'a> {
         }
         let place_of: BTreeMap<usize, usize> =
             (0..).zip(&self.members).map(|(at, &m)| (m, at)).collect();
-        let mut overrun = BTreeSet::new();
         for log in Side::BOTH {
             for member in self.in_order_of(log) {
-                let tx = self.tx(member);
-                let Some(at) = tx.places[log.index()] else {
+                let Some(at) = self.tx(member).places[log.index()] else {
                     continue;
                 };
                 for &(row, key) in &of_member[place_of[&member]] {
                     let trail = &mut rows[row].trails[log.index()];
                     if let Some(effect) = effect(self.steps(member, log), key) {
-                        // The node had executed that write, but skipped it: its clients never saw it.
-                        if let Some(skipped) = trail.overrun_by(&effect)
-                            && tx.origin == log
-                            && self.tx(skipped).origin != log
-                            && self.has_client(skipped, member)
-                        {
-                            overrun.insert(self.conflict(self.tx(skipped), tx));
-                        }
                         trail.follow(&effect, at);
                     } else if let Some(effect) = effect(self.steps(member, log.peer()), key) {
-                        trail.miss(&effect, member);
+                        trail.miss(&effect);
                     }
                 }
             }
         }
-        (rows, index, overrun)
+        (rows, index)
     }
 
     fn episode_row(&self, row: &Row<'_>) -> EpisodeRow {
@@ -418,6 +430,26 @@ impl<'a> Block<'a> {
             }
         }
     }
+}
+
+/// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and a
+/// change from there took its place, in the same order in both logs.
+fn has_lost(rows: &[EpisodeRow], changes: &[Change<'_>]) -> bool {
+    changes.iter().any(|change| {
+        let Some((row, left)) = change.after.as_ref().filter(|_| change.tx.repair.is_none()) else {
+            return false;
+        };
+        let left = Version::Row(left.clone());
+        let is = |version: &Version| same_version(&left, version) != Some(false);
+        let holds = |held: &Held| match held {
+            Held::Known(version) => is(version),
+            Held::Unknown => true,
+        };
+        let found = |other: &Change<'_>| {
+            matches!(&other.before, Some((at, image)) if at == row && is(&Version::Row(image.clone())))
+        };
+        !rows[*row].held.iter().any(holds) && !changes.iter().any(found)
+    })
 }
 
 fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {

@@ -194,8 +194,8 @@ impl KeyState {
         }
     }
 
-    /// All touches.
-    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> + '_ {
+    /// All touches, the latest writes first.
+    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> + Clone + '_ {
         let (one, many) = match self {
             Self::One { touch, .. } => (Some(*touch), None),
             Self::Many(many) => (None, Some(many)),
@@ -205,7 +205,7 @@ impl KeyState {
                 tx,
                 kind: Kind::Reference,
             });
-            many.writes.iter().copied().chain(references)
+            many.writes.iter().rev().copied().chain(references)
         }))
     }
 }
@@ -224,7 +224,7 @@ pub(super) struct Keys {
 
 /// A key that both sides write has no more writes in flight than this. Some are judged in parts, so it is more than
 /// what is judged together.
-const KEY_WRITES_MAX: usize = 4 * EPISODE_CHANGES_MAX;
+const KEY_WRITES_MAX: usize = 2 * EPISODE_CHANGES_MAX;
 
 /// A key's entry in the map, with the map's own byte, at the map's usual fill of two thirds.
 const KEY_BYTES: usize = (size_of::<(KeyHash, KeyState)>() + 1) * 3 / 2;

@@ -5,6 +5,7 @@ mod api;
 mod ddl;
 mod graph;
 mod judge;
+mod kept;
 mod key;
 mod memory;
 mod retire;
@@ -28,6 +29,7 @@ pub(crate) use versions::same_version;
 use crate::{Side, TableKeys, TableName};
 use abandoned::Abandoned;
 use ddl::Ddl;
+use kept::Kept;
 use key::{Keys, Touch};
 use memory::{digest, same_rows};
 use table::{Scratch, TableId, Tables, name_of};
@@ -68,6 +70,8 @@ pub struct Tracker {
     /// The length of all [`Tx::keys`] together.
     touches: usize,
     scratch: Scratch,
+    /// What was said of and is not settled yet.
+    kept: Kept,
 }
 
 impl Tracker {
@@ -94,6 +98,7 @@ impl Tracker {
             image_bytes: 0,
             touches: 0,
             scratch: Scratch::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -154,15 +159,15 @@ impl Tracker {
         for statement in statements {
             self.statement(id, &statement);
         }
+        self.pass_by_order(id, log, at);
+        if self.txs[id].settled() {
+            self.settle(id);
+        }
         if let Some(table) = self.keys.take_too_hot() {
             self.forget_table(
                 table,
                 "both sides write one of its keys faster than it settles",
             );
-        }
-        self.pass_by_order(id, log, at);
-        if self.txs[id].settled() {
-            self.settle(id);
         }
         self.relieve();
     }

@@ -4,10 +4,13 @@ use super::{
     Tracker,
     graph::{Node, Stop},
     key::{KeyHash, Kind},
-    steps::Steps,
+    steps::{Parked, Steps},
     transaction::{Place, TxId, Waiter},
 };
 use crate::Side;
+
+/// So far is followed what waits for what waits. Further ones find out by themselves.
+const HOPS_MAX: usize = 64;
 
 impl Tracker {
     /// Both nodes have executed a transaction.
@@ -31,7 +34,9 @@ impl Tracker {
             }
             match key {
                 None => self.look_at(tx),
-                Some(key) => self.look_at_key(tx, key),
+                Some(key) => {
+                    self.look_at_key(tx, key);
+                }
             }
             self.try_retire(tx);
         }
@@ -65,6 +70,26 @@ impl Tracker {
         }
     }
 
+    /// What an atom waits for: what it was found to wait for, or, when that is settled and waits itself, what that waits
+    /// for. Many wait on a busy key, and each would have to find out by itself.
+    pub(super) fn waits_for(&self, node: Node) -> Option<Parked> {
+        let steps = self.txs.get(node.tx)?.steps.as_ref()?;
+        let mut parked = steps.atoms.get(node.atom)?.parked?;
+        for _ in 0..HOPS_MAX {
+            let tx = self.txs.get(parked.on);
+            let tx = tx.filter(|tx| tx.serial == parked.serial)?;
+            if !tx.settled() {
+                return Some(parked);
+            }
+            let steps = tx.steps.as_ref()?;
+            let &[(atom, _)] = steps.touching.get(&parked.via?)?.as_slice() else {
+                return None;
+            };
+            parked = steps.atoms[atom].parked?;
+        }
+        None
+    }
+
     fn look_at_key(&mut self, id: TxId, key: KeyHash) {
         let Some(steps) = &self.txs[id].steps else {
             return;
@@ -87,7 +112,11 @@ impl Tracker {
         else {
             return;
         };
-        if atom.done {
+        if atom.done || atom.kept.is_some() {
+            return;
+        }
+        if let Some(parked) = self.waits_for(node) {
+            self.park_atom(node, parked);
             return;
         }
         let free = |&(key, _): &(KeyHash, Kind)| self.keys.frees(key, node.tx, side);
@@ -103,20 +132,21 @@ impl Tracker {
         loop {
             match self.graph(start) {
                 Ok(graph) => {
-                    for block in graph.blocks() {
-                        self.judge(&graph, &block);
+                    let mut blocks = graph.blocks().into_iter();
+                    // What comes after changes that are kept is judged with them: it is looked at again.
+                    for block in blocks.by_ref() {
+                        if self.judge(&graph, &block) {
+                            break;
+                        }
                     }
+                    let rest = blocks.flatten().map(|at| graph.nodes[at].tx);
+                    self.work.extend(rest.map(|tx| Waiter { tx, key: None }));
                     return;
                 }
-                Err(Stop::Wait(on)) => {
+                Err(Stop::Wait(on, via)) => {
                     let serial = self.txs[on].serial;
-                    let Some(steps) = &mut self.txs[start.tx].steps else {
-                        return;
-                    };
-                    let atom = &mut steps.atoms[start.atom];
-                    atom.parked = Some((on, serial));
-                    let key = atom.keys.first().map(|&(key, _)| key);
-                    self.park(on, Waiter { tx: start.tx, key });
+                    let parked = Parked { on, serial, via };
+                    self.park_atom(start, parked);
                     return;
                 }
                 Err(Stop::NoImages(tx)) => {
@@ -138,6 +168,16 @@ impl Tracker {
     fn is_done(&self, node: Node) -> bool {
         let steps = self.txs.get(node.tx).and_then(|tx| tx.steps.as_ref());
         steps.is_none_or(|steps| steps.atoms[node.atom].done)
+    }
+
+    fn park_atom(&mut self, node: Node, parked: Parked) {
+        let Some(steps) = &mut self.txs[node.tx].steps else {
+            return;
+        };
+        let atom = &mut steps.atoms[node.atom];
+        atom.parked = Some(parked);
+        let key = atom.keys.first().map(|&(key, _)| key);
+        self.park(parked.on, Waiter { tx: node.tx, key });
     }
 
     fn park(&mut self, on: TxId, waiter: Waiter) {

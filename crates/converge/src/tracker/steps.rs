@@ -60,8 +60,20 @@ pub(super) struct Atom {
     pub(super) clean: bool,
     /// It was judged.
     pub(super) done: bool,
-    /// It waits until that transaction (with that serial) is settled.
-    pub(super) parked: Option<(TxId, u64)>,
+    /// It was judged, in the episode of that number, and stays until that is resolved.
+    pub(super) kept: Option<u64>,
+    /// What it was found to wait for.
+    pub(super) parked: Option<Parked>,
+}
+
+/// What an atom waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parked {
+    /// Until this transaction is settled, if it has that serial.
+    pub(super) on: TxId,
+    pub(super) serial: u64,
+    /// The key on which that transaction must be judged before, or together.
+    pub(super) via: Option<KeyHash>,
 }
 
 /// All changes of one transaction.

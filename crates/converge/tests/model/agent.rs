@@ -322,10 +322,10 @@ impl Agent {
             .map(|row| row.held.clone().map(known))
             .collect();
         let equal = judged.iter().all(|[a, b]| a == b);
+        self.history.record(pair, &self.wire, &episode);
         if equal && !episode.is_conflict() {
             return Ok(());
         }
-        self.history.record(pair, &self.wire, &episode);
         let policies = vec![self.policy.clone(); episode.rows.len()];
         let decision = decide(&episode, &policies, SERVER_IDS);
         let mark = mark(&episode, &decision, pair.now);

@@ -168,7 +168,8 @@ async fn repaired(play: &mut Play<'_>) -> Result<(), Stop> {
     play.prove().await?;
     let sets = [play.read(0, ROW).await?, play.read(1, ROW).await?];
     play.stage.gap()?;
-    play.stage.tables(["node a", "node b"], [&sets[0], &sets[1]])?;
+    play.stage
+        .tables(["node a", "node b"], [&sets[0], &sets[1]])?;
     play.stage.gap()?;
     let [on_a, on_b] = [&sets[0], &sets[1]].map(value);
     if on_a != on_b || summary.conflicts != 1 {

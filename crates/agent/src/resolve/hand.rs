@@ -1,0 +1,86 @@
+//! The connection that repairs a node.
+
+use twinlog_server::conn::{Conn, Error};
+
+use crate::row::{RowError, SESSION, run};
+
+/// The connection that repairs a node: it holds the lock, and its session is as rows need it.
+#[derive(Debug)]
+pub struct Hand {
+    pub(super) conn: Conn,
+    /// The longest statement that the server takes, in bytes.
+    max_statement_bytes: usize,
+}
+
+impl Hand {
+    /// Prepares a connection's session.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`].
+    pub async fn new(mut conn: Conn) -> Result<Self, Error> {
+        run(&mut conn, SESSION).await?;
+        let limit = conn.value("SELECT @@max_allowed_packet").await?;
+        Ok(Self {
+            conn,
+            // The smallest that a server can be set to, where it does not say.
+            max_statement_bytes: limit.and_then(|bytes| bytes.parse().ok()).unwrap_or(1024),
+        })
+    }
+
+    /// The connection, for reading rows and the history.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    pub(super) async fn write(&mut self, sql: &str) -> Result<(), StepError> {
+        // The packet has a byte before the statement.
+        if sql.len() >= self.max_statement_bytes {
+            return Err(StepError::TooLong {
+                bytes: sql.len(),
+                limit: self.max_statement_bytes,
+            });
+        }
+        run(&mut self.conn, sql).await?;
+        Ok(())
+    }
+
+    /// Ends a transaction without its changes.
+    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
+        run(
+            &mut self.conn,
+            "ROLLBACK; SET SESSION foreign_key_checks = 1",
+        )
+        .await
+        .map(drop)
+    }
+}
+
+/// What kept a step from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The server, or the connection.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// The rows.
+    #[error(transparent)]
+    Row(RowError),
+    /// The server would not take the statement.
+    #[error(
+        "a statement of {bytes} bytes is longer than the server takes (max_allowed_packet = {limit})"
+    )]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The server's limit.
+        limit: usize,
+    },
+}
+
+impl From<RowError> for StepError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Server(error) => Self::Server(error),
+            error => Self::Row(error),
+        }
+    }
+}
