@@ -50,6 +50,9 @@ impl Tracker {
     pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) -> bool {
         let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
         let replaced = self.episodes_of(&nodes);
+        if nodes.len() > 1 {
+            self.tie(nodes.iter().map(|node| node.tx));
+        }
         if !self.is_plain(&nodes) {
             let mut members = members.to_vec();
             members.sort_by_key(|&member| {
@@ -69,9 +72,6 @@ impl Tracker {
                     return true;
                 }
             }
-        }
-        if nodes.len() > 1 {
-            self.tie(nodes.iter().map(|node| node.tx));
         }
         for &node in &nodes {
             self.release(node);
