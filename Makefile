@@ -1,7 +1,7 @@
 # make demo    two servers as one dual primary, shown on this machine on throw-away data
 # make test    every test, on real servers (fetched once into an ignored cache)
 # make chaos   SECONDS=600 SEED=1 SERVER=mysql97: random load on a pair while everything fails, and nothing may be lost
-# make bench   time to a proven pair, beside one server started by hand
+# make bench   how fast it is, beside what does the same today; BENCH="decode mysql-9.7" a part, SHORT=1 a quick look
 # make lint    format, clippy, dependencies, scripts
 # make fmt     put the code into its format
 # make docs    write the manual pages and the schemas anew
@@ -33,8 +33,12 @@ chaos: compiler fetch
 	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" CHAOS_SECONDS="$(SECONDS)" CHAOS_SEED="$(SEED)" \
 		CHAOS_SERVER="$(SERVER)" CHAOS_AGENT="$(AGENT)" $(CARGO) test --locked --package twinlog --test chaos
 
+# Load comes from sysbench; where it cannot be had, what needs it says that it was skipped.
 bench: compiler fetch
-	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) bench --locked --package twinlog --benches
+	@command -v sysbench >/dev/null || scripts/apt-install sysbench || \
+		echo "make: no sysbench: what needs it is skipped" >&2
+	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" \
+		$(CARGO) bench --locked --package twinlog --bench speed -- $(BENCH) $(if $(SHORT),--short)
 
 lint: lint-format lint-clippy lint-deps lint-scripts
 

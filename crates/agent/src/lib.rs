@@ -1,5 +1,6 @@
 //! The long-running part: watches both logs, and ends what makes the two nodes differ.
 
+pub mod conflicts;
 pub mod gtids;
 pub mod history;
 pub mod resolve;

@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
     Run(crate::commands::run::RunArgs),
+    Conflicts(crate::commands::conflicts::ConflictsArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
     Demo(crate::commands::demo::DemoArgs),

@@ -4,14 +4,17 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinlog_binlog::Value;
+
+use super::Ruling;
 
 /// The version of the JSON that is written.
 pub const DETAIL_VERSION: u32 = 1;
 
 /// All that is known of one conflict. What the two nodes hold or did is in lists of two: the first node, the second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detail {
     /// [`DETAIL_VERSION`].
     pub version: u32,
@@ -35,10 +38,13 @@ pub struct Detail {
     /// What kept a repair from being made, the last one last.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
+    /// What people decided about it, the last one last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rulings: Vec<Ruling>,
 }
 
 /// A table's columns, to read the rows by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableShape {
     /// Its database.
     pub schema: String,
@@ -51,7 +57,7 @@ pub struct TableShape {
 }
 
 /// One column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnShape {
     /// Its name.
     pub name: String,
@@ -63,7 +69,7 @@ pub struct ColumnShape {
 }
 
 /// One row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RowDetail {
     /// Its table: an index into [`Detail::tables`].
     pub table: usize,
@@ -78,7 +84,7 @@ pub struct RowDetail {
 }
 
 /// What is known of a row at some moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// It was this.
@@ -90,7 +96,7 @@ pub enum Told {
 }
 
 /// One client's change of one row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WriteDetail {
     /// The node where it was committed.
     pub node: String,
@@ -107,10 +113,13 @@ pub struct WriteDetail {
     pub before: Option<(usize, Vec<Cell>)>,
     /// The row it left.
     pub after: Option<(usize, Vec<Cell>)>,
+    /// The other node's writes (indices into [`Detail::writes`]) that it had not seen and that had not seen it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<usize>,
 }
 
 /// A repair that was not made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// On which node.
     pub node: String,
@@ -121,7 +130,7 @@ pub struct Attempt {
 }
 
 /// One value, without loss: numbers as their digits, bytes as text where they are plain UTF-8 and else in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are named as in Value")]
 pub enum Cell {
@@ -146,6 +155,38 @@ pub enum Cell {
     Vector(String),
     Inet(String),
     Uuid(String),
+}
+
+impl Detail {
+    /// The values that name a row, for people: `id=5`.
+    #[must_use]
+    pub fn key_text(&self, row: &RowDetail) -> String {
+        let Some(table) = self.tables.get(row.table) else {
+            return String::new();
+        };
+        let terms = table.key.iter().zip(&row.key).map(|(&at, cell)| {
+            let name = table.columns.get(at).map_or("?", |column| &column.name);
+            format!("{name}={cell}")
+        });
+        terms.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `database.table` of a row.
+    #[must_use]
+    pub fn table_name(&self, row: &RowDetail) -> String {
+        let table = self.tables.get(row.table);
+        table.map_or_else(String::new, |table| {
+            format!("{}.{}", table.schema, table.name)
+        })
+    }
+
+    /// The names of a row's columns.
+    #[must_use]
+    pub fn column_names(&self, row: &RowDetail) -> Vec<String> {
+        let columns = self.tables.get(row.table).map(|table| &table.columns);
+        let columns = columns.into_iter().flatten();
+        columns.map(|column| column.name.clone()).collect()
+    }
 }
 
 impl From<&Value> for Cell {

@@ -6,11 +6,14 @@
 
 mod checkpoint;
 mod detail;
+mod filter;
 mod marker;
+mod ruling;
 mod store;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinlog_server::conn;
 
@@ -19,15 +22,18 @@ pub(crate) use detail::cells;
 pub use detail::{
     Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, RowDetail, TableShape, Told, WriteDetail,
 };
+pub use filter::{Filter, LIST_LIMIT_DEFAULT};
 pub use marker::{Chosen, chosen, is_history};
+pub use ruling::{RuledRow, Ruling};
+pub(crate) use ruling::{close_ruled_sql, rule_sql, seal};
 pub(crate) use store::datetime;
 pub use store::{
-    Counts, Filter, LIST_LIMIT_DEFAULT, counts, find, insert_sql, list, prune, record, resolve,
-    set_repair_gtid, supersede,
+    Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtid,
+    supersede, total,
 };
 
 /// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Both nodes wrote a row without having seen each other.
@@ -39,7 +45,7 @@ pub enum Kind {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nothing yet, or not all: it waits for a person, or for the agent's next try.

@@ -5,11 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use twinlog_server::conn::{Conn, Error, Row};
 
-use super::{Detail, Entry, HistoryError, Kind, State};
+use super::{Detail, Entry, Filter, HistoryError, Kind, State};
 use crate::row::{run, text_literal};
-
-/// How many rows a list has unless it is told otherwise.
-pub const LIST_LIMIT_DEFAULT: u32 = 100;
 
 /// The columns of a row, times as microseconds.
 fn columns() -> String {
@@ -113,71 +110,6 @@ pub async fn supersede(conn: &mut Conn, id: &str, now_us: u64) -> Result<(), Err
     run(conn, &sql).await.map(drop)
 }
 
-/// Which rows a list has.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// `schema.table`, with `*` for anything and `?` for one character.
-    pub table: Option<String>,
-    /// Found at that time or later: microseconds since 1970.
-    pub since_us: Option<u64>,
-    /// Found before that time.
-    pub until_us: Option<u64>,
-    /// In one of these states; empty for all.
-    pub states: Vec<State>,
-    /// By this policy.
-    pub policy: Option<String>,
-    /// At most so many, [`LIST_LIMIT_DEFAULT`] for none said.
-    pub limit: Option<u32>,
-}
-
-impl Filter {
-    fn condition(&self) -> String {
-        let mut terms = vec!["TRUE".to_owned()];
-        if let Some(pattern) = &self.table {
-            terms.push(format!(
-                "CONCAT(schema_name, '.', table_name) LIKE {} ESCAPE '|'",
-                text_literal(&like(pattern))
-            ));
-        }
-        terms.extend(
-            self.since_us
-                .map(|us| format!("found_at >= {}", datetime(us))),
-        );
-        terms.extend(
-            self.until_us
-                .map(|us| format!("found_at < {}", datetime(us))),
-        );
-        if !self.states.is_empty() {
-            let words: Vec<String> = self
-                .states
-                .iter()
-                .map(|state| format!("'{state}'"))
-                .collect();
-            terms.push(format!("state IN ({})", words.join(", ")));
-        }
-        terms.extend(
-            self.policy
-                .as_deref()
-                .map(|policy| format!("policy = {}", text_literal(policy))),
-        );
-        terms.join(" AND ")
-    }
-}
-
-/// A pattern with `*` and `?` as one of LIKE's, with `|` before what it shall not take for a pattern.
-fn like(pattern: &str) -> String {
-    let mut out = String::new();
-    for c in pattern.chars() {
-        match c {
-            '*' => out.push('%'),
-            '?' => out.push('_'),
-            '%' | '_' | '|' => out.extend(['|', c]),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
 /// The newest rows that the filter lets through, the newest first.
 ///
 /// # Errors
@@ -188,10 +120,24 @@ pub async fn list(conn: &mut Conn, filter: &Filter) -> Result<Vec<Entry>, Histor
         &format!(
             "{} ORDER BY found_at DESC, id LIMIT {}",
             filter.condition(),
-            filter.limit.unwrap_or(LIST_LIMIT_DEFAULT)
+            filter.limit.unwrap_or(super::LIST_LIMIT_DEFAULT)
         ),
     )
     .await
+}
+
+/// How many rows the filter lets through, whatever its limit: all of them, and the open ones.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn total(conn: &mut Conn, filter: &Filter) -> Result<(u64, u64), Error> {
+    let sql = format!(
+        "SELECT COUNT(*) AS n, COALESCE(SUM(state = 'open'), 0) AS open FROM `twinlog`.`conflict` WHERE {}",
+        filter.condition()
+    );
+    let row = conn.row(&sql).await?.unwrap_or_default();
+    let number = |name| row.number(name).unwrap_or_default();
+    Ok((number("n"), number("open")))
 }
 
 /// The row with this id, or the only one whose id begins so.
@@ -317,6 +263,19 @@ pub async fn set_repair_gtid(conn: &mut Conn, id: &str, gtid: &str) -> Result<()
     affected(conn, &sql).await.map(drop)
 }
 
+/// How many entries [`prune`] would delete, and how many as old ones it would leave because they are open.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn prunable(conn: &mut Conn, before_us: u64) -> Result<(u64, u64), Error> {
+    let filter = Filter {
+        until_us: Some(before_us),
+        ..Filter::default()
+    };
+    let (all, open) = total(conn, &filter).await?;
+    Ok((all.saturating_sub(open), open))
+}
+
 /// Deletes entries that were found before a time and are not open, in small steps; how many.
 ///
 /// # Errors
@@ -348,12 +307,6 @@ async fn affected(conn: &mut Conn, sql: &str) -> Result<u64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_mean_what_they_say() {
-        assert_eq!(like("shop.*"), "shop.%");
-        assert_eq!(like("a_b.t?|%"), "a|_b.t_|||%");
-    }
 
     #[test]
     fn times_keep_their_microseconds() {

@@ -15,6 +15,8 @@ pub enum Mark {
         /// The statement that changes it.
         sql: String,
     },
+    /// By this statement, which must find the row of the history as a person has seen it and change it.
+    Ruled(String),
 }
 
 /// A statement of a repair, or a few that are one thought.
@@ -52,7 +54,7 @@ pub enum Outcome {
         /// What it is.
         found: Content,
     },
-    /// The row of the history that it should close has not come yet. Nothing was written.
+    /// The row of the history that it should change has not come yet, or is another. Nothing was written.
     NotYet,
     /// It cannot be done. Nothing was written. Why, in words.
     Refused(String),
@@ -203,16 +205,23 @@ impl<'a> Execution<'a> {
     }
 
     async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
-        let (Mark::Insert(sql) | Mark::Close { sql, .. }) = self.mark;
+        let (Mark::Insert(sql) | Mark::Close { sql, .. } | Mark::Ruled(sql)) = self.mark;
         self.hand.write(sql).await?;
-        Ok(None)
+        if !matches!(self.mark, Mark::Ruled(_)) {
+            return Ok(None);
+        }
+        let changed = run(&mut self.hand.conn, "SELECT ROW_COUNT() > 0").await?;
+        let changed = changed
+            .first()
+            .is_some_and(|row| row.first() == Some(&Some(b"1".to_vec())));
+        Ok((!changed).then_some(Outcome::NotYet))
     }
 }
 
 /// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
 fn steps(repair: &Repair, mark: &Mark) -> Vec<Step> {
     let mut steps = match mark {
-        Mark::Insert(_) => vec![Step::Begin],
+        Mark::Insert(_) | Mark::Ruled(_) => vec![Step::Begin],
         Mark::Close { .. } => vec![Step::Arrival, Step::Begin],
     };
     let mut rows: Vec<usize> = (0..repair.rows.len()).collect();

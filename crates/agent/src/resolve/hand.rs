@@ -32,6 +32,11 @@ impl Hand {
         &mut self.conn
     }
 
+    /// Closes the connection, and with it whatever it holds.
+    pub(crate) async fn close(self) {
+        self.conn.close().await;
+    }
+
     pub(super) async fn write(&mut self, sql: &str) -> Result<(), StepError> {
         // The packet has a byte before the statement.
         if sql.len() >= self.max_statement_bytes {

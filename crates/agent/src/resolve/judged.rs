@@ -64,6 +64,8 @@ pub struct JudgedRow {
     pub chosen: Option<Content>,
     /// The node whose content both shall hold, whatever it turns out to be.
     as_held: Option<Side>,
+    /// All that the episode says it was at some moment; empty where no log was asked.
+    versions: Vec<Content>,
 }
 
 impl JudgedRow {
@@ -82,7 +84,19 @@ impl JudgedRow {
             held: held.map(Some),
             chosen: Some(chosen),
             as_held: None,
+            versions: Vec::new(),
         }
+    }
+
+    /// Whether both nodes hold what none of the episode's writes has left: someone else wrote it, whose transaction was
+    /// read and judged before (by another agent: it is in the checkpoint), or is in no log.
+    fn is_of_others(&self) -> bool {
+        let [Some(a), Some(b)] = &self.held else {
+            return false;
+        };
+        let is = |version: &Content| version.same(&self.table, a);
+        let mut versions = self.versions.iter().chain(&self.base);
+        !self.versions.is_empty() && a.same(&self.table, b) && !versions.any(is)
     }
 }
 
@@ -134,10 +148,26 @@ impl Judged {
                 table: Arc::clone(table),
                 chosen,
                 as_held,
+                versions: Vec::new(),
             })
         });
+        let mut rows = rows.collect::<Result<Vec<JudgedRow>, RowError>>()?;
+        for write in &episode.writes {
+            // What a write finds it has left gone, until another fills it.
+            for (side, gone) in [(&write.before, true), (&write.after, false)] {
+                let Some((at, image)) = side else { continue };
+                let Some(row) = rows.get_mut(*at) else {
+                    continue;
+                };
+                let content = Content::Row(read_image(&row.table, image.as_image())?);
+                row.versions.push(content);
+                if gone || write.before.is_none() {
+                    row.versions.push(Content::Gone);
+                }
+            }
+        }
         let mut judged = Self {
-            rows: rows.collect::<Result<_, RowError>>()?,
+            rows,
             decided: outcomes.is_some(),
         };
         judged.choose_as_held();
@@ -190,6 +220,7 @@ impl Judged {
                     held: [None, None],
                     chosen: None,
                     as_held: None,
+                    versions: Vec::new(),
                 });
             }
         }
@@ -199,6 +230,11 @@ impl Judged {
         self.decided = true;
         self.forget();
         new
+    }
+
+    /// The rows that nobody of the episode has written last.
+    pub fn of_others(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rows.len()).filter(|&at| self.rows[at].is_of_others())
     }
 
     /// Forgets what the nodes hold: something was found changed, so both must be asked again.

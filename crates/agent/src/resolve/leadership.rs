@@ -110,7 +110,7 @@ impl Leadership {
     /// Gives the locks back.
     pub async fn release(self) {
         for hand in self.hands {
-            hand.conn.close().await;
+            hand.close().await;
         }
     }
 }

@@ -27,4 +27,5 @@ pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
 pub use record::{Draft, concurrent_ddl, draft, episode_id};
+pub(crate) use settle::{ARRIVAL_TIMEOUT, Tried, try_repair};
 pub use settle::{Pace, ResolveError, Settled, leave_open, settle, supersede};

@@ -136,6 +136,7 @@ pub fn concurrent_ddl(
             conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
             statements: Some(statements.clone()),
             attempts: Vec::new(),
+            rulings: Vec::new(),
         },
     }
 }
@@ -221,9 +222,8 @@ pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
         .iter()
         .map(|conflict| format!("{} {}", conflict.gtids[0], conflict.gtids[1]))
         .collect();
-    if parts.is_empty() {
-        parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
-    }
+    // Of the same conflicts with a write more there is more to tell.
+    parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
     // Rows that were found in the way come after the episode's own.
     parts.extend(judged.rows.iter().take(episode.rows.len()).map(|row| {
         // Cells have no map in them, and serialise.
@@ -294,6 +294,7 @@ fn detail(
             repair: write.repair,
             before: image(&write.before)?,
             after: image(&write.after)?,
+            against: write.against.clone(),
         })
     });
     Ok(Detail {
@@ -313,6 +314,7 @@ fn detail(
             .collect(),
         statements: None,
         attempts: Vec::new(),
+        rulings: Vec::new(),
     })
 }
 

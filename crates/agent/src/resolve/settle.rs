@@ -23,7 +23,7 @@ const TRIES: u32 = 3;
 const PAUSE_MIN: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 /// How long the second repair waits for the first one's row of the history: a link that is idle takes milliseconds.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 const ARRIVAL_POLL: Duration = Duration::from_millis(5);
 
 /// ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, and MariaDB's ER_CHECKREAD: someone else was there at the same time.
@@ -128,7 +128,8 @@ pub async fn settle(
         };
         let sql = insert_sql(&draft.entry(state, now_us));
         let mark = mark(leadership.hand(first.side.peer()), draft.id(), sql).await?;
-        let mut tried = try_repair(leadership.hand(first.side), &first, &mark).await?;
+        let mut tried =
+            try_repair(leadership.hand(first.side), &first, &mark, ARRIVAL_TIMEOUT).await?;
         let mut side = first.side;
         if let (Tried::Done, Some(second)) = (&tried, &second) {
             side = second.side;
@@ -136,7 +137,7 @@ pub async fn settle(
                 id: draft.id().to_owned(),
                 sql: close_sql(draft.id(), now_us),
             };
-            tried = try_repair(leadership.hand(side), second, &mark).await?;
+            tried = try_repair(leadership.hand(side), second, &mark, ARRIVAL_TIMEOUT).await?;
         }
         match tried {
             Tried::Done => return Ok(Settled::Repaired),
@@ -151,16 +152,13 @@ pub async fn settle(
                 return Ok(Settled::Changed { side, row, half });
             }
             Tried::Busy(reason) => return Ok(Settled::Busy { side, reason }),
-            Tried::Refused {
-                code: Some(code), ..
-            } if DUPLICATE.contains(&code) && how == How::InPlace => {
-                how = How::Rebuilt;
-            }
+            tried if tried.is_duplicate() && how == How::InPlace => how = How::Rebuilt,
             Tried::Refused {
                 code: Some(code),
                 message: reason,
             } if BECAUSE_OF_OTHERS.contains(&code) => return Ok(Settled::Blocked { side, reason }),
-            Tried::Refused { code, message } => {
+            tried => {
+                let (code, message) = tried.reason();
                 draft.attempt(Attempt {
                     node: draft.node(side).to_owned(),
                     code,
@@ -222,14 +220,46 @@ fn place(judged: &Judged, repair: &Repair, row: usize) -> usize {
 
 /// How a repair ended after all tries.
 #[derive(Debug)]
-enum Tried {
+pub(crate) enum Tried {
+    /// It is committed.
     Done,
+    /// A row is not what was judged: which of [`Repair::rows`].
     Changed(usize),
+    /// The row of the history that it should change is not there as it should be.
+    NotYet,
+    /// Clients hold the rows.
     Busy(String),
+    /// The server, or what is known of its rows, does not allow it.
     Refused { code: Option<u16>, message: String },
 }
 
-async fn try_repair(hand: &mut Hand, repair: &Repair, mark: &Mark) -> Result<Tried, Error> {
+impl Tried {
+    /// Whether the statements' order may be what the server minds: see [`How::Rebuilt`].
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if DUPLICATE.contains(code))
+    }
+
+    /// What kept it from being done.
+    fn reason(self) -> (Option<u16>, String) {
+        match self {
+            Self::Refused { code, message } => (code, message),
+            Self::Busy(message) => (None, message),
+            Self::Done | Self::Changed(_) | Self::NotYet => (
+                None,
+                "the other half of the repair has not come over the link".to_owned(),
+            ),
+        }
+    }
+}
+
+/// Makes a repair, again where other transactions were in its way, or while the row of the history that it changes has
+/// not come over the link, for so long at most.
+pub(crate) async fn try_repair(
+    hand: &mut Hand,
+    repair: &Repair,
+    mark: &Mark,
+    arrival: Duration,
+) -> Result<Tried, Error> {
     let started = Instant::now();
     let mut tries = 0;
     let mut pause = PAUSE_MIN;
@@ -246,16 +276,10 @@ async fn try_repair(hand: &mut Hand, repair: &Repair, mark: &Mark) -> Result<Tri
         match ended {
             Ok(Outcome::Committed) => return Ok(Tried::Done),
             Ok(Outcome::Changed { row, .. }) => return Ok(Tried::Changed(row)),
-            Ok(Outcome::NotYet) if started.elapsed() < ARRIVAL_TIMEOUT => {
+            Ok(Outcome::NotYet) if started.elapsed() < arrival => {
                 sleep(ARRIVAL_POLL).await;
             }
-            Ok(Outcome::NotYet) => {
-                let message = "the other half of the repair has not come over the link".to_owned();
-                return Ok(Tried::Refused {
-                    code: None,
-                    message,
-                });
-            }
+            Ok(Outcome::NotYet) => return Ok(Tried::NotYet),
             Ok(Outcome::Refused(message)) => {
                 return Ok(Tried::Refused {
                     code: None,

@@ -34,6 +34,10 @@ pub const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', \
      SESSION sql_select_limit = DEFAULT, SESSION sql_auto_is_null = 0, SESSION innodb_lock_wait_timeout = 1; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
+/// The `sql_mode` under which a server refuses what it would otherwise bend, but for values that rows may have.
+pub(crate) const STRICT_SQL_MODE: &str =
+    "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+
 /// A row's values, one per column, in the table's order.
 pub type Row = Vec<Value>;
 

@@ -1,6 +1,6 @@
 //! Why a log is read no further, and why for a while.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use twinlog_server::{
     conn::Address,
@@ -164,6 +164,9 @@ pub enum Interruption {
     /// The connection was not made, or broke.
     #[error("{0}")]
     Network(String),
+    /// The server closed the connection without a word: it stopped, or someone ended its thread.
+    #[error("the server closed the connection")]
+    Closed,
     /// The server said why it takes, or keeps, no connection now.
     #[error("ERROR {code}: {message}")]
     Server {
@@ -247,6 +250,9 @@ pub(super) fn judge(error: wire::Error, address: &Address, user: &str) -> End {
             reason: error.to_string(),
         }
         .into(),
+        wire::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            End::Passing(Interruption::Closed)
+        }
         error @ (wire::Error::Io(_) | wire::Error::Protocol(_)) => {
             End::Passing(Interruption::Network(error.to_string()))
         }

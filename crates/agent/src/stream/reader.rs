@@ -360,17 +360,4 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_events_end() {
-        let mut event = [0; 19];
-        assert_eq!(end_in_log(&event), None);
-        event[13..17].copy_from_slice(&700u32.to_le_bytes());
-        assert_eq!(end_in_log(&event), Some(700));
-        event[17] = 0x20;
-        assert_eq!(end_in_log(&event), None);
-        assert_eq!(end_in_log(&event[..18]), None);
-    }
-}
+mod tests;

@@ -266,6 +266,9 @@ impl Clerk {
             }
             if !whole {
                 left.retain(|row| !touched.contains(row));
+                for row in judged.of_others() {
+                    left.remove(&row);
+                }
             }
             let draft = resolve::draft(
                 episode,

@@ -11,7 +11,7 @@ use twinlog_converge::{
 };
 use twinlog_server::{facts::OWN_SCHEMA, gtid::GtidSet};
 
-use super::{ledger::Ledger, touched::Touched};
+use super::{ledger::Ledger, scribe::ReadRepair, touched::Touched};
 use crate::{gtids, history, settled::Settled};
 
 /// A node, as the logs name it.
@@ -56,6 +56,8 @@ pub(super) struct Follow {
     /// twinlog's own transactions that are in flight: to be done with them is no reason to write a checkpoint, which is
     /// one of them.
     own: HashSet<Gtid>,
+    /// Repairs that were read and whose transactions the history does not name yet.
+    repairs: Vec<ReadRepair>,
     /// Whether a client's transaction was done with since the last checkpoint.
     moved: bool,
 }
@@ -74,6 +76,7 @@ impl Follow {
             episodes: 0,
             strangers: BTreeSet::new(),
             own: HashSet::new(),
+            repairs: Vec::new(),
             moved: false,
         }
     }
@@ -102,7 +105,7 @@ impl Follow {
         }
         self.touched.note(&transaction)?;
         let origin = self.origin(log, transaction.server_id);
-        let repair = self.repair_mark(origin, &transaction)?;
+        let repair = self.repair_mark(log, origin, &transaction)?;
         self.tracker.push(log, origin, transaction, repair);
         self.drain()
     }
@@ -186,6 +189,11 @@ impl Follow {
         Ok(())
     }
 
+    /// The repairs that were read since this was asked last, of those that the history does not name.
+    pub(super) fn take_repairs(&mut self) -> Vec<ReadRepair> {
+        std::mem::take(&mut self.repairs)
+    }
+
     /// What of a verdict's rows was written since it was given; `None` where another has taken its place.
     pub(super) fn touched(&self, job: u64) -> Option<BTreeSet<usize>> {
         self.open.contains_key(&job).then(|| self.touched.of(job))
@@ -250,7 +258,8 @@ impl Follow {
 
     /// Whether it is a repair of twinlog's own: then it has a row of the history beside the rows it wrote.
     fn repair_mark(
-        &self,
+        &mut self,
+        log: Side,
         origin: Side,
         transaction: &Transaction,
     ) -> Result<Option<RepairMark>, RowError> {
@@ -268,6 +277,13 @@ impl Follow {
                     .into_iter()
                     .find(|side| self.nodes[side.index()].name == name)
             };
+            if let (Some(gtid), false, true) = (&transaction.gtid, chosen.named, log == origin) {
+                self.repairs.push(ReadRepair {
+                    side: log,
+                    id: chosen.id.clone(),
+                    gtid: gtid.clone(),
+                });
+            }
             return Ok(Some(RepairMark {
                 origin: chosen.node.as_deref().and_then(side).unwrap_or(origin),
                 committed: chosen

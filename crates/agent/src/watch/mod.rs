@@ -11,6 +11,7 @@ mod ledger;
 mod links;
 mod pile;
 mod report;
+mod scribe;
 mod session;
 mod sounding;
 mod start;

@@ -24,6 +24,7 @@ use super::{
     desk::{Answer, Clerk, Desk},
     follow::{Follow, Job},
     report::Report,
+    scribe::Scribe,
     sounding::{self, Sounding},
     start::{Begin, Ready},
     tables::{Tables, is_replicated},
@@ -62,6 +63,7 @@ pub(super) struct Watch<'a> {
     soundings: mpsc::Receiver<Sounding>,
     sounders: Sounders,
     desk: Desk,
+    scribe: Scribe,
     barriers: Barriers,
     /// What each node said last, until its log has been read as far.
     heard: [Option<Sounding>; 2],
@@ -102,6 +104,7 @@ impl<'a> Watch<'a> {
             once: options.once,
             report: Report::new(names, options.limits),
             desk,
+            scribe: Scribe::begin([connect(site, Side::A).await?, connect(site, Side::B).await?]),
             follow: Follow::new(nodes, begin.settled, options.limits),
             tables: Arc::clone(&tables),
             definitions: ready.map(|node| node.conn),
@@ -172,6 +175,9 @@ impl<'a> Watch<'a> {
             self.follow.set_keys(table, keys);
         }
         let jobs = self.follow.push(log, transaction);
+        for repair in self.follow.take_repairs() {
+            self.scribe.write(repair);
+        }
         self.begin_jobs(log, jobs)
     }
 
@@ -281,6 +287,7 @@ impl<'a> Watch<'a> {
     /// Closes all connections, and with them lets go of the locks.
     pub(super) async fn end(mut self) {
         self.desk.close().await;
+        self.scribe.end().await;
         self.sounders.shutdown().await;
         for conn in self.definitions.into_iter().chain(self.writers) {
             conn.close().await;

@@ -5,4 +5,5 @@
 mod history;
 mod resolve;
 mod row;
+mod stream;
 mod support;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     Tracker,
     key::{KeyHash, Kind, SpreadMap},
+    steps::{Step, same_row},
     transaction::{Tx, TxId},
 };
 
@@ -175,6 +176,7 @@ impl Tracker {
                     let against = other.origin != mine.origin && other.inverted(mine);
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let kept = self.kept_for(member).is_some();
+                        let against = against || self.covers_unseen(node.tx, member, key);
                         let member = graph.add(member);
                         graph.before[at].push(member);
                         if kept {
@@ -191,6 +193,53 @@ impl Tracker {
             graph.explored += 1;
         }
         Ok(())
+    }
+
+    /// Whether a repair was made on a node that had skipped that client's change: what the repair's node held was judged
+    /// without it, and the order of both logs does not tell. Not where the next change in that log found what this one
+    /// would have left: then there was nothing to change, and to add it to the repair's merge again would never end.
+    fn covers_unseen(&mut self, repair: TxId, change: Node, key: KeyHash) -> bool {
+        let (by, tx) = (&self.txs[repair], &self.txs[change.tx]);
+        let (node, side) = (by.origin, tx.origin);
+        if by.repair.is_none() || tx.repair.is_some() || side == node {
+            return false;
+        }
+        let until = by.places[node.index()];
+        let from = tx.places[node.index()];
+        let touches = |step: &&Step| step.touched.iter().any(|(touched, _)| *touched == key);
+        let steps = self.steps_of(change.tx);
+        let atom = &steps.atoms[change.atom];
+        let of = |log: crate::Side| {
+            let places = atom.steps[log.index()].iter();
+            places.map(move |&place| &steps.of(log)[place])
+        };
+        if atom.clean || of(node).any(|step| touches(&step)) {
+            return false;
+        }
+        let left = of(side).filter(touches).last();
+        let left = left.and_then(|step| step.after.as_ref().map(|(_, image)| image.clone()));
+        let state = self.keys.get(key).into_iter();
+        let mut next: Vec<_> = state
+            .flat_map(|state| state.touches())
+            .map(|touch| (self.txs[touch.tx].places[node.index()], touch.tx))
+            .filter(|&(place, _)| place > from && place <= until)
+            .collect();
+        next.sort_unstable_by_key(|&(place, _)| place);
+        for (_, other) in next {
+            let tx = &self.txs[other];
+            if !tx.settled() || tx.images_forgotten() {
+                return false;
+            }
+            let steps = self.take_apart(other).of(node);
+            if let Some(step) = steps.iter().find(touches) {
+                return match (left, &step.before) {
+                    (Some(left), Some((_, found))) => !same_row(&left, found),
+                    (None, None) => false,
+                    _ => true,
+                };
+            }
+        }
+        false
     }
 
     /// Adds what builds on a contended change without having seen all that contends with it. Returns whether anything

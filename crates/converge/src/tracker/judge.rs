@@ -128,8 +128,9 @@ impl<'a> Block<'a> {
 
     /// The episode, if there is anything to say; `anew` where something was said of these changes before.
     fn episode(&self, anew: bool) -> Option<Episode> {
-        let (rows, index) = self.rows();
+        let (rows, index, overrun) = self.rows();
         let mut conflicts = self.conflicts();
+        conflicts.extend(overrun);
         let mut changes = self.changes(&index);
         self.set_against(&mut changes);
         self.add_wipes(&rows, &mut changes, &mut conflicts);
@@ -172,7 +173,7 @@ impl<'a> Block<'a> {
     /// The rows that a transaction touches which is here but not judged with them.
     fn written_since(&self) -> Vec<usize> {
         let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
-        let (_, index) = self.rows();
+        let (_, index, _) = self.rows();
         let mut rows: Vec<usize> = index
             .iter()
             .filter(|(key, _)| {
@@ -186,8 +187,9 @@ impl<'a> Block<'a> {
         rows
     }
 
-    /// All rows, each with its trail in both logs.
-    fn rows(&self) -> (Vec<Row<'a>>, SpreadMap<KeyHash, usize>) {
+    /// All rows, each with its trail in both logs, their places by key, and the pairs of which the second wrote over what its
+    /// node had skipped of the first.
+    fn rows(&self) -> (Vec<Row<'a>>, SpreadMap<KeyHash, usize>, BTreeSet<Conflict>) {
         let mut rows: Vec<Row<'a>> = Vec::new();
         let mut index: SpreadMap<KeyHash, usize> = SpreadMap::default();
         let mut of_member: Vec<BTreeSet<(usize, KeyHash)>> = Vec::new();
@@ -212,22 +214,32 @@ impl<'a> Block<'a> {
         }
         let place_of: BTreeMap<usize, usize> =
             (0..).zip(&self.members).map(|(at, &m)| (m, at)).collect();
+        let mut overrun = BTreeSet::new();
         for log in Side::BOTH {
             for member in self.in_order_of(log) {
-                let Some(at) = self.tx(member).places[log.index()] else {
+                let tx = self.tx(member);
+                let Some(at) = tx.places[log.index()] else {
                     continue;
                 };
                 for &(row, key) in &of_member[place_of[&member]] {
                     let trail = &mut rows[row].trails[log.index()];
                     if let Some(effect) = effect(self.steps(member, log), key) {
+                        // The node had executed that write, but skipped it: its clients never saw it.
+                        if let Some(skipped) = trail.overrun_by(&effect)
+                            && tx.origin == log
+                            && self.tx(skipped).origin != log
+                            && self.has_client(skipped, member)
+                        {
+                            overrun.insert(self.conflict(self.tx(skipped), tx));
+                        }
                         trail.follow(&effect, at);
                     } else if let Some(effect) = effect(self.steps(member, log.peer()), key) {
-                        trail.miss(&effect);
+                        trail.miss(&effect, member);
                     }
                 }
             }
         }
-        (rows, index)
+        (rows, index, overrun)
     }
 
     fn episode_row(&self, row: &Row<'_>) -> EpisodeRow {

@@ -6,12 +6,18 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use super::Cli;
 
-/// Every command, the program itself first.
+/// Every command, the program itself first, commands of commands behind them.
 fn commands() -> Vec<clap::Command> {
     let mut root = Cli::command().term_width(100).disable_help_subcommand(true);
     root.build();
-    let subcommands: Vec<_> = root.get_subcommands().cloned().collect();
-    [root].into_iter().chain(subcommands).collect()
+    let mut commands = vec![root];
+    let mut at = 0;
+    while let Some(command) = commands.get(at) {
+        let below: Vec<_> = command.get_subcommands().cloned().collect();
+        commands.extend(below);
+        at += 1;
+    }
+    commands
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod completions;
+pub(crate) mod conflicts;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => doctor::run(config, &args).await,
         Command::Status(args) => status::run(open(config)?, &args).await,
         Command::Run(args) => run::run(open(config)?, &args).await,
+        Command::Conflicts(args) => conflicts::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),
         Command::Completions(args) => Ok(completions::run(&args)),

@@ -122,9 +122,12 @@ pub(crate) fn describe(summary: &Summary) -> String {
     if conflicts + divergences == 0 {
         text.push_str("no row was written on both nodes unseen, and none differs\n");
     } else {
+        let s = |n: &u64| if *n == 1 { "" } else { "s" };
         text.push_str(&format!(
-            "{conflicts} conflicts, {divergences} other divergences; {repaired} repaired, {open} open (`twinlog conflicts \
-             list`)\n"
+            "{conflicts} conflict{}, {divergences} other divergence{}; {repaired} repaired, {open} open (`twinlog conflicts \
+             list`)\n",
+            s(conflicts),
+            s(divergences)
         ));
     }
     if *to_verify > 0 {

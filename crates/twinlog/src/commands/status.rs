@@ -2,7 +2,7 @@
 
 mod agent;
 mod text;
-mod words;
+pub(crate) mod words;
 
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 

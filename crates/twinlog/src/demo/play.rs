@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use twinlog_agent::{
+    history::{self, Entry, Filter},
     run,
     watch::{Options, Summary},
 };
@@ -161,6 +162,16 @@ impl<'a> Play<'a> {
         // Nobody asks it to stop: a signal ends the whole demonstration.
         let (_never, stop) = tokio::sync::watch::channel(false);
         Ok(run::run(self.site, options, stop).await?)
+    }
+
+    /// The one conflict that was found.
+    pub(crate) async fn conflict(&mut self) -> Result<Entry, Stop> {
+        let found = history::list(&mut self.sessions[0], &Filter::default()).await;
+        let found = found.map_err(|error| Failure::new(WORLD, error.to_string(), error.hint()))?;
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Failure::new(WORLD, "no conflict was written down on a", None).into())
     }
 
     /// What each replica says of its link, as a table. Waits for a lag that is known and none.

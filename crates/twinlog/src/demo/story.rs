@@ -7,7 +7,7 @@ use twinlog_server::conn::ResultSet;
 
 use super::{Stop, play::Play, stage::Stage};
 use crate::{
-    commands::{run::describe as describe_summary, up::describe},
+    commands::{conflicts::show, run::describe as describe_summary, up::describe},
     failure::{Failure, WORLD},
 };
 
@@ -19,6 +19,8 @@ CREATE TABLE `info` (
   `email` varchar(255) NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB AUTO_INCREMENT=3 DEFAULT CHARSET=utf8";
+/// How wide a command's output is shown, in characters: what the story's own lines leave of a usual screen.
+const SHOWN_WIDTH: usize = 76;
 const ROWS: &str = "SELECT * FROM test.info";
 const ROW: &str = "SELECT * FROM test.t";
 
@@ -183,6 +185,11 @@ async fn repaired(play: &mut Play<'_>) -> Result<(), Stop> {
         "One price again, on both. The rule is in twinlog.toml, here last-write-wins: the later commit stays. The other \
          one is not lost: who wrote what, where and when is kept in the pair itself.",
     )?;
+    let entry = play.conflict().await?;
+    play.stage
+        .command(&format!("twinlog conflicts show {}", entry.id))?;
+    play.stage.show(&show::for_a_story(&entry, SHOWN_WIDTH))?;
+    play.stage.gap()?;
     play.stage.say(
         "Left to run (`twinlog run`), it does this within milliseconds of the second write, for every row that both sides \
          change. A rule can be set for each table: the first write, one node's writes, counters that are added up, or \

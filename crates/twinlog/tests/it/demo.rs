@@ -58,6 +58,7 @@ fn tells_its_story_on(kind: ServerKind) {
         "Written on a, read on b",
         "Written on b, read on a",
         "The silent swap",
+        "Found, and ended",
         "What now",
     ]
     .iter()
@@ -69,6 +70,11 @@ fn tells_its_story_on(kind: ServerKind) {
     for proof in ["a→b: proven", "b→a: proven"] {
         assert!(story.contains(proof), "no '{proof}'\n{story}");
     }
+    assert!(
+        story.contains("1 conflict, 0 other divergences; 1 repaired, 0 open"),
+        "{story}"
+    );
+    assert!(story.contains("$ twinlog conflicts show "), "{story}");
     let rows = cells(story);
     let row = |cells: &[&str]| {
         cells
@@ -81,6 +87,7 @@ fn tells_its_story_on(kind: ServerKind) {
         row(&["5", "liuyanwen", "liuyanwen@cpms.com.cn"]),
         row(&["6", "liuxiaolei", "liuxiaolei@cpms.com.cn"]),
         row(&["1", "200", "1", "100"]),
+        row(&["1", "200", "1", "200"]),
         row(&["a → b", "Yes", "Yes", "0", "none"]),
         row(&["b → a", "Yes", "Yes", "0", "none"]),
     ] {

@@ -10,6 +10,7 @@ mod agent_account;
 mod bad_external;
 mod bad_input;
 mod cli;
+mod conflicts;
 mod demo;
 mod docker;
 mod doctor;

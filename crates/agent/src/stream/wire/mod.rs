@@ -1,8 +1,10 @@
 //! The connection that a log is read through: MySQL's protocol, as far as a replica speaks it.
 //!
 //! The driver that twinlog uses elsewhere can read a log too, but hands out parsed events: to get the server's bytes
-//! back from it each event is copied four times. Here a packet goes from the buffer that the socket was read into to
-//! memory of its own, once, and a packet of a megabyte not even that.
+//! back from it each event is copied four times, it knows no GTID sets with tags, and decompresses what it need not. Here a
+//! packet goes from the buffer that the socket was read into to memory of its own, once, and a great one not even
+//! that. For 763 MB of 200-byte rows in events of 8 KiB that took 0.26 s of processor time against the driver's 0.43 s,
+//! and with decoding 0.34 s; the server, which reads its file meanwhile, takes 0.8 s.
 //!
 //! A `Wire` whose future was dropped, or that gave an error, is of no further use.
 

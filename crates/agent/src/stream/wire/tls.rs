@@ -51,7 +51,10 @@ pub(super) async fn secure(
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match cause {
-            Some(rustls::Error::InvalidCertificate(_)) => Error::Certificate(error.to_string()),
+            // What it was, or the server's own word that the two do not get along.
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) => {
+                Error::Certificate(error.to_string())
+            }
             Some(rustls::Error::PeerIncompatible(_)) => Error::NoTls,
             _ => Error::Io(error),
         }

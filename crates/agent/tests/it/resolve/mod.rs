@@ -54,6 +54,7 @@ pub(crate) fn entry(id: &str) -> Entry {
             conflicts: Vec::new(),
             statements: None,
             attempts: Vec::new(),
+            rulings: Vec::new(),
         },
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn shorten(text: String, chars_max: usize) -> String {
 }
 
 /// Text in lines of at most `width` characters, broken at spaces; later lines begin with `indent`.
-pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = String::new();
     let mut used = 0;
     for (index, word) in text.split_whitespace().enumerate() {
