@@ -50,6 +50,9 @@ impl Tracker {
     pub(super) fn judge(&mut self, graph: &Graph, members: &[usize]) -> bool {
         let nodes: Vec<Node> = members.iter().map(|&member| graph.nodes[member]).collect();
         let replaced = self.episodes_of(&nodes);
+        if nodes.len() > 1 {
+            self.tie(nodes.iter().map(|node| node.tx));
+        }
         if !self.is_plain(&nodes) {
             let mut members = members.to_vec();
             members.sort_by_key(|&member| {
@@ -69,9 +72,6 @@ impl Tracker {
                     return true;
                 }
             }
-        }
-        if nodes.len() > 1 {
-            self.tie(nodes.iter().map(|node| node.tx));
         }
         for &node in &nodes {
             self.release(node);
@@ -225,8 +225,9 @@ impl<'a> Block<'a> {
                     let trail = &mut rows[row].trails[log.index()];
                     if let Some(effect) = effect(self.steps(member, log), key) {
                         // The node had executed that write, but skipped it: its clients never saw it.
-                        if let Some(skipped) = trail.skipped
+                        if let Some(skipped) = trail.overrun_by(&effect)
                             && tx.origin == log
+                            && self.tx(skipped).origin != log
                             && self.has_client(skipped, member)
                         {
                             overrun.insert(self.conflict(self.tx(skipped), tx));
@@ -234,9 +235,6 @@ impl<'a> Block<'a> {
                         trail.follow(&effect, at);
                     } else if let Some(effect) = effect(self.steps(member, log.peer()), key) {
                         trail.miss(&effect, member);
-                        if tx.origin == log {
-                            trail.skipped = None;
-                        }
                     }
                 }
             }

@@ -18,8 +18,8 @@ pub(super) struct Trail {
     last: Option<Version>,
     /// A change of it is missing in this log, and what is there does not explain why.
     unexplained: bool,
-    /// Who made that change, if nothing came after it in this log; also where it is explained, but had something to say.
-    pub(super) skipped: Option<usize>,
+    /// Who made the last change that is missing in this log, if nothing came after it, and what it would have left.
+    skipped: Option<(usize, Version)>,
     /// The last transaction that has it in this log.
     pub(super) at: Option<Place>,
 }
@@ -70,17 +70,21 @@ impl Trail {
     /// should be where the row was the same already, or where there was none to change. Otherwise the applier skipped
     /// it for a reason that the log does not tell, or a cascade had been there first, which most servers do not log.
     pub(super) fn miss(&mut self, effect: &Effect<'_>, by: usize) {
-        let same = match (&self.last, effect.after) {
+        let explained = match (&self.last, effect.after) {
             (Some(Version::Row(here)), Some(there)) => same_row(here, there),
             (Some(Version::Gone), None) => true,
-            _ => false,
+            (Some(Version::Gone), Some(_)) => effect.before.is_some(),
+            (Some(Version::Row(_)), None) | (None, _) => false,
         };
-        let gone = matches!(self.last, Some(Version::Gone));
-        let explained = same || (gone && effect.before.is_some());
         self.unexplained |= !explained;
-        if !same {
-            self.skipped = Some(by);
-        }
+        self.skipped = Some((by, version(effect.after)));
+    }
+
+    /// Who made the last change, if it is missing in this log and the row was not as it would have left it when the next
+    /// change found it.
+    pub(super) fn overrun_by(&self, next: &Effect<'_>) -> Option<usize> {
+        let (by, left) = self.skipped.as_ref()?;
+        (same_version(left, &version(next.before)) == Some(false)).then_some(*by)
     }
 
     /// What the node holds.

@@ -1,21 +1,19 @@
 //! The agent of the model: reads both logs at its own pace, judges, repairs, is killed and starts again.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     hash::{Hash, Hasher},
     sync::Arc,
 };
 
-use twinlog_converge::{
-    Conflict, Decision, Episode, Held, Limits, Outcome, Output, Policy, Side, Tracker, Verdict,
-    Version, decide,
-};
+use twinlog_converge::{Episode, Limits, Output, Policy, Side, Tracker, Verdict};
 
 use crate::{
+    desk::Open,
     history::{History, Violation},
-    pair::{Flavour, Id, Mark, Pair},
-    schema::{Change, ID, Row, State},
-    wire::{self, SERVER_IDS, Wire},
+    pair::{Flavour, Id, Pair},
+    schema::{ID, State},
+    wire::{self, Wire},
 };
 
 /// More than any case of the model needs.
@@ -24,22 +22,21 @@ const MEMORY_BYTES: usize = 64 << 20;
 /// What the log need not be read of: transactions that are settled, by their number.
 pub(crate) type Checkpoint = Arc<BTreeSet<Id>>;
 
-/// An episode that is being repaired.
+/// An episode that is to be settled.
 #[derive(Debug, Clone)]
-struct Open {
-    /// Table and primary key of each row.
-    rows: Vec<(usize, i32)>,
-    /// What each node was judged to hold of each.
-    judged: Vec<[Option<Row>; 2]>,
-    /// What each shall be.
-    wanted: Vec<Option<Row>>,
-    mark: Mark,
-    /// How much of each log was known to the verdict.
-    said_at: [usize; 2],
-    /// The repair of one node, which the other may have got already.
-    own: Vec<Id>,
-    /// The nodes that are still to be looked at.
-    sides: Vec<Side>,
+pub(crate) struct Job {
+    /// The tracker's number of it.
+    pub(crate) number: u64,
+    pub(crate) episode: Episode,
+    /// How much of each log was known to it.
+    pub(crate) said_at: [usize; 2],
+}
+
+/// What a checkpoint waits for, in the order in which the tracker said it.
+#[derive(Debug, Clone)]
+enum Entry {
+    Job(u64),
+    Retired(Id),
 }
 
 /// How often what happened: to see that the model gets everywhere.
@@ -56,8 +53,8 @@ pub(crate) struct Counts {
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
     tracker: Tracker,
-    wire: Arc<Wire>,
-    policy: Policy,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) policy: Policy,
     /// How much of each log it has read.
     at: [usize; 2],
     /// What the logs say up to there.
@@ -65,11 +62,14 @@ pub(crate) struct Agent {
     started: Checkpoint,
     retired: BTreeSet<Id>,
     pub(crate) checkpoints: Vec<Checkpoint>,
-    /// What the tracker said, and how much of each log it knew then.
-    queue: VecDeque<(Output, [usize; 2])>,
-    open: Option<Open>,
-    /// Where the logs ended when all was judged anew.
-    judged_at: Option<[usize; 2]>,
+    /// How many episodes the tracker has said.
+    said: u64,
+    pub(crate) ready: VecDeque<Job>,
+    /// Those of which rows were written since: others will take their place.
+    pub(crate) parked: BTreeMap<u64, Job>,
+    pub(crate) open: Option<Open>,
+    ledger: VecDeque<Entry>,
+    done: BTreeSet<u64>,
     /// What a node had executed when it was asked, and how long its log was then.
     asked: [Option<(usize, [u64; 2])>; 2],
     pub(crate) history: History,
@@ -82,7 +82,8 @@ impl Agent {
         Self {
             tracker: Tracker::new(Limits {
                 memory_bytes: MEMORY_BYTES,
-            }),
+            })
+            .keeping(),
             wire,
             policy,
             at: [0; 2],
@@ -90,9 +91,12 @@ impl Agent {
             started: Checkpoint::default(),
             retired: BTreeSet::new(),
             checkpoints: vec![Checkpoint::default()],
-            queue: VecDeque::new(),
+            said: 0,
+            ready: VecDeque::new(),
+            parked: BTreeMap::new(),
             open: None,
-            judged_at: None,
+            ledger: VecDeque::new(),
+            done: BTreeSet::new(),
             asked: [None; 2],
             history: History::default(),
             counts: Counts::default(),
@@ -106,12 +110,7 @@ impl Agent {
 
     /// Whether it has handled all that the tracker said.
     pub(crate) fn has_judged_all(&self) -> bool {
-        self.queue.is_empty() && self.open.is_none()
-    }
-
-    /// Whether the next that the tracker said only says that a transaction is done with.
-    pub(crate) fn can_retire(&self) -> bool {
-        self.open.is_none() && matches!(self.queue.front(), Some((Output::Retired(_), _)))
+        self.ready.is_empty() && self.open.is_none()
     }
 
     /// How far it is and what it has in hand; not what its tracker keeps, which must follow from that.
@@ -124,8 +123,8 @@ impl Agent {
             ..
         } = self.counts;
         (episodes, repairs, again).hash(hasher);
-        if !self.has_judged_all() {
-            format!("{:?} {:?}", self.queue, self.open).hash(hasher);
+        if !self.has_judged_all() || !self.parked.is_empty() {
+            format!("{:?} {:?} {:?}", self.ready, self.parked, self.open).hash(hasher);
         }
     }
 
@@ -186,17 +185,72 @@ impl Agent {
     /// Takes what the tracker has to say.
     pub(crate) fn pull(&mut self, pair: &Pair) -> Result<(), Violation> {
         while let Some(output) = self.tracker.next_output() {
-            if let Output::Verdict(Verdict::Episode(episode)) = &output {
-                self.counts.episodes += 1;
-                let known = |side: Side, table: usize, id: i32| {
-                    (!self.left_out(pair, side, table, id))
-                        .then(|| self.shadow[side.index()].row(table, id))
-                };
-                self.history.check(pair, &self.wire, episode, known)?;
+            match output {
+                Output::Retired(gtid) => {
+                    self.ledger.push_back(Entry::Retired(pair.named(&gtid)));
+                }
+                Output::Verdict(Verdict::Episode(episode)) => self.take(pair, episode)?,
+                Output::Verdict(other) => return Err(format!("unexpected: {other:?}")),
             }
-            self.queue.push_back((output, self.at));
         }
+        self.advance(pair);
         Ok(())
+    }
+
+    fn take(&mut self, pair: &Pair, episode: Episode) -> Result<(), Violation> {
+        self.counts.episodes += 1;
+        let known = |side: Side, table: usize, id: i32| {
+            (!self.left_out(pair, side, table, id))
+                .then(|| self.shadow[side.index()].row(table, id))
+        };
+        self.history.check(pair, &self.wire, &episode, known)?;
+        self.said += 1;
+        for old in self.tracker.replaced_by(self.said) {
+            self.ready.retain(|job| job.number != old);
+            self.parked.remove(&old);
+            if self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.job.number == old)
+            {
+                self.open = None;
+            }
+            self.done.insert(old);
+        }
+        self.ledger.push_back(Entry::Job(self.said));
+        self.ready.push_back(Job {
+            number: self.said,
+            episode,
+            said_at: self.at,
+        });
+        Ok(())
+    }
+
+    /// Nothing is left to do about an episode.
+    pub(crate) fn finish(&mut self, pair: &Pair, number: u64) -> Result<(), Violation> {
+        self.done.insert(number);
+        self.tracker.resolved(number);
+        self.pull(pair)
+    }
+
+    /// Whether a later write on the keys of an episode will bring another in its place.
+    pub(crate) fn is_kept(&self, number: u64) -> bool {
+        self.tracker.is_kept(number)
+    }
+
+    /// Writes checkpoints of what no verdict waits for.
+    fn advance(&mut self, pair: &Pair) {
+        while let Some(entry) = self.ledger.front() {
+            match entry {
+                Entry::Job(number) if !self.done.remove(number) => break,
+                Entry::Job(_) => {}
+                Entry::Retired(id) => {
+                    self.retired.insert(*id);
+                    self.checkpoints.push(self.checkpoint(pair));
+                }
+            }
+            self.ledger.pop_front();
+        }
     }
 
     /// Whether a transaction that was not read again, because it is in the checkpoint, wrote a row.
@@ -221,43 +275,6 @@ impl Agent {
         self.counts = old.counts;
     }
 
-    /// Judges anew, with all that the logs have by now: what was judged is no longer what a node holds.
-    fn again(&mut self, pair: &Pair, why: &str) -> Result<(), Violation> {
-        self.counts.again += 1;
-        let ends = [0, 1].map(|at| pair.nodes[at].log.len());
-        if self.judged_at == Some(ends) {
-            return Err(format!("judged again with nothing new, and in vain: {why}"));
-        }
-        let last = self.checkpoints.last().cloned().unwrap_or_default();
-        self.restart(pair, last);
-        self.judged_at = Some(ends);
-        for side in Side::BOTH {
-            while self.read(pair, side) {}
-            self.ask(pair, side);
-        }
-        self.pull(pair)
-    }
-
-    /// One step with the first thing that the tracker said. Says whether there was one.
-    pub(crate) fn judge(&mut self, pair: &mut Pair) -> Result<bool, Violation> {
-        if self.open.is_some() {
-            self.repair(pair)?;
-            return Ok(true);
-        }
-        match self.queue.pop_front() {
-            None => return Ok(false),
-            Some((Output::Retired(gtid), _)) => {
-                self.retired.insert(pair.named(&gtid));
-                self.checkpoints.push(self.checkpoint(pair));
-            }
-            Some((Output::Verdict(Verdict::Episode(episode)), said_at)) => {
-                self.decide(pair, episode, said_at)?;
-            }
-            Some((Output::Verdict(other), _)) => return Err(format!("unexpected: {other:?}")),
-        }
-        Ok(true)
-    }
-
     /// MySQL can be asked for any set of transactions; MariaDB only for what comes after a position of each domain.
     fn checkpoint(&self, pair: &Pair) -> Checkpoint {
         if pair.flavour == Flavour::MySql {
@@ -270,275 +287,4 @@ impl Agent {
         });
         Arc::new(prefix.collect())
     }
-
-    /// Replaces what the logs do not tell by what the nodes hold. `false` where that is not what was judged any more.
-    fn ask_for_unknown(&mut self, pair: &Pair, episode: &mut Episode, said_at: [usize; 2]) -> bool {
-        let rows: Vec<_> = episode.rows.iter().map(|row| self.row_of(row)).collect();
-        for side in Side::BOTH {
-            let at = side.index();
-            if episode
-                .rows
-                .iter()
-                .all(|row| matches!(row.held[at], Held::Known(_)))
-            {
-                continue;
-            }
-            self.counts.unknown += 1;
-            if written_since(pair, side, said_at, &rows, &[]) {
-                return false;
-            }
-            let node = &pair.nodes[at];
-            for (row, &(table, id)) in episode.rows.iter_mut().zip(&rows) {
-                if matches!(row.held[at], Held::Unknown) {
-                    row.held[at] = Held::Known(match node.state.row(table, id) {
-                        Some(row) => Version::Row(self.wire.image(table, &row)),
-                        None => Version::Gone,
-                    });
-                }
-            }
-        }
-        true
-    }
-
-    fn row_of(&self, row: &twinlog_converge::EpisodeRow) -> (usize, i32) {
-        (
-            self.wire.place(&row.table),
-            wire::decode(&row.key)[ID].expect("the row's own key"),
-        )
-    }
-
-    fn decide(
-        &mut self,
-        pair: &mut Pair,
-        mut episode: Episode,
-        said_at: [usize; 2],
-    ) -> Result<(), Violation> {
-        if !self.ask_for_unknown(pair, &mut episode, said_at) {
-            return self.again(pair, "a row was written while it was read");
-        }
-        let judged: Vec<_> = episode
-            .rows
-            .iter()
-            .map(|row| row.held.clone().map(known))
-            .collect();
-        let equal = judged.iter().all(|[a, b]| a == b);
-        if equal && !episode.is_conflict() {
-            return Ok(());
-        }
-        self.history.record(pair, &self.wire, &episode);
-        let policies = vec![self.policy.clone(); episode.rows.len()];
-        let decision = decide(&episode, &policies, SERVER_IDS);
-        let mark = mark(&episode, &decision, pair.now);
-        let Some(outcomes) = decision.rows else {
-            self.counts.for_a_person += 1;
-            if self.policy != Policy::Manual {
-                self.history.for_a_person.push(decision.rule);
-            }
-            return Ok(());
-        };
-        let wanted = outcomes
-            .into_iter()
-            .zip(&judged)
-            .map(|(outcome, held)| match outcome {
-                Outcome::Version(Version::Row(image)) => Some(wire::decode(&image)),
-                Outcome::Version(Version::Gone) => None,
-                Outcome::Merged(values) => Some(wire::from_values(&values)),
-                Outcome::AsHeld(side) => held[side.index()],
-            })
-            .collect();
-        let rows = episode.rows.iter().map(|row| self.row_of(row)).collect();
-        let sides = Side::BOTH.to_vec();
-        self.open = Some(Open {
-            rows,
-            judged,
-            wanted,
-            mark,
-            said_at,
-            own: Vec::new(),
-            sides,
-        });
-        self.repair(pair)
-    }
-
-    /// Looks at one node and repairs it where that is due.
-    fn repair(&mut self, pair: &mut Pair) -> Result<(), Violation> {
-        let Some(open) = &mut self.open else {
-            return Ok(());
-        };
-        let Some(side) = open.sides.pop() else {
-            self.open = None;
-            return Ok(());
-        };
-        if written_since(pair, side, open.said_at, &open.rows, &open.own) {
-            return self.again(pair, "a row was written since the verdict");
-        }
-        let state = &pair.nodes[side.index()].state;
-        let mut due = Vec::new();
-        for ((&(table, id), wanted), judged) in open.rows.iter().zip(&open.wanted).zip(&open.judged)
-        {
-            let now = state.row(table, id);
-            if now != judged[side.index()] && (open.own.is_empty() || now != *wanted) {
-                let judged = judged[side.index()];
-                let why = format!("row {id} of t{table} on {side:?} is {now:?}, judged {judged:?}");
-                return self.again(pair, &why);
-            }
-            if now == *wanted {
-                continue;
-            }
-            due.push(Change::new(table, now, *wanted));
-        }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let mut state = state.clone();
-        let Some(changes) = write(pair, &mut state, due) else {
-            self.history.refused += 1;
-            let why = format!("{side:?} refuses {:?} → {:?}", open.rows, open.wanted);
-            return self.again(pair, &why);
-        };
-        self.counts.repairs += 1;
-        self.history.repaired(pair, side, &changes)?;
-        open.own.push(pair.transactions.len());
-        let mark = open.mark;
-        pair.repair(side, state, changes, mark);
-        Ok(())
-    }
-}
-
-/// Whether a node has executed something on these rows that was not known to a verdict: that its log did not have then, or
-/// that the log of its origin did not (a copy of which nothing was left does not tell what it would have done). What the
-/// node holds may look the same and still be another version, or one that its clients had not seen.
-fn written_since(
-    pair: &Pair,
-    side: Side,
-    said_at: [usize; 2],
-    rows: &[(usize, i32)],
-    own: &[Id],
-) -> bool {
-    let unknown = |side: Side| &pair.nodes[side.index()].log[said_at[side.index()]..];
-    let of_peer = unknown(side.peer()).iter().filter(|&&id| {
-        let it = &pair.transactions[id];
-        it.origin != side && it.place[side.index()].is_some()
-    });
-    let mut since = unknown(side)
-        .iter()
-        .chain(of_peer)
-        .filter(|id| !own.contains(id));
-    since.any(|&id| {
-        let transaction = &pair.transactions[id];
-        let copy = transaction.logged[side.index()]
-            .as_deref()
-            .unwrap_or_default();
-        copy.iter().chain(transaction.changes.iter()).any(|change| {
-            let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
-            rows.iter()
-                .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))
-        })
-    })
-}
-
-fn known(held: Held) -> Option<Row> {
-    match held {
-        Held::Known(Version::Row(image)) => Some(wire::decode(&image)),
-        Held::Known(Version::Gone) => None,
-        Held::Unknown => unreachable!("the node was asked"),
-    }
-}
-
-/// When and where what was chosen had been committed.
-fn mark(episode: &Episode, decision: &Decision, now: u64) -> Mark {
-    let of = |side: Option<Side>| {
-        let writes = episode
-            .writes
-            .iter()
-            .filter(move |write| side.is_none_or(|side| write.origin == side));
-        writes
-            .map(|write| Mark {
-                micros: write.committed.micros,
-                origin: write.origin,
-            })
-            .max()
-    };
-    let origin = decision.chosen.unwrap_or(Side::A);
-    of(decision.chosen).unwrap_or(Mark {
-        micros: now,
-        origin,
-    })
-}
-
-/// Writes rows in an order that the keys allow: children go first, parents come first. What stands in its own way
-/// (two rows that change places) is deleted and inserted. `None` where the server refuses.
-fn write(pair: &Pair, state: &mut State, due: Vec<Change>) -> Option<Vec<Change>> {
-    let mut made = Vec::new();
-    let rank = |change: &Change| match (change.before, change.after) {
-        (Some(_), None) => (0, usize::MAX - change.table),
-        (Some(_), Some(_)) => (1, change.table),
-        _ => (2, change.table),
-    };
-    let mut left = due;
-    let mut split = false;
-    while !left.is_empty() {
-        left.sort_by_key(rank);
-        without_orphans(pair, &mut left);
-        let before = left.len();
-        left.retain(|change| {
-            let done = state.change(&pair.schema, change).is_ok();
-            if done {
-                made.push(*change);
-            }
-            !done
-        });
-        if left.len() < before {
-            continue;
-        }
-        if split {
-            return None;
-        }
-        split = true;
-        left = left
-            .into_iter()
-            .flat_map(|change| match change {
-                Change {
-                    before: Some(_),
-                    after: Some(_),
-                    ..
-                } => {
-                    vec![
-                        Change {
-                            after: None,
-                            ..change
-                        },
-                        Change {
-                            before: None,
-                            ..change
-                        },
-                    ]
-                }
-                _ => vec![change],
-            })
-            .collect();
-    }
-    Some(made)
-}
-
-/// A row that goes while another takes over what children refer to is deleted without a look at them.
-fn without_orphans(pair: &Pair, due: &mut [Change]) {
-    let all = due.to_vec();
-    for change in due.iter_mut().filter(|change| change.after.is_none()) {
-        let Some((_, column)) = pair.schema[change.table].referenced else {
-            continue;
-        };
-        let value = |row: Option<Row>| row.and_then(|row| row[column]);
-        change.unchecked = all
-            .iter()
-            .any(|other| other.table == change.table && value(other.after) == value(change.before));
-    }
-}
-
-/// The pair of transactions of a conflict.
-pub(crate) fn pair_of(pair: &Pair, conflict: &Conflict) -> [Id; 2] {
-    [
-        pair.named(&conflict.gtids[0]),
-        pair.named(&conflict.gtids[1]),
-    ]
 }

@@ -146,7 +146,7 @@ impl Run {
         Ok(())
     }
 
-    /// What can only happen one way: a node that is asked answers, transactions that are done with are noted.
+    /// What can only happen one way: a node that is asked answers.
     pub(crate) fn settle(&mut self) -> Result<(), Violation> {
         let Self { pair, agent, .. } = self;
         for side in Side::BOTH {
@@ -154,11 +154,7 @@ impl Run {
                 agent.ask(pair, side);
             }
         }
-        agent.pull(pair)?;
-        while agent.can_retire() {
-            agent.judge(pair)?;
-        }
-        Ok(())
+        agent.pull(pair)
     }
 
     /// Clients stop; links, agent and repairs come to rest.
@@ -183,6 +179,9 @@ impl Run {
                 moved = true;
             }
             if !moved && agent.is_idle(pair) {
+                if !agent.parked.is_empty() {
+                    return Err("a verdict waits for another in its place for ever".into());
+                }
                 return Ok(());
             }
         }

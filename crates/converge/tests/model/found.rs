@@ -335,3 +335,22 @@ fn a_row_inserted_where_a_rejected_move_had_made_room() {
         ],
     );
 }
+
+#[test]
+fn a_checkpoint_with_a_part_of_what_was_judged_together() {
+    holds(
+        shape(Policy::LastWriteWins),
+        vec![
+            client(B, &[insert(0, 2, [0; 3], 0)]),
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            Op::Apply(B, 1),
+            client(B, &[delete(0, 2)]),
+            Op::Read(B, 1),
+            Op::Apply(A, 2),
+            Op::Read(B, 2),
+            Op::Read(A, 3),
+            Op::Judge(3),
+            Op::Kill(2),
+        ],
+    );
+}

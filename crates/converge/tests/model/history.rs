@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use twinlog_converge::{Episode, Held, Policy, Side, Version};
 
 use crate::{
-    agent::{Agent, pair_of},
+    agent::Agent,
     node::Stamp,
     pair::{Flavour, Id, Pair},
+    repair::pair_of,
     schema::{Change, ID, PARENT, Row, VALUES},
     wire::{self, Wire},
 };

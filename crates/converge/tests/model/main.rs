@@ -11,12 +11,14 @@
 
 mod agent;
 mod case;
+mod desk;
 mod exhaustive;
 mod found;
 mod history;
 mod node;
 mod pair;
 mod random;
+mod repair;
 mod schema;
 mod wire;
 
