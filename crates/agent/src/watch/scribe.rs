@@ -1,7 +1,7 @@
 //! Fills in the history which transaction repaired what: a repair does not know its own GTID while it is made, so it is
 //! written down when it is read in the log.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use twinlog_binlog::Gtid;
@@ -13,6 +13,9 @@ use crate::history;
 /// How long the end of a watch waits for what is not written yet. The next watch does not make up for it: it is for
 /// people to look at, and no more.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many ids are remembered: the halves of one repair are read within moments of each other.
+const NOTED_MAX: usize = 4096;
 
 /// A repair that was read in the log of the node where it was made.
 #[derive(Debug)]
@@ -38,7 +41,15 @@ impl Scribe {
         // Unbounded: there are no more of them than repairs.
         let (repairs, mut read) = mpsc::unbounded_channel::<ReadRepair>();
         let task = tokio::spawn(async move {
+            let mut noted = HashSet::new();
             while let Some(repair) = read.recv().await {
+                // A repair with a half on each node is noted once: two notes, one per node, would swap on their way.
+                if noted.len() >= NOTED_MAX {
+                    noted.clear();
+                }
+                if !noted.insert(repair.id.clone()) {
+                    continue;
+                }
                 let conn = &mut conns[repair.side.index()];
                 let gtid = repair.gtid.to_string();
                 if let Err(error) = history::set_repair_gtid(conn, &repair.id, &gtid).await {
