@@ -26,7 +26,7 @@ demo: compiler
 # Tests wait for servers most of the time, so twice as many run as there are cores on a small machine.
 test: export RUST_TEST_THREADS ?= 4
 test: compiler fetch images
-	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace
+	TWINLOG_SERVERS="$$(scripts/fetch-servers --print-dir)" $(CARGO) test --locked --workspace --no-fail-fast
 
 # Variables of its own names: a shell takes SECONDS for its clock.
 chaos: compiler fetch

@@ -73,10 +73,12 @@ impl Server {
             dir: TestDir::new(),
         };
         copy_template(kind, &server.data_dir())?;
-        let run = server.dir.join("run");
-        fs::create_dir(&run)?;
-        if let Some(user) = stand_in()? {
-            chown(&run, Some(user.uid), Some(user.gid))?;
+        for name in ["run", "tmp"] {
+            let path = server.dir.join(name);
+            fs::create_dir(&path)?;
+            if let Some(user) = stand_in()? {
+                chown(&path, Some(user.uid), Some(user.gid))?;
+            }
         }
         server.launch(&options.extra).await?;
         Ok(server)
@@ -105,6 +107,8 @@ impl Server {
             ("datadir", self.data_dir()),
             ("socket", self.socket()),
             ("pid-file", self.dir.join("run/server.pid")),
+            // A starting MariaDB deletes the temporary tables that it finds, another running one's too.
+            ("tmpdir", self.dir.join("tmp")),
         ] {
             writeln!(text, "{name} = {}", path.display())?;
         }

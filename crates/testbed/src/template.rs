@@ -64,9 +64,11 @@ fn template(kind: ServerKind) -> anyhow::Result<PathBuf> {
 fn make(kind: ServerKind, dir: &Path, stamp: &str) -> anyhow::Result<()> {
     let part = dir.with_extension(format!("part-{}", id()));
     let raw = part.join("raw");
-    fs::create_dir_all(&raw)?;
-    if let Some(user) = stand_in()? {
-        chown(&raw, Some(user.uid), Some(user.gid))?;
+    for path in [&raw, &scratch(&raw)] {
+        fs::create_dir_all(path)?;
+        if let Some(user) = stand_in()? {
+            chown(path, Some(user.uid), Some(user.gid))?;
+        }
     }
     match kind {
         ServerKind::MySql97 => initialize(kind, &raw)?,
@@ -76,6 +78,7 @@ fn make(kind: ServerKind, dir: &Path, stamp: &str) -> anyhow::Result<()> {
     // A UUID is given at the first start: servers that are copies of one directory must not share theirs.
     let _ = fs::remove_file(raw.join("auto.cnf"));
     copy(&raw, &part.join("data"))?;
+    fs::remove_dir_all(scratch(&raw))?;
     fs::remove_dir_all(&raw)?;
     fs::write(part.join("stamp"), stamp)?;
     if dir.exists() {
@@ -110,7 +113,8 @@ fn install_db(kind: ServerKind, data: &Path) -> anyhow::Result<()> {
     install
         .arg("--no-defaults")
         .arg(flag("basedir", &kind.basedir()))
-        .arg(flag("datadir", data));
+        .arg(flag("datadir", data))
+        .env("TMPDIR", scratch(data));
     install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
     run(install, None)?;
     let mut server = server(kind, data)?;
@@ -129,8 +133,14 @@ fn server(kind: ServerKind, data: &Path) -> anyhow::Result<Command> {
     server
         .arg("--no-defaults")
         .arg(flag("basedir", &kind.basedir()))
-        .arg(flag("datadir", data));
+        .arg(flag("datadir", data))
+        .env("TMPDIR", scratch(data));
     Ok(server)
+}
+
+/// Where the server that makes `data` puts temporary files: a shared place would cost a running MariaDB its own.
+fn scratch(data: &Path) -> PathBuf {
+    data.with_extension("tmp")
 }
 
 fn flag(name: &str, path: &Path) -> String {
