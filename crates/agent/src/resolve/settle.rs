@@ -12,7 +12,7 @@ use super::{
     StepError, in_the_way::BECAUSE_OF_OTHERS, plan,
 };
 use crate::{
-    history::{Attempt, State, insert_sql, record},
+    history::{Attempt, State, insert_sql, is_closed, record},
     row::{RowError, run, text_literal},
 };
 
@@ -106,8 +106,13 @@ pub async fn settle(
     loop {
         let (first, second) = match plan(judged, how) {
             Plan::Nothing if draft.is_conflict() || draft.has_lost() => {
-                let entry = draft.entry(State::Equal, now_us);
-                record(leadership.hand(Side::A).conn(), &entry).await?;
+                let conn = leadership.hand(Side::A).conn();
+                if let Some(id) = draft.told_as()
+                    && is_closed(conn, id).await?
+                {
+                    return Ok(Settled::Quiet);
+                }
+                record(conn, &draft.entry(State::Equal, now_us)).await?;
                 return Ok(Settled::Equal);
             }
             Plan::Nothing => return Ok(Settled::Quiet),
