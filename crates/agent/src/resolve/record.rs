@@ -256,6 +256,13 @@ fn episode_id(episode: &Episode, judged: &Judged, counts: impl Fn(&Write) -> boo
         let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
         format!("{} {key}", row.table.name)
     }));
+    // Of a difference that no write explains, what the nodes hold is all that tells it from the next one there.
+    if episode.conflicts.is_empty() && writes.is_empty() {
+        let held = judged.rows.iter().flat_map(|row| &row.held);
+        parts.extend(
+            held.map(|held| serde_json::to_string(&told(held.as_ref())).unwrap_or_default()),
+        );
+    }
     id_of(parts)
 }
 
