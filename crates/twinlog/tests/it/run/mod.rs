@@ -1,0 +1,4 @@
+//! `twinlog run` on real pairs.
+
+mod crossing;
+mod kit;
