@@ -147,7 +147,7 @@ pub(super) async fn equal(pair: &Pair) -> Content {
 pub(super) async fn history(pair: &Pair) -> Rows {
     crate::support::same_rows(
         &pair.both(),
-        "SELECT CONCAT(schema_name, '.', table_name), row_key, kind, state, COALESCE(chosen, '-'), detail \
+        "SELECT CONCAT(schema_name, '.', table_name), row_key, kind, state, COALESCE(chosen, '-'), detail, rule \
          FROM twinlog.conflict ORDER BY 1, 2, found_at, id",
     )
     .await

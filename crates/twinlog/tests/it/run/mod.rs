@@ -1,4 +1,6 @@
 //! `twinlog run` on real pairs.
 
+mod crash;
 mod crossing;
 mod kit;
+mod tap;

@@ -18,6 +18,8 @@ const QUERY: u8 = 3;
 /// Where the statements of repairs are counted and held, on both nodes together.
 #[derive(Debug, Default)]
 struct Gate {
+    /// Whether a repair has begun.
+    begun: AtomicBool,
     /// How many moments have passed.
     passed: AtomicUsize,
     /// At which one everything stands still; 0 for none.
@@ -26,6 +28,14 @@ struct Gate {
 }
 
 impl Gate {
+    /// The agent says this to the server; whether it is to be held there.
+    fn says(&self, statement: &str) -> bool {
+        if statement == "START TRANSACTION" {
+            self.begun.store(true, Ordering::SeqCst);
+        }
+        self.begun.load(Ordering::SeqCst) && self.is_now()
+    }
+
     /// One more moment; whether it is the one.
     fn is_now(&self) -> bool {
         let passed = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
@@ -65,9 +75,10 @@ impl Tap {
         Self { gate, tasks }
     }
 
-    /// From now on the agent is held at this moment of its repairs, counted from 1: before each statement reaches the
-    /// server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
+    /// From now on the agent is held at this moment after its first repair began, counted from 1: before each statement
+    /// reaches the server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
     pub(super) fn hold_at(&self, moment: usize) {
+        self.gate.begun.store(false, Ordering::SeqCst);
         self.gate.passed.store(0, Ordering::SeqCst);
         self.gate.hold_at.store(moment, Ordering::SeqCst);
     }
@@ -75,11 +86,6 @@ impl Tap {
     /// Waits until it is held.
     pub(super) async fn held(&self) {
         self.gate.held.notified().await;
-    }
-
-    /// How many moments there were since [`Tap::hold_at`].
-    pub(super) fn passed(&self) -> usize {
-        self.gate.passed.load(Ordering::SeqCst)
     }
 }
 
@@ -109,7 +115,7 @@ async fn statements(
     gate: &Gate,
     commits: &AtomicBool,
 ) -> std::io::Result<()> {
-    let (mut repairs, mut prepared) = (false, false);
+    let mut repairs = false;
     loop {
         let mut packet = vec![0; 4];
         from.read_exact(&mut packet).await?;
@@ -121,12 +127,10 @@ async fn statements(
             _ => "".into(),
         };
         repairs |= text.contains("GET_LOCK('twinlog.agent'");
-        if repairs && prepared && !text.is_empty() && gate.is_now() {
+        if repairs && !text.is_empty() && gate.says(&text) {
             held(from).await;
             return Ok(());
         }
-        // The last thing before its first repair.
-        prepared |= text.contains("@@max_allowed_packet");
         commits.store(repairs && text == "COMMIT", Ordering::SeqCst);
         to.write_all(&packet).await?;
     }
