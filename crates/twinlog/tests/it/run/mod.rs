@@ -3,4 +3,5 @@
 mod crash;
 mod crossing;
 mod kit;
+mod policies;
 mod tap;
