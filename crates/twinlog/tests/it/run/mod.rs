@@ -3,5 +3,7 @@
 mod crash;
 mod crossing;
 mod kit;
+mod life;
+mod load;
 mod policies;
 mod tap;
