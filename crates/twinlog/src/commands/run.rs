@@ -87,6 +87,8 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
         if summary.open + summary.to_verify > 0 {
             return Ok(ExitCode::from(NO));
         }
+    } else {
+        tell("stopped; the next start goes on from here");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,9 @@
+//! `twinlog run` on real pairs.
+
+mod crash;
+mod crossing;
+mod kit;
+mod life;
+mod load;
+mod policies;
+mod tap;
