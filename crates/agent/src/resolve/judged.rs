@@ -10,7 +10,9 @@ use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Versio
 use twinlog_server::conn::Conn;
 
 use super::Place;
-use crate::row::{Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same};
+use crate::row::{
+    Row, RowError, TableInfo, canonical, is_of, key_of, read_aged, read_held, read_image, same,
+};
 
 /// The tables that are known, by name.
 pub type Tables = HashMap<TableName, Arc<TableInfo>>;
@@ -64,6 +66,8 @@ pub struct JudgedRow {
     pub chosen: Option<Content>,
     /// The node whose content both shall hold, whatever it turns out to be.
     as_held: Option<Side>,
+    /// What both shall hold, from before the table's definition changed: without the columns that are new.
+    wanted: Option<Row>,
     /// All that the episode says it was at some moment; empty where no log was asked.
     versions: Vec<Content>,
 }
@@ -84,6 +88,7 @@ impl JudgedRow {
             held: held.map(Some),
             chosen: Some(chosen),
             as_held: None,
+            wanted: None,
             versions: Vec::new(),
         }
     }
@@ -107,6 +112,8 @@ pub struct Judged {
     pub rows: Vec<JudgedRow>,
     /// Whether anything was chosen at all. If not, a person must.
     pub decided: bool,
+    /// Whether a table's definition has changed since one of the writes: then the rows are taken as a node holds them.
+    pub aged: bool,
 }
 
 impl Judged {
@@ -115,6 +122,9 @@ impl Judged {
     /// # Errors
     /// [`RowError::NoTable`] for a table that is not among `tables`, and what [`read_image`] says.
     pub fn new(episode: &Episode, decision: &Decision, tables: &Tables) -> Result<Self, RowError> {
+        if is_aged(episode, tables) {
+            return Self::aged(episode, decision, tables);
+        }
         let outcomes = decision.rows.as_ref();
         let rows = episode.rows.iter().enumerate().map(|(at, row)| {
             let table = tables.get(&row.table).ok_or_else(|| RowError::NoTable {
@@ -148,6 +158,7 @@ impl Judged {
                 table: Arc::clone(table),
                 chosen,
                 as_held,
+                wanted: None,
                 versions: Vec::new(),
             })
         });
@@ -169,9 +180,52 @@ impl Judged {
         let mut judged = Self {
             rows,
             decided: outcomes.is_some(),
+            aged: false,
         };
         judged.choose_as_held();
         Ok(judged)
+    }
+
+    /// Of rows that were written before their table's definition changed: the chosen
+    /// version gets its new columns from the nodes; where they do not agree on them, a person must choose.
+    fn aged(episode: &Episode, decision: &Decision, tables: &Tables) -> Result<Self, RowError> {
+        let mut decided = decision.rows.is_some();
+        let rows = episode.rows.iter().enumerate().map(|(at, row)| {
+            let table = tables.get(&row.table).ok_or_else(|| RowError::NoTable {
+                table: row.table.to_string(),
+            })?;
+            let key = key_of(table, &read_aged(table, row.key.as_image())?)?;
+            if key.contains(&Value::Absent) {
+                return Err(RowError::OtherDefinition {
+                    table: row.table.to_string(),
+                });
+            }
+            let (mut chosen, mut as_held, mut wanted) = (None, None, None);
+            match decision.rows.as_ref().and_then(|rows| rows.get(at)) {
+                Some(Outcome::Version(Version::Gone)) => chosen = Some(Content::Gone),
+                Some(Outcome::Version(Version::Row(version))) => {
+                    wanted = Some(read_aged(table, version.as_image())?);
+                }
+                Some(Outcome::AsHeld(side)) => as_held = Some(*side),
+                Some(Outcome::Merged(_)) | None => {}
+            }
+            decided &= chosen.is_some() || as_held.is_some() || wanted.is_some();
+            Ok(JudgedRow {
+                key,
+                table: Arc::clone(table),
+                base: None,
+                held: [None, None],
+                chosen,
+                as_held,
+                wanted,
+                versions: Vec::new(),
+            })
+        });
+        Ok(Self {
+            rows: rows.collect::<Result<_, RowError>>()?,
+            decided,
+            aged: true,
+        })
     }
 
     /// The rows that a node must be asked for.
@@ -202,6 +256,7 @@ impl Judged {
                 .filter_map(|&at| self.rows.get(at).cloned())
                 .collect(),
             decided: self.decided,
+            aged: self.aged,
         }
     }
 
@@ -220,12 +275,14 @@ impl Judged {
                     held: [None, None],
                     chosen: None,
                     as_held: None,
+                    wanted: None,
                     versions: Vec::new(),
                 });
             }
         }
         for row in &mut self.rows {
             row.as_held = Some(from);
+            row.wanted = None;
         }
         self.decided = true;
         self.forget();
@@ -241,7 +298,7 @@ impl Judged {
     pub fn forget(&mut self) {
         for row in &mut self.rows {
             row.held = [None, None];
-            if row.as_held.is_some() {
+            if row.as_held.is_some() || row.wanted.is_some() {
                 row.chosen = None;
             }
         }
@@ -260,6 +317,11 @@ impl Judged {
             if let (None, Some(side)) = (&row.chosen, row.as_held) {
                 row.chosen = row.held[side.index()].clone();
             }
+            if let (None, Some(wanted), [Some(a), Some(b)]) = (&row.chosen, &row.wanted, &row.held)
+            {
+                row.chosen = carried_over(wanted, [a, b]).map(Content::Row);
+                self.decided &= row.chosen.is_some();
+            }
         }
     }
 
@@ -271,4 +333,48 @@ impl Judged {
             _ => false,
         })
     }
+}
+
+/// A row from before the definition changed, with what the nodes hold in the columns that it did not have: of the node
+/// that holds the same row, else of both if they agree.
+fn carried_over(wanted: &Row, held: [&Content; 2]) -> Option<Row> {
+    let held: Vec<&Row> = held.into_iter().filter_map(Content::row).collect();
+    let fits = |row: &Row| {
+        let pairs = wanted.iter().zip(row);
+        pairs
+            .into_iter()
+            .all(|(old, now)| *old == Value::Absent || old == now)
+    };
+    if let Some(row) = held.iter().find(|row| fits(row)) {
+        return Some((*row).clone());
+    }
+    let fill = |(at, value): (usize, &Value)| {
+        if *value != Value::Absent {
+            return Some(value.clone());
+        }
+        let mut known = held.iter().map(|row| row.get(at));
+        let first = known.next()??;
+        known
+            .all(|other| other == Some(first))
+            .then(|| first.clone())
+    };
+    wanted.iter().enumerate().map(fill).collect()
+}
+
+/// Whether an image of an episode is of another definition than its table has now.
+fn is_aged(episode: &Episode, tables: &Tables) -> bool {
+    let of_row = |at: usize| episode.rows.get(at).and_then(|row| tables.get(&row.table));
+    let held = episode.rows.iter().enumerate().flat_map(|(at, row)| {
+        let held = row.held.iter().filter_map(|held| match held {
+            Held::Known(Version::Row(image)) => Some(image),
+            _ => None,
+        });
+        held.chain([&row.key]).map(move |image| (at, image))
+    });
+    let written = episode.writes.iter().flat_map(|write| {
+        let images = [&write.before, &write.after].into_iter().flatten();
+        images.map(|(at, image)| (*at, image))
+    });
+    let mut images = held.chain(written);
+    images.any(|(at, image)| of_row(at).is_some_and(|table| !is_of(table, image.as_image())))
 }

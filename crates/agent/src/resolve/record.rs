@@ -10,7 +10,7 @@ use crate::{
         Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
         TableShape, Told, WriteDetail, cells,
     },
-    row::{RowError, TableInfo, read_image},
+    row::{RowError, TableInfo, read_aged},
 };
 
 /// How many hexadecimal digits an id has: 48 bits, so that among a million conflicts two meet once in 500 pairs.
@@ -29,7 +29,7 @@ pub struct Draft {
 /// Writes an episode down. `policy` is the policy's name in `twinlog.toml`, `nodes` are the nodes' names.
 ///
 /// # Errors
-/// What [`read_image`] says of the writes' images.
+/// What [`read_aged`] says of the writes' images.
 pub fn draft(
     episode: &Episode,
     decision: &Decision,
@@ -315,7 +315,7 @@ fn detail(
         };
         Ok(Some((
             *row,
-            cells(&read_image(&judged.table, image.as_image())?),
+            cells(&read_aged(&judged.table, image.as_image())?),
         )))
     };
     let writes = episode.writes.iter().map(|write| {

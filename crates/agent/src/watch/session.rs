@@ -1,6 +1,7 @@
 //! One watch, from its beginning to its end.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 use twinlog_binlog::{RowError, Transaction};
-use twinlog_converge::Side;
+use twinlog_converge::{Side, Verdict};
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -175,13 +176,19 @@ impl<'a> Watch<'a> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
-                self.tables.load(conn, &table).await?
+                let keys = self.tables.load(conn, &table).await?;
+                // One that is not there was dropped since, or has another name, which the log will tell. The keys that
+                // the log itself names are followed.
+                Some(keys.unwrap_or_default())
             } else {
                 None
             };
             self.follow.set_keys(table, keys);
         }
         let jobs = self.follow.push(log, transaction);
+        for names in self.follow.take_renames() {
+            self.tables.rename(names);
+        }
         for repair in self.follow.take_repairs() {
             self.scribe.write(repair);
         }
@@ -189,12 +196,19 @@ impl<'a> Watch<'a> {
     }
 
     fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
-        let jobs = jobs.map_err(|error| Error::Image {
+        let image = |error| Error::Image {
             node: self.report.name(log),
             error,
-        })?;
-        for job in jobs {
-            self.desk.take(job);
+        };
+        let mut jobs = VecDeque::from(jobs.map_err(image)?);
+        while let Some(job) = jobs.pop_front() {
+            match &job.verdict {
+                // A statement may be about a table that the pair does not replicate: nothing asks for its keys.
+                Verdict::ToVerify { table, .. } if !is_replicated(&self.site.config, table) => {
+                    jobs.extend(self.follow.finish(job.number).map_err(image)?);
+                }
+                _ => self.desk.take(job),
+            }
         }
         self.barriers.answer(&self.streams, &self.follow);
         Ok(())
