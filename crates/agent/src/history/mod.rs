@@ -29,7 +29,7 @@ pub(crate) use ruling::{close_ruled_sql, is_ruled, rule_sql, seal};
 pub(crate) use store::datetime;
 pub use store::{
     Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtids,
-    supersede, total,
+    state, supersede, total,
 };
 
 /// What was found.

@@ -97,6 +97,21 @@ pub async fn record(conn: &mut Conn, entry: &Entry) -> Result<(), Error> {
     run(conn, &insert_sql(entry)).await.map(drop)
 }
 
+/// The state of the entry with this id; `None` where there is none.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub async fn state(conn: &mut Conn, id: &str) -> Result<Option<State>, Error> {
+    let sql = format!(
+        "SELECT state FROM `twinlog`.`conflict` WHERE id = {}",
+        text_literal(id)
+    );
+    let word = conn.value(&sql).await?;
+    Ok(State::ALL
+        .into_iter()
+        .find(|state| word.as_deref() == Some(state.word())))
+}
+
 /// Closes an entry that is still open: another has taken its place.
 ///
 /// # Errors

@@ -12,6 +12,7 @@
 
 mod execute;
 mod hand;
+mod identity;
 mod in_the_way;
 mod judged;
 mod leadership;
@@ -30,7 +31,7 @@ pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{Leadership, LeadershipError, lock_name};
 pub use pace::Pace;
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
-pub use record::{Draft, concurrent_ddl, draft, episode_id};
+pub use record::{Draft, concurrent_ddl, draft};
 pub(crate) use settle::ARRIVAL_TIMEOUT;
 pub use settle::{ResolveError, Settled, leave_open, settle, supersede};
 pub(crate) use tries::{Tried, try_repair};

@@ -3,6 +3,7 @@
 mod idle;
 mod lock;
 mod many;
+mod told_once;
 
 use std::{sync::Arc, time::Duration};
 
@@ -157,16 +158,6 @@ impl Up {
             move || Handle::current().block_on(watch_logs(&site, Options::default(), &mut stopped));
         let task = tokio::task::spawn_blocking(work);
         Agent { stop, task }
-    }
-
-    /// Settles all that there is.
-    pub(crate) async fn once(&self) -> Summary {
-        let options = Options {
-            once: true,
-            ..Options::default()
-        };
-        let (_stop, stopped) = watch::channel(false);
-        run::run(&self.site, options, stopped).await.unwrap()
     }
 }
 
