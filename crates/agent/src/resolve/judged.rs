@@ -6,11 +6,13 @@ use std::{
 };
 
 use twinlog_binlog::Value;
-use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
+use twinlog_converge::{Decision, Episode, EpisodeRow, Held, Outcome, Side, TableName, Version};
 use twinlog_server::conn::Conn;
 
 use super::Place;
-use crate::row::{Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same};
+use crate::row::{
+    Documents, Kind, Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same,
+};
 
 /// The tables that are known, by name.
 pub type Tables = HashMap<TableName, Arc<TableInfo>>;
@@ -66,6 +68,8 @@ pub struct JudgedRow {
     as_held: Option<Side>,
     /// All that the episode says it was at some moment; empty where no log was asked.
     versions: Vec<Content>,
+    /// Documents that logs have of it.
+    pub(super) documents: Arc<Documents>,
 }
 
 impl JudgedRow {
@@ -85,6 +89,7 @@ impl JudgedRow {
             chosen: Some(chosen),
             as_held: None,
             versions: Vec::new(),
+            documents: Arc::default(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Judged {
                 chosen,
                 as_held,
                 versions: Vec::new(),
+                documents: Arc::default(),
             })
         });
         let mut rows = rows.collect::<Result<Vec<JudgedRow>, RowError>>()?;
@@ -165,6 +171,10 @@ impl Judged {
                     row.versions.push(Content::Gone);
                 }
             }
+        }
+        for (at, row) in rows.iter_mut().enumerate() {
+            let chosen = outcomes.and_then(|outcomes| outcomes.get(at));
+            row.documents = documents(episode, at, chosen, &row.table)?.into();
         }
         let mut judged = Self {
             rows,
@@ -221,6 +231,7 @@ impl Judged {
                     chosen: None,
                     as_held: None,
                     versions: Vec::new(),
+                    documents: Arc::default(),
                 });
             }
         }
@@ -271,4 +282,47 @@ impl Judged {
             _ => false,
         })
     }
+}
+
+/// The documents of all that a row was; of what was chosen last.
+fn documents<'a>(
+    episode: &'a Episode,
+    row: usize,
+    chosen: Option<&'a Outcome>,
+    table: &TableInfo,
+) -> Result<Documents, RowError> {
+    let mut documents = Documents::default();
+    if !table.columns.iter().any(|column| column.kind == Kind::Json) {
+        return Ok(documents);
+    }
+    let EpisodeRow { base, held, .. } = &episode.rows[row];
+    let held = held.iter().filter_map(|held| match held {
+        Held::Known(version) => Some(version),
+        Held::Unknown => None,
+    });
+    let written = episode
+        .writes
+        .iter()
+        .flat_map(|write| [&write.before, &write.after])
+        .flatten()
+        .filter(|(at, _)| *at == row)
+        .map(|(_, image)| image);
+    let image = |version: &'a Version| match version {
+        Version::Row(image) => Some(image),
+        Version::Gone => None,
+    };
+    let chosen = chosen.and_then(|chosen| match chosen {
+        Outcome::Version(version) => image(version),
+        Outcome::Merged(_) | Outcome::AsHeld(_) => None,
+    });
+    let images = base
+        .iter()
+        .chain(held)
+        .filter_map(image)
+        .chain(written)
+        .chain(chosen);
+    for image in images {
+        documents.add(table, image.as_image())?;
+    }
+    Ok(documents)
 }

@@ -1,5 +1,6 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
+mod documents;
 mod idle;
 mod lock;
 mod many;
