@@ -3,6 +3,7 @@
 mod documents;
 mod idle;
 mod lock;
+mod locked_applier;
 mod many;
 mod told_once;
 
