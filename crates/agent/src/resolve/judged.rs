@@ -1,17 +1,20 @@
 //! An episode with its rows decoded.
 
+mod aged;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use twinlog_binlog::Value;
-use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
+use twinlog_converge::{Decision, Episode, EpisodeRow, Held, Outcome, Side, TableName, Version};
 use twinlog_server::conn::Conn;
 
+use self::aged::{carried_over, is_aged};
 use super::Place;
 use crate::row::{
-    Row, RowError, TableInfo, canonical, is_of, key_of, read_aged, read_held, read_image, same,
+    Documents, Kind, Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same,
 };
 
 /// The tables that are known, by name.
@@ -70,6 +73,8 @@ pub struct JudgedRow {
     wanted: Option<Row>,
     /// All that the episode says it was at some moment; empty where no log was asked.
     versions: Vec<Content>,
+    /// Documents that logs have of it.
+    pub(super) documents: Arc<Documents>,
 }
 
 impl JudgedRow {
@@ -90,6 +95,7 @@ impl JudgedRow {
             as_held: None,
             wanted: None,
             versions: Vec::new(),
+            documents: Arc::default(),
         }
     }
 
@@ -160,6 +166,7 @@ impl Judged {
                 as_held,
                 wanted: None,
                 versions: Vec::new(),
+                documents: Arc::default(),
             })
         });
         let mut rows = rows.collect::<Result<Vec<JudgedRow>, RowError>>()?;
@@ -177,6 +184,10 @@ impl Judged {
                 }
             }
         }
+        for (at, row) in rows.iter_mut().enumerate() {
+            let chosen = outcomes.and_then(|outcomes| outcomes.get(at));
+            row.documents = documents(episode, at, chosen, &row.table)?.into();
+        }
         let mut judged = Self {
             rows,
             decided: outcomes.is_some(),
@@ -184,48 +195,6 @@ impl Judged {
         };
         judged.choose_as_held();
         Ok(judged)
-    }
-
-    /// Of rows that were written before their table's definition changed: the chosen
-    /// version gets its new columns from the nodes; where they do not agree on them, a person must choose.
-    fn aged(episode: &Episode, decision: &Decision, tables: &Tables) -> Result<Self, RowError> {
-        let mut decided = decision.rows.is_some();
-        let rows = episode.rows.iter().enumerate().map(|(at, row)| {
-            let table = tables.get(&row.table).ok_or_else(|| RowError::NoTable {
-                table: row.table.to_string(),
-            })?;
-            let key = key_of(table, &read_aged(table, row.key.as_image())?)?;
-            if key.contains(&Value::Absent) {
-                return Err(RowError::OtherDefinition {
-                    table: row.table.to_string(),
-                });
-            }
-            let (mut chosen, mut as_held, mut wanted) = (None, None, None);
-            match decision.rows.as_ref().and_then(|rows| rows.get(at)) {
-                Some(Outcome::Version(Version::Gone)) => chosen = Some(Content::Gone),
-                Some(Outcome::Version(Version::Row(version))) => {
-                    wanted = Some(read_aged(table, version.as_image())?);
-                }
-                Some(Outcome::AsHeld(side)) => as_held = Some(*side),
-                Some(Outcome::Merged(_)) | None => {}
-            }
-            decided &= chosen.is_some() || as_held.is_some() || wanted.is_some();
-            Ok(JudgedRow {
-                key,
-                table: Arc::clone(table),
-                base: None,
-                held: [None, None],
-                chosen,
-                as_held,
-                wanted,
-                versions: Vec::new(),
-            })
-        });
-        Ok(Self {
-            rows: rows.collect::<Result<_, RowError>>()?,
-            decided,
-            aged: true,
-        })
     }
 
     /// The rows that a node must be asked for.
@@ -277,6 +246,7 @@ impl Judged {
                     as_held: None,
                     wanted: None,
                     versions: Vec::new(),
+                    documents: Arc::default(),
                 });
             }
         }
@@ -335,46 +305,45 @@ impl Judged {
     }
 }
 
-/// A row from before the definition changed, with what the nodes hold in the columns that it did not have: of the node
-/// that holds the same row, else of both if they agree.
-fn carried_over(wanted: &Row, held: [&Content; 2]) -> Option<Row> {
-    let held: Vec<&Row> = held.into_iter().filter_map(Content::row).collect();
-    let fits = |row: &Row| {
-        let pairs = wanted.iter().zip(row);
-        pairs
-            .into_iter()
-            .all(|(old, now)| *old == Value::Absent || old == now)
-    };
-    if let Some(row) = held.iter().find(|row| fits(row)) {
-        return Some((*row).clone());
+/// The documents of all that a row was; of what was chosen last.
+fn documents<'a>(
+    episode: &'a Episode,
+    row: usize,
+    chosen: Option<&'a Outcome>,
+    table: &TableInfo,
+) -> Result<Documents, RowError> {
+    let mut documents = Documents::default();
+    if !table.columns.iter().any(|column| column.kind == Kind::Json) {
+        return Ok(documents);
     }
-    let fill = |(at, value): (usize, &Value)| {
-        if *value != Value::Absent {
-            return Some(value.clone());
-        }
-        let mut known = held.iter().map(|row| row.get(at));
-        let first = known.next()??;
-        known
-            .all(|other| other == Some(first))
-            .then(|| first.clone())
+    let EpisodeRow { base, held, .. } = &episode.rows[row];
+    let held = held.iter().filter_map(|held| match held {
+        Held::Known(version) => Some(version),
+        Held::Unknown => None,
+    });
+    let written = episode
+        .writes
+        .iter()
+        .flat_map(|write| [&write.before, &write.after])
+        .flatten()
+        .filter(|(at, _)| *at == row)
+        .map(|(_, image)| image);
+    let image = |version: &'a Version| match version {
+        Version::Row(image) => Some(image),
+        Version::Gone => None,
     };
-    wanted.iter().enumerate().map(fill).collect()
-}
-
-/// Whether an image of an episode is of another definition than its table has now.
-fn is_aged(episode: &Episode, tables: &Tables) -> bool {
-    let of_row = |at: usize| episode.rows.get(at).and_then(|row| tables.get(&row.table));
-    let held = episode.rows.iter().enumerate().flat_map(|(at, row)| {
-        let held = row.held.iter().filter_map(|held| match held {
-            Held::Known(Version::Row(image)) => Some(image),
-            _ => None,
-        });
-        held.chain([&row.key]).map(move |image| (at, image))
+    let chosen = chosen.and_then(|chosen| match chosen {
+        Outcome::Version(version) => image(version),
+        Outcome::Merged(_) | Outcome::AsHeld(_) => None,
     });
-    let written = episode.writes.iter().flat_map(|write| {
-        let images = [&write.before, &write.after].into_iter().flatten();
-        images.map(|(at, image)| (*at, image))
-    });
-    let mut images = held.chain(written);
-    images.any(|(at, image)| of_row(at).is_some_and(|table| !is_of(table, image.as_image())))
+    let images = base
+        .iter()
+        .chain(held)
+        .filter_map(image)
+        .chain(written)
+        .chain(chosen);
+    for image in images {
+        documents.add(table, image.as_image())?;
+    }
+    Ok(documents)
 }

@@ -5,6 +5,7 @@
 //! same `Value` that the binary log would give ([`select_list`], [`parse_row`]). The session must have been prepared with
 //! [`SESSION`]: the texts of timestamps, zero dates and invalid dates depend on it.
 
+mod documents;
 mod kind;
 mod literal;
 mod load;
@@ -14,6 +15,7 @@ mod table;
 
 use twinlog_binlog::Value;
 
+pub use documents::Documents;
 pub use kind::{Kind, Named};
 pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};

@@ -173,7 +173,7 @@ impl Clerk {
                     left.remove(&row);
                 }
             }
-            let draft = resolve::draft(
+            let mut draft = resolve::draft(
                 episode,
                 &decision,
                 &judged,
@@ -182,6 +182,7 @@ impl Clerk {
                 &names,
                 now_us(),
             )?;
+            draft.identify(&mut self.leadership).await?;
             let rows = judged.only(&left);
             let mut settled = Settled::Quiet;
             if !rows.rows.is_empty() {
@@ -224,7 +225,7 @@ impl Clerk {
             }
             return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
         }
-        let draft = resolve::draft(
+        let mut draft = resolve::draft(
             episode,
             &decision,
             &judged,
@@ -233,6 +234,7 @@ impl Clerk {
             &names,
             now_us(),
         )?;
+        draft.identify(&mut self.leadership).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
         Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))

@@ -262,7 +262,7 @@ impl Office {
 
     /// Those for which no other verdict will come are looked at as they are; idle clerks look at their locks.
     async fn look(&mut self) {
-        for job in self.pile.due_looks() {
+        for job in self.pile.look_due() {
             let (reply, kept) = oneshot::channel();
             // Where nobody answers the watch has ended.
             let _ = self.to.send(Answer::Kept { job, reply }).await;

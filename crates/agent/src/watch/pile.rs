@@ -133,7 +133,7 @@ impl Pile {
     }
 
     /// Those of which it is time to see whether they still wait for something.
-    pub(super) fn due_looks(&mut self) -> Vec<u64> {
+    pub(super) fn look_due(&mut self) -> Vec<u64> {
         if self.looked.elapsed() < PARKED_LOOK {
             return Vec::new();
         }
