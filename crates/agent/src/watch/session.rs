@@ -13,7 +13,7 @@ use twinlog_binlog::{RowError, Transaction};
 use twinlog_converge::Side;
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
-    conn::{Conn, Error as ConnError},
+    conn::{Conn, Error as ConnError, within},
     dialect::Dialect,
     gtid::GtidSet,
 };
@@ -40,6 +40,9 @@ use crate::{
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may take to let the agent in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node may take to write the checkpoint: the watch waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
 const OPEN_JOBS_MAX: usize = 10_000;
@@ -291,8 +294,8 @@ impl<'a> Watch<'a> {
             .report
             .checkpoint(self.follow.settled(), &self.follow.load());
         let [a, b] = &mut self.writers;
-        if history::write_checkpoint(a, &checkpoint).await.is_err() {
-            history::write_checkpoint(b, &checkpoint).await?;
+        if write(a, &checkpoint).await.is_err() {
+            write(b, &checkpoint).await?;
         }
         self.follow.wrote();
         self.written_at = Instant::now();
@@ -308,6 +311,17 @@ impl<'a> Watch<'a> {
             conn.close().await;
         }
     }
+}
+
+async fn write(conn: &mut Conn, checkpoint: &history::Checkpoint) -> Result<(), ConnError> {
+    let written = within(WRITE_TIMEOUT, history::write_checkpoint(conn, checkpoint)).await;
+    written.unwrap_or_else(|| {
+        Err(ConnError::Lost {
+            address: conn.address().clone(),
+            reason: format!("no answer within {} s", WRITE_TIMEOUT.as_secs()),
+            sql: "write the checkpoint".into(),
+        })
+    })
 }
 
 async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod crossing;
+mod interrupted;
 mod kit;
 mod life;
 mod load;

@@ -8,16 +8,29 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::support::Pair;
 
 /// `COM_QUERY`, the first byte of a packet that begins a statement.
 const QUERY: u8 = 3;
 
+/// What becomes of what the agent and the servers say to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Line {
+    /// It arrives.
+    #[default]
+    Open,
+    /// Connections break, and new ones too.
+    Cut,
+    /// Connections stay, and nothing comes through.
+    Silent,
+}
+
 /// Where the statements of repairs are counted and held, on both nodes together.
 #[derive(Debug, Default)]
 struct Gate {
+    line: watch::Sender<Line>,
     /// Whether a repair has begun.
     begun: AtomicBool,
     /// How many moments have passed.
@@ -34,6 +47,15 @@ impl Gate {
             self.begun.store(true, Ordering::SeqCst);
         }
         self.begun.load(Ordering::SeqCst) && self.is_now()
+    }
+
+    async fn opens(&self) {
+        // The sender is this gate's own, and lives.
+        let _ = self
+            .line
+            .subscribe()
+            .wait_for(|line| *line == Line::Open)
+            .await;
     }
 
     /// One more moment; whether it is the one.
@@ -83,6 +105,11 @@ impl Tap {
         self.gate.hold_at.store(moment, Ordering::SeqCst);
     }
 
+    /// Changes the lines to both nodes, of everybody.
+    pub(super) fn set(&self, line: Line) {
+        self.gate.line.send_replace(line);
+    }
+
     /// Waits until it is held.
     pub(super) async fn held(&self) {
         self.gate.held.notified().await;
@@ -101,8 +128,10 @@ impl Drop for Tap {
 async fn pass(client: UnixStream, server: UnixStream, gate: Arc<Gate>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let commits = Arc::new(AtomicBool::new(false));
+    let commits = AtomicBool::new(false);
+    let mut line = gate.line.subscribe();
     tokio::select! {
+        _ = line.wait_for(|line| *line == Line::Cut) => {}
         _ = statements(from_client, to_server, &gate, &commits) => {}
         _ = answers(from_server, to_client, &gate, &commits) => {}
     }
@@ -131,6 +160,7 @@ async fn statements(
             held(from).await;
             return Ok(());
         }
+        gate.opens().await;
         commits.store(repairs && text == "COMMIT", Ordering::SeqCst);
         to.write_all(&packet).await?;
     }
@@ -153,6 +183,7 @@ async fn answers(
             // The agent's end is seen by the other direction.
             std::future::pending::<()>().await;
         }
+        gate.opens().await;
         to.write_all(&buffer[..length]).await?;
     }
 }
