@@ -5,6 +5,7 @@
 //! again what was not settled, and comes to the same verdicts. So every failure is treated alike: the watch ends.
 
 mod barriers;
+mod clerk;
 mod desk;
 mod follow;
 mod ledger;
@@ -17,7 +18,9 @@ mod sounding;
 mod start;
 mod tables;
 mod target;
+mod ties;
 mod touched;
+mod watchman;
 
 use std::time::Duration;
 
@@ -38,6 +41,8 @@ pub use start::StartError;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// Verdicts and questions that may wait; when more come the logs wait, which costs their servers nothing.
 const QUEUE: usize = 256;
+/// How many verdicts are settled at once, each over a connection of its own to each node.
+const CLERKS: usize = 6;
 
 /// How a watch is to be made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -171,7 +176,7 @@ pub async fn watch(
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Summary, Error> {
     let ready = start::look(site).await?;
-    let leadership = start::lead(site).await?;
+    let leaderships = start::lead(site, CLERKS).await?;
     let begin = if options.from_now {
         start::now(&ready)?
     } else {
@@ -182,7 +187,7 @@ pub async fn watch(
         begin.settled.to_string(),
         begin.reason
     );
-    let mut watch = Watch::begin(site, options, ready, begin, leadership).await?;
+    let mut watch = Watch::begin(site, options, ready, begin, leaderships).await?;
     let result = watch.run(stop).await;
     // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.
     let written = watch.last_checkpoint().await;

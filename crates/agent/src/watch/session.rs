@@ -21,12 +21,13 @@ use twinlog_server::{
 use super::{
     CHECKPOINT_EVERY, Error, Options, QUEUE, Summary,
     barriers::Barriers,
-    desk::{Answer, Clerk, Desk},
+    clerk::Clerk,
+    desk::{Answer, Desk},
     follow::{Follow, Job},
     report::Report,
-    scribe::Scribe,
+    scribe::{self, Scribe},
     sounding::{self, Sounding},
-    start::{Begin, Ready},
+    start::{Begin, Ready, connect},
     tables::{Tables, is_replicated},
     target::Target,
 };
@@ -38,12 +39,8 @@ use crate::{
 
 /// How long a link may be down while `--once` waits for it.
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take to let the agent in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long a node may take to write the checkpoint: the watch waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
 const OPEN_JOBS_MAX: usize = 10_000;
 
@@ -85,23 +82,25 @@ impl<'a> Watch<'a> {
         options: Options,
         ready: [Ready; 2],
         begin: Begin,
-        leadership: Leadership,
+        leaderships: Vec<Leadership>,
     ) -> Result<Self, Error> {
         let nodes = ready.each_ref().map(|node| node.name.clone());
         let names = nodes.each_ref().map(|node| node.name.clone());
         let dialects = ready.each_ref().map(|node| node.dialect);
         let tables = Arc::new(Tables::default());
         let (soundings, sounders) = sound(site, dialects).await?;
-        let clerk = |to| Clerk {
+        let clerk = |leadership, to: &mpsc::Sender<Answer>| Clerk {
             nodes: nodes.clone(),
-            dialects,
             conflicts: site.config.conflicts.clone(),
             tables: Arc::clone(&tables),
             leadership,
-            pace: Pace::default(),
-            to,
+            to: to.clone(),
         };
-        let desk = Desk::open(clerk, QUEUE);
+        let clerks = |to: &mpsc::Sender<Answer>| {
+            let clerks = leaderships.into_iter();
+            clerks.map(|leadership| clerk(leadership, to)).collect()
+        };
+        let desk = Desk::open(clerks, Pace::default(), QUEUE);
         let ids = nodes.each_ref().map(|node| node.server_id);
         let ([stream_a, stream_b], readers) = read_logs(site, &begin.settled, ids)?;
         Ok(Self {
@@ -109,7 +108,7 @@ impl<'a> Watch<'a> {
             once: options.once,
             report: Report::new(names, options.limits),
             desk,
-            scribe: Scribe::begin([connect(site, Side::A).await?, connect(site, Side::B).await?]),
+            scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
             tables: Arc::clone(&tables),
             definitions: ready.map(|node| node.conn),
@@ -163,7 +162,11 @@ impl<'a> Watch<'a> {
                 self.report.connected(log, &connected);
                 Ok(())
             }
-            Some(Ok(Item::Position(_) | Item::Reconnecting(_))) => Ok(()),
+            Some(Ok(Item::Position(_))) => {
+                self.barriers.answer(&self.streams, &self.follow);
+                Ok(())
+            }
+            Some(Ok(Item::Reconnecting(_))) => Ok(()),
             Some(Err(error)) => Err(error.into()),
             // It ends only when it is stopped, which only the end of the watch does.
             None => std::future::pending().await,
@@ -322,11 +325,6 @@ async fn write(conn: &mut Conn, checkpoint: &history::Checkpoint) -> Result<(), 
             sql: "write the checkpoint".into(),
         })
     })
-}
-
-async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
-    let node = site.nodes()[side.index()];
-    site.connect(node, Login::Agent, CONNECT_TIMEOUT).await
 }
 
 /// Asks both nodes how far they are, from now on.

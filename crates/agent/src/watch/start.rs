@@ -1,10 +1,11 @@
 //! Before both logs are read: can they be followed at all, and from where.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
+use tokio::time::sleep;
+use twinlog_converge::Side;
 use twinlog_pair::{
-    config::Node,
     origin, own_tables,
     site::{Login, Site},
 };
@@ -16,10 +17,19 @@ use twinlog_server::{
 };
 
 use super::follow::NodeName;
-use crate::{history, resolve::Leadership};
+use crate::{
+    history,
+    resolve::{Leadership, LeadershipError},
+};
 
 /// How long a server may take to let the agent in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server keeps a connection of the agent's that says nothing, in seconds: the most that servers take. Whatever
+/// their `wait_timeout`, a pair that rests for a night does not lose its agent's connections.
+const IDLE_S: u32 = 31_536_000;
+/// How long the lock of an agent that has just ended may still be held: its server rolls a transaction back first.
+const SEAT_PATIENCE: Duration = Duration::from_secs(2);
+const SEAT_POLL: Duration = Duration::from_millis(50);
 
 /// What kept the agent from watching.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +79,18 @@ pub(super) struct Ready {
     standing: Standing,
 }
 
+/// Logs in as the agent, for good.
+pub(super) async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
+    let node = site.nodes()[side.index()];
+    let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
+    conn.execute(&format!("SET SESSION wait_timeout = {IDLE_S}"))
+        .await?;
+    Ok(conn)
+}
+
 /// Looks at both nodes.
 pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
-    let [a, b] = site.nodes();
-    let (a, b) = try_join(look_at(site, a), look_at(site, b)).await?;
+    let (a, b) = try_join(look_at(site, Side::A), look_at(site, Side::B)).await?;
     let mut wrong = Vec::new();
     for (facts, ready) in [&a, &b] {
         wrong.extend(missing(site, facts).map(|what| format!("{}: {what}", ready.name.name)));
@@ -90,8 +108,8 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
     }
 }
 
-async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), StartError> {
-    let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
+async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartError> {
+    let mut conn = connect(site, side).await?;
     let server = ServerFacts::read(&mut conn).await?;
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
@@ -108,7 +126,7 @@ async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), Start
     }
     let ready = Ready {
         name: NodeName {
-            name: node.name.clone(),
+            name: site.nodes()[side.index()].name.clone(),
             server_id: server.server_id(),
         },
         dialect: server.dialect,
@@ -120,15 +138,27 @@ async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), Start
     Ok((server, ready))
 }
 
-/// Takes the right to repair.
-pub(super) async fn lead(site: &Site) -> Result<Leadership, super::Error> {
-    let [a, b] = site.nodes();
-    let names = [a.name.clone(), b.name.clone()];
-    let conns = try_join(
-        site.connect(a, Login::Agent, CONNECT_TIMEOUT),
-        site.connect(b, Login::Agent, CONNECT_TIMEOUT),
-    );
-    Ok(Leadership::take(names, conns.await?.into()).await?)
+/// Takes the right to repair, with so many connections to each node.
+pub(super) async fn lead(site: &Site, seats: usize) -> Result<Vec<Leadership>, super::Error> {
+    let mut taken = Vec::new();
+    for seat in 0..seats {
+        let began = Instant::now();
+        let leadership = loop {
+            let names = site.nodes().map(|node| node.name.clone());
+            let conns = try_join(connect(site, Side::A), connect(site, Side::B)).await?;
+            match Leadership::take_seat(seat, names, conns.into()).await {
+                // Whoever has the first lock is the agent: the others are of one that has ended.
+                Err(LeadershipError::Held { .. })
+                    if seat > 0 && began.elapsed() < SEAT_PATIENCE =>
+                {
+                    sleep(SEAT_POLL).await;
+                }
+                taken => break taken?,
+            }
+        };
+        taken.push(leadership);
+    }
+    Ok(taken)
 }
 
 /// What a node lacks for its log to be followed.

@@ -3,6 +3,7 @@
 mod both_nodes;
 mod families;
 mod from_logs;
+mod guard;
 mod in_the_way;
 mod killed;
 mod lead;
