@@ -46,7 +46,10 @@ impl Gate {
         if statement == "START TRANSACTION" {
             self.begun.store(true, Ordering::SeqCst);
         }
-        self.begun.load(Ordering::SeqCst) && self.is_now()
+        // Before a read it is as before what follows.
+        let reads = statement.starts_with("SELECT") && !statement.ends_with("FOR UPDATE");
+        let nothing = reads || statement.starts_with("SHOW");
+        self.begun.load(Ordering::SeqCst) && !nothing && self.is_now()
     }
 
     async fn opens(&self) {
@@ -97,8 +100,8 @@ impl Tap {
         Self { gate, tasks }
     }
 
-    /// From now on the agent is held at this moment after its first repair began, counted from 1: before each statement
-    /// reaches the server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
+    /// From now on the agent is held at this moment after its first repair began, counted from 1: before each statement that
+    /// locks or changes something reaches the server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
     pub(super) fn hold_at(&self, moment: usize) {
         self.gate.begun.store(false, Ordering::SeqCst);
         self.gate.passed.store(0, Ordering::SeqCst);
@@ -155,7 +158,7 @@ async fn statements(
             Some(&QUERY) if packet[3] == 0 => String::from_utf8_lossy(&packet[5..]),
             _ => "".into(),
         };
-        repairs |= text.contains("GET_LOCK('twinlog.agent'");
+        repairs |= text.contains("GET_LOCK('twinlog.agent");
         if repairs && !text.is_empty() && gate.says(&text) {
             held(from).await;
             return Ok(());
