@@ -292,7 +292,7 @@ impl<'a> Watch<'a> {
     }
 
     /// On the first node that takes it.
-    async fn write_checkpoint(&mut self) -> Result<(), Error> {
+    pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
         let checkpoint = self
             .report
             .checkpoint(self.follow.settled(), &self.follow.load());

@@ -7,4 +7,5 @@ mod kit;
 mod life;
 mod load;
 mod policies;
+mod refused;
 mod tap;
