@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     history::{self, Entry},
-    resolve::{self, Judged, Leadership, Settled, Watched},
-    row::TableInfo,
+    resolve::{self, Judged, Leadership, ResolveError, Settled, Watched},
+    row::{RowError, TableInfo},
 };
 
 /// How often rows that clients write while they are repaired are looked at again.
@@ -54,7 +54,10 @@ impl Clerk {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
         }
         Ok(match &job.verdict {
-            Verdict::Episode(episode) => self.episode(job, episode).await?,
+            Verdict::Episode(episode) => match self.episode(job, episode).await {
+                Err(error) => Seen::Found(of_another_shape(episode, error)?),
+                seen => seen?,
+            },
             Verdict::ConcurrentDdl {
                 table,
                 gtids,
@@ -259,6 +262,25 @@ impl Clerk {
             id: entry.id,
         })
     }
+}
+
+/// Rows that were logged before their table's definition changed cannot be read by the new one: the table must be compared.
+/// Another error is one.
+fn of_another_shape(episode: &Episode, error: Error) -> Result<Found, Error> {
+    let (Error::Row(shape) | Error::Resolve(ResolveError::Row(shape))) = &error else {
+        return Err(error);
+    };
+    let RowError::Shape { table: name, .. } = shape else {
+        return Err(error);
+    };
+    let tables = episode.tables();
+    let Some(table) = tables.into_iter().find(|table| table.to_string() == *name) else {
+        return Err(error);
+    };
+    Ok(Found::ToVerify {
+        table,
+        reason: "its definition changed while rows of it were on their way".into(),
+    })
 }
 
 fn found(episode: &Episode, draft: &resolve::Draft, rule: String, settled: Settled) -> Found {

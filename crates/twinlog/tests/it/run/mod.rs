@@ -7,5 +7,7 @@ mod kit;
 mod life;
 mod load;
 mod policies;
+mod quiet;
 mod refused;
+mod strict;
 mod tap;
