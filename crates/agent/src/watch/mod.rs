@@ -60,7 +60,7 @@ pub struct Options {
 pub struct Summary {
     /// Transactions read from both logs.
     pub transactions: u64,
-    /// Conflicts found: rows that both nodes wrote without having seen each other.
+    /// Conflicts found: rows, or definitions, that both nodes wrote without having seen each other.
     pub conflicts: u64,
     /// Divergences found that no two-sided write explains.
     pub divergences: u64,

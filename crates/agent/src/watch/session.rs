@@ -1,6 +1,7 @@
 //! One watch, from its beginning to its end.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 use twinlog_binlog::{RowError, Transaction};
-use twinlog_converge::Side;
+use twinlog_converge::{Side, Verdict};
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, within},
@@ -191,12 +192,22 @@ impl<'a> Watch<'a> {
     }
 
     fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
-        let jobs = jobs.map_err(|error| Error::Image {
-            node: self.report.name(log),
+        let node = self.report.name(log);
+        let image = |error| Error::Image {
+            node: node.clone(),
             error,
-        })?;
-        for job in jobs {
-            self.desk.take(job);
+        };
+        let mut jobs = VecDeque::from(jobs.map_err(image)?);
+        while let Some(job) = jobs.pop_front() {
+            match &job.verdict {
+                // Definitions of what is not replicated may differ.
+                Verdict::ConcurrentDdl { table, .. }
+                    if !is_replicated(&self.site.config, table) =>
+                {
+                    jobs.extend(self.follow.finish(job.number).map_err(image)?);
+                }
+                _ => self.desk.take(job),
+            }
         }
         self.barriers.answer(&self.streams, &self.follow);
         Ok(())
