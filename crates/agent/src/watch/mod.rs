@@ -61,7 +61,7 @@ pub struct Options {
 pub struct Summary {
     /// Transactions read from both logs.
     pub transactions: u64,
-    /// Conflicts found: rows that both nodes wrote without having seen each other.
+    /// Conflicts found: rows, or definitions, that both nodes wrote without having seen each other.
     pub conflicts: u64,
     /// Divergences found that no two-sided write explains.
     pub divergences: u64,
@@ -125,6 +125,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Start(error) => error.hint(),
+            Self::Stream(stream::Error::Purged { .. }) => Some(
+                "nobody can tell from the logs what was written there on both nodes; `twinlog run --from-now` goes on with \
+                 what comes now. Logs should be kept for longer than the agent may be away (binlog_expire_logs_seconds)"
+                    .into(),
+            ),
             Self::Stream(error) => error.hint(),
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
@@ -189,6 +194,10 @@ pub async fn watch(
         begin.reason
     );
     let mut watch = Watch::begin(site, options, ready, begin, leaderships).await?;
+    if options.from_now {
+        // From now on the next one begins here, too, even if nothing happens.
+        watch.write_checkpoint().await?;
+    }
     let result = watch.run(stop).await;
     // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.
     let written = watch.last_checkpoint().await;

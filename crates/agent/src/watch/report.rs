@@ -142,6 +142,7 @@ impl Report {
                 }
             }
             Found::Ddl { table, id } => {
+                self.summary.conflicts += 1;
                 self.summary.open += 1;
                 tracing::warn!(
                     "both nodes changed the definition of {table} without having seen each other; see `twinlog \

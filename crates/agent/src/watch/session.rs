@@ -14,7 +14,7 @@ use twinlog_binlog::{RowError, Transaction};
 use twinlog_converge::{Side, Verdict};
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
-    conn::{Conn, Error as ConnError},
+    conn::{Conn, Error as ConnError, within},
     dialect::Dialect,
     gtid::GtidSet,
 };
@@ -40,6 +40,8 @@ use crate::{
 
 /// How long a link may be down while `--once` waits for it.
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a node may take to write the checkpoint: the watch waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
 const OPEN_JOBS_MAX: usize = 10_000;
 
@@ -196,15 +198,19 @@ impl<'a> Watch<'a> {
     }
 
     fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
+        let node = self.report.name(log);
         let image = |error| Error::Image {
-            node: self.report.name(log),
+            node: node.clone(),
             error,
         };
         let mut jobs = VecDeque::from(jobs.map_err(image)?);
         while let Some(job) = jobs.pop_front() {
             match &job.verdict {
-                // A statement may be about a table that the pair does not replicate: nothing asks for its keys.
-                Verdict::ToVerify { table, .. } if !is_replicated(&self.site.config, table) => {
+                // A statement may be about a table that the pair does not replicate: nothing asks for its keys; and
+                // definitions of what is not replicated may differ.
+                Verdict::ToVerify { table, .. } | Verdict::ConcurrentDdl { table, .. }
+                    if !is_replicated(&self.site.config, table) =>
+                {
                     jobs.extend(self.follow.finish(job.number).map_err(image)?);
                 }
                 _ => self.desk.take(job),
@@ -304,13 +310,13 @@ impl<'a> Watch<'a> {
     }
 
     /// On the first node that takes it.
-    async fn write_checkpoint(&mut self) -> Result<(), Error> {
+    pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
         let checkpoint = self
             .report
             .checkpoint(self.follow.settled(), &self.follow.load());
         let [a, b] = &mut self.writers;
-        if history::write_checkpoint(a, &checkpoint).await.is_err() {
-            history::write_checkpoint(b, &checkpoint).await?;
+        if write(a, &checkpoint).await.is_err() {
+            write(b, &checkpoint).await?;
         }
         self.follow.wrote();
         self.written_at = Instant::now();
@@ -326,6 +332,17 @@ impl<'a> Watch<'a> {
             conn.close().await;
         }
     }
+}
+
+async fn write(conn: &mut Conn, checkpoint: &history::Checkpoint) -> Result<(), ConnError> {
+    let written = within(WRITE_TIMEOUT, history::write_checkpoint(conn, checkpoint)).await;
+    written.unwrap_or_else(|| {
+        Err(ConnError::Lost {
+            address: conn.address().clone(),
+            reason: format!("no answer within {} s", WRITE_TIMEOUT.as_secs()),
+            sql: "write the checkpoint".into(),
+        })
+    })
 }
 
 /// Asks both nodes how far they are, from now on.

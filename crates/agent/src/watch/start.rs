@@ -6,6 +6,7 @@ use futures_util::future::try_join;
 use tokio::time::sleep;
 use twinlog_converge::Side;
 use twinlog_pair::{
+    config::Mode,
     origin, own_tables,
     site::{Login, Site},
 };
@@ -40,6 +41,9 @@ pub enum StartError {
     /// A server's answer that is no GTID set.
     #[error(transparent)]
     Gtid(#[from] gtid::Error),
+    /// The configuration has links without GTIDs.
+    #[error("the links go by position, and without GTIDs the agent cannot tell transactions apart")]
+    ByPosition,
     /// The pair is not as the agent needs it.
     #[error("the agent cannot follow this pair: {}", .0.join("; "))]
     NotReady(Vec<String>),
@@ -51,6 +55,11 @@ impl StartError {
         match self {
             Self::Server(error) => error.hint(),
             Self::Gtid(_) => None,
+            Self::ByPosition => Some(
+                "`twinlog up` makes links by GTID where [replication] says `mode = \"gtid\"`; it does not move a live link \
+                 from one to the other"
+                    .into(),
+            ),
             Self::NotReady(_) => {
                 Some("`twinlog up` makes the pair so, or says why it cannot".into())
             }
@@ -77,6 +86,16 @@ pub(super) struct Ready {
     checkpoint: Option<GtidSet>,
     origin: Option<GtidSet>,
     standing: Standing,
+    /// twinlog's own tables that are not there.
+    no_tables: Vec<&'static str>,
+}
+
+impl Ready {
+    /// In words, if there are any: a twinlog that made the pair before these were needed.
+    fn lacks_tables(&self) -> Option<String> {
+        let all = self.no_tables.join(", ");
+        (!all.is_empty()).then(|| format!("the schema twinlog has no {all}"))
+    }
 }
 
 /// Logs in as the agent, for good.
@@ -90,10 +109,15 @@ pub(super) async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> 
 
 /// Looks at both nodes.
 pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
+    if site.config.replication.mode == Mode::Position {
+        return Err(StartError::ByPosition);
+    }
     let (a, b) = try_join(look_at(site, Side::A), look_at(site, Side::B)).await?;
     let mut wrong = Vec::new();
     for (facts, ready) in [&a, &b] {
-        wrong.extend(missing(site, facts).map(|what| format!("{}: {what}", ready.name.name)));
+        let own = facts.membership.as_ref().and(ready.lacks_tables());
+        let lacks = missing(site, facts).chain(own);
+        wrong.extend(lacks.map(|what| format!("{}: {what}", ready.name.name)));
     }
     if a.1.dialect.is_mariadb() != b.1.dialect.is_mariadb() {
         wrong.push("one node is MySQL and the other MariaDB".to_owned());
@@ -114,7 +138,8 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
     let (mut checkpoint, mut origin) = (None, None);
-    if own_tables::missing(&own).is_empty() {
+    let no_tables = own_tables::missing(&own);
+    if no_tables.is_empty() {
         checkpoint = history::read_checkpoint(&mut conn)
             .await?
             .map(|checkpoint| GtidSet::parse(flavour, &checkpoint.settled))
@@ -134,6 +159,7 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
         conn,
         checkpoint,
         origin,
+        no_tables,
     };
     Ok((server, ready))
 }

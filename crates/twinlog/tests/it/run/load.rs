@@ -20,11 +20,20 @@ pub(super) struct Load {
 impl Load {
     /// Runs `statement(0)`, `statement(1)` and so on; what a server refuses because of others' locks is left out.
     pub(super) fn start(db: Db, statement: impl Fn(u64) -> Vec<String> + Send + 'static) -> Self {
+        Self::times(db, u64::MAX, statement)
+    }
+
+    /// As [`Load::start`], so many times at most.
+    pub(super) fn times(
+        db: Db,
+        times: u64,
+        statement: impl Fn(u64) -> Vec<String> + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
             let mut conn = db.conn().await.unwrap();
             let mut number = 0;
-            while !*stopped.borrow() {
+            while number < times && !*stopped.borrow() {
                 for sql in statement(number) {
                     match conn.query_drop(&sql).await {
                         Ok(()) => {}
@@ -45,6 +54,11 @@ impl Load {
             number
         });
         Self { stop, task }
+    }
+
+    /// Waits until it has done all; how many times it has written.
+    pub(super) async fn end(self) -> u64 {
+        self.task.await.unwrap()
     }
 
     /// Ends it; how many times it has written.

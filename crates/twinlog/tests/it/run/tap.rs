@@ -8,16 +8,29 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::support::Pair;
 
 /// `COM_QUERY`, the first byte of a packet that begins a statement.
 const QUERY: u8 = 3;
 
+/// What becomes of what the agent and the servers say to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Line {
+    /// It arrives.
+    #[default]
+    Open,
+    /// Connections break, and new ones too.
+    Cut,
+    /// Connections stay, and nothing comes through.
+    Silent,
+}
+
 /// Where the statements of repairs are counted and held, on both nodes together.
 #[derive(Debug, Default)]
 struct Gate {
+    line: watch::Sender<Line>,
     /// Whether a repair has begun.
     begun: AtomicBool,
     /// How many moments have passed.
@@ -33,7 +46,19 @@ impl Gate {
         if statement == "START TRANSACTION" {
             self.begun.store(true, Ordering::SeqCst);
         }
-        self.begun.load(Ordering::SeqCst) && self.is_now()
+        // Before a read it is as before what follows.
+        let reads = statement.starts_with("SELECT") && !statement.ends_with("FOR UPDATE");
+        let nothing = reads || statement.starts_with("SHOW");
+        self.begun.load(Ordering::SeqCst) && !nothing && self.is_now()
+    }
+
+    async fn opens(&self) {
+        // The sender is this gate's own, and lives.
+        let _ = self
+            .line
+            .subscribe()
+            .wait_for(|line| *line == Line::Open)
+            .await;
     }
 
     /// One more moment; whether it is the one.
@@ -75,12 +100,17 @@ impl Tap {
         Self { gate, tasks }
     }
 
-    /// From now on the agent is held at this moment after its first repair began, counted from 1: before each statement
-    /// reaches the server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
+    /// From now on the agent is held at this moment after its first repair began, counted from 1: before each statement that
+    /// locks or changes something reaches the server, and once more before the answer to a COMMIT reaches the agent. 0: it is not held.
     pub(super) fn hold_at(&self, moment: usize) {
         self.gate.begun.store(false, Ordering::SeqCst);
         self.gate.passed.store(0, Ordering::SeqCst);
         self.gate.hold_at.store(moment, Ordering::SeqCst);
+    }
+
+    /// Changes the lines to both nodes, of everybody.
+    pub(super) fn set(&self, line: Line) {
+        self.gate.line.send_replace(line);
     }
 
     /// Waits until it is held.
@@ -101,8 +131,10 @@ impl Drop for Tap {
 async fn pass(client: UnixStream, server: UnixStream, gate: Arc<Gate>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let commits = Arc::new(AtomicBool::new(false));
+    let commits = AtomicBool::new(false);
+    let mut line = gate.line.subscribe();
     tokio::select! {
+        _ = line.wait_for(|line| *line == Line::Cut) => {}
         _ = statements(from_client, to_server, &gate, &commits) => {}
         _ = answers(from_server, to_client, &gate, &commits) => {}
     }
@@ -126,11 +158,12 @@ async fn statements(
             Some(&QUERY) if packet[3] == 0 => String::from_utf8_lossy(&packet[5..]),
             _ => "".into(),
         };
-        repairs |= text.contains("GET_LOCK('twinlog.agent'");
+        repairs |= text.contains("GET_LOCK('twinlog.agent");
         if repairs && !text.is_empty() && gate.says(&text) {
             held(from).await;
             return Ok(());
         }
+        gate.opens().await;
         commits.store(repairs && text == "COMMIT", Ordering::SeqCst);
         to.write_all(&packet).await?;
     }
@@ -153,6 +186,7 @@ async fn answers(
             // The agent's end is seen by the other direction.
             std::future::pending::<()>().await;
         }
+        gate.opens().await;
         to.write_all(&buffer[..length]).await?;
     }
 }
