@@ -126,6 +126,7 @@ impl Tracker {
             .map(|rows| self.tables.id(&super::table::name_of(&rows.table)))
             .collect();
         let tx = &mut self.txs[id];
+        tx.judged = None;
         tx.bodies[log.index()] = Body::Forgotten(digest, tables.into_iter().collect());
         self.image_bytes -= std::mem::take(&mut tx.image_bytes);
     }
@@ -153,6 +154,7 @@ impl Tracker {
         };
         self.touches -= std::mem::take(&mut tx.keys).len();
         self.image_bytes -= std::mem::take(&mut tx.image_bytes);
+        tx.judged = None;
         for body in &mut tx.bodies {
             if matches!(body, Body::Rows(_) | Body::Forgotten(..)) {
                 *body = Body::Rows(Box::default());

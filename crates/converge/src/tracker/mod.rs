@@ -154,7 +154,9 @@ impl Tracker {
             // Only here the time is the commit's on every server: a copy has that of the last statement.
             entry.committed = tx.committed;
         }
-        entry.repair = entry.repair.or(repair);
+        if let (None, Some(mark)) = (&entry.repair, repair) {
+            self.mark(id, mark);
+        }
         let (rows, size_bytes) = self.with_xa(id, log, tx.xa, rows, tx.size_bytes);
         self.add_body(id, log, rows, size_bytes);
         for statement in statements {
@@ -215,6 +217,7 @@ impl Tracker {
             origin,
             committed,
             repair: None,
+            judged: None,
             places: [None; 2],
             bodies: [Body::Absent, Body::Absent],
             keys: Vec::new(),

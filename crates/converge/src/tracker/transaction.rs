@@ -54,6 +54,8 @@ pub(super) struct Tx {
     pub(super) origin: Side,
     pub(super) committed: CommitTime,
     pub(super) repair: Option<RepairMark>,
+    /// The names of what a repair was chosen from, sorted; `None` where that is not known.
+    pub(super) judged: Option<Box<[KeyHash]>>,
     pub(super) places: [Option<Place>; 2],
     pub(super) bodies: [Body; 2],
     /// The keys that it touched; those that it does not touch any more may still be here.
@@ -117,7 +119,7 @@ impl Tx {
 }
 
 /// A hash of a GTID.
-fn name(gtid: &Gtid) -> KeyHash {
+pub(super) fn name(gtid: &Gtid) -> KeyHash {
     match gtid {
         Gtid::MySql {
             uuid,

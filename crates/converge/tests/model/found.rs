@@ -88,7 +88,7 @@ fn sums(ops: Vec<Op>) {
         ops,
     };
     let run = case::run(&case);
-    let ended = run.and_then(|run| case::sums(&run).map_err(|it| format!("{it}\n{}", run.pair)));
+    let ended = run.and_then(|run| case::sums(&run));
     if let Err(violation) = ended {
         panic!("{violation}");
     }
