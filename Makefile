@@ -4,7 +4,7 @@
 # make bench   how fast it is, beside what does the same today; BENCH="decode mysql-9.7" a part, SHORT=1 a quick look
 # make lint    format, clippy, dependencies, scripts
 # make fmt     put the code into its format
-# make docs    write the manual pages and the schemas anew
+# make docs    write the manual pages, the schemas and the list of doctor's rules anew
 # make install put the binary, its manual and its completions below PREFIX (/usr/local)
 # make fetch   only fetch the servers
 # make clean   remove all that was built or fetched
@@ -60,6 +60,7 @@ fmt:
 
 docs: compiler
 	UPDATE_DOCS=1 UPDATE_SCHEMAS=1 $(CARGO) test --locked --package twinlog --test it -- is_current schema
+	UPDATE_SCHEMAS=1 $(CARGO) test --locked --package twinlog-pair --lib -- the_page_lists_every_rule
 
 # DESTDIR is for those who make packages.
 install: compiler

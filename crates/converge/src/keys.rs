@@ -13,7 +13,12 @@ pub struct TableName {
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.database, self.name)
+        // A statement that is in a log as its text may not name the table that it changes.
+        match (&*self.database, &*self.name) {
+            ("", "") => write!(f, "all tables"),
+            (database, "") => write!(f, "all in {database}"),
+            (database, name) => write!(f, "{database}.{name}"),
+        }
     }
 }
 

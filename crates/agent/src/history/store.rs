@@ -97,6 +97,18 @@ pub async fn record(conn: &mut Conn, entry: &Entry) -> Result<(), Error> {
     run(conn, &insert_sql(entry)).await.map(drop)
 }
 
+/// Whether there is an entry with this id that waits for nothing any more.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub(crate) async fn is_closed(conn: &mut Conn, id: &str) -> Result<bool, Error> {
+    let sql = format!(
+        "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {} AND state <> 'open'",
+        text_literal(id)
+    );
+    Ok(!run(conn, &sql).await?.is_empty())
+}
+
 /// Closes an entry that is still open: another has taken its place.
 ///
 /// # Errors

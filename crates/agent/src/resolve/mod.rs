@@ -26,6 +26,6 @@ pub use in_the_way::{Place, in_the_way, related};
 pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
-pub use record::{Draft, concurrent_ddl, draft, episode_id};
+pub use record::{Draft, concurrent_ddl, draft};
 pub(crate) use settle::{ARRIVAL_TIMEOUT, Tried, try_repair};
 pub use settle::{Pace, ResolveError, Settled, leave_open, settle, supersede};

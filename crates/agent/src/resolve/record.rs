@@ -22,6 +22,8 @@ const KEY_SHOWN: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Draft {
     entry: Entry,
+    /// The id it had before its repair was read from the log, if repairs are all that has come since.
+    told_as: Option<String>,
 }
 
 /// Writes an episode down. `policy` is the policy's name in `twinlog.toml`, `nodes` are the nodes' names.
@@ -66,7 +68,7 @@ pub fn draft(
         .map(|side| nodes[side.index()].clone());
     let merged = || written.then(|| "merge".to_owned());
     let entry = Entry {
-        id: episode_id(episode, judged),
+        id: episode_id(episode, judged, |_| true),
         found_us,
         schema_name,
         table_name,
@@ -90,13 +92,18 @@ pub fn draft(
         resolved_us: None,
         detail: detail(episode, judged, tables, nodes)?,
     };
-    Ok(Draft { entry })
+    let repaired = episode.writes.iter().any(|write| write.repair);
+    let told_as = repaired.then(|| episode_id(episode, judged, |write| !write.repair));
+    Ok(Draft { entry, told_as })
 }
 
 impl From<Entry> for Draft {
     /// For an entry that was written before, of which a person has chosen.
     fn from(entry: Entry) -> Self {
-        Self { entry }
+        Self {
+            entry,
+            told_as: None,
+        }
     }
 }
 
@@ -158,6 +165,12 @@ impl Draft {
         &self.entry.id
     }
 
+    /// The id under which all of this has been told, if it has: a repair is read back from the log, sometimes before it is
+    /// known to be done, and what it ended is then seen once more.
+    pub(super) fn told_as(&self) -> Option<&str> {
+        self.told_as.as_deref()
+    }
+
     /// The first row, for people: its table and its key.
     #[must_use]
     pub fn row(&self) -> String {
@@ -214,22 +227,42 @@ fn chosen_us(episode: &Episode, chosen: Option<Side>) -> Option<u64> {
     times.max()
 }
 
-/// The name of an episode: the same for whoever sees it again.
-#[must_use]
-pub fn episode_id(episode: &Episode, judged: &Judged) -> String {
+/// The name of an episode, as far as `counts` says which writes are of it: the same for whoever sees it again.
+fn episode_id(episode: &Episode, judged: &Judged, counts: impl Fn(&Write) -> bool) -> String {
+    let writes: Vec<&Write> = episode
+        .writes
+        .iter()
+        .filter(|write| counts(write))
+        .collect();
+    // A row that no write of either kind touches was never written but read: it counts.
+    let is_of = |row: usize| {
+        let touches = |write: &Write| {
+            let images = [&write.before, &write.after];
+            images.into_iter().flatten().any(|(at, _)| *at == row)
+        };
+        writes.iter().any(|write| touches(write)) || !episode.writes.iter().any(touches)
+    };
     let mut parts: Vec<String> = episode
         .conflicts
         .iter()
         .map(|conflict| format!("{} {}", conflict.gtids[0], conflict.gtids[1]))
         .collect();
     // Of the same conflicts with a write more there is more to tell.
-    parts.extend(episode.writes.iter().map(|write| write.gtid.to_string()));
+    parts.extend(writes.iter().map(|write| write.gtid.to_string()));
     // Rows that were found in the way come after the episode's own.
-    parts.extend(judged.rows.iter().take(episode.rows.len()).map(|row| {
+    let rows = judged.rows.iter().take(episode.rows.len()).enumerate();
+    parts.extend(rows.filter(|(at, _)| is_of(*at)).map(|(_, row)| {
         // Cells have no map in them, and serialise.
         let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
         format!("{} {key}", row.table.name)
     }));
+    // Of a difference that no write explains, what the nodes hold is all that tells it from the next one there.
+    if episode.conflicts.is_empty() && writes.is_empty() {
+        let held = judged.rows.iter().flat_map(|row| &row.held);
+        parts.extend(
+            held.map(|held| serde_json::to_string(&told(held.as_ref())).unwrap_or_default()),
+        );
+    }
     id_of(parts)
 }
 

@@ -12,7 +12,7 @@ use super::{
     StepError, in_the_way::BECAUSE_OF_OTHERS, plan,
 };
 use crate::{
-    history::{Attempt, State, insert_sql, record},
+    history::{Attempt, State, insert_sql, is_closed, record},
     row::{RowError, run, text_literal},
 };
 
@@ -102,15 +102,14 @@ pub async fn settle(
     mut draft: Draft,
     now_us: u64,
 ) -> Result<Settled, ResolveError> {
+    // Where nobody contends and the nodes agree there is nothing to choose, whatever the logs seem to say.
+    if judged.is_equal() && !draft.is_conflict() {
+        return equal(leadership, &draft, now_us).await;
+    }
     let mut how = How::InPlace;
     loop {
         let (first, second) = match plan(judged, how) {
-            Plan::Nothing if draft.is_conflict() || draft.has_lost() => {
-                let entry = draft.entry(State::Equal, now_us);
-                record(leadership.hand(Side::A).conn(), &entry).await?;
-                return Ok(Settled::Equal);
-            }
-            Plan::Nothing => return Ok(Settled::Quiet),
+            Plan::Nothing => return equal(leadership, &draft, now_us).await,
             Plan::Person(reason) => {
                 record(
                     leadership.hand(Side::A).conn(),
@@ -173,6 +172,25 @@ pub async fn settle(
             }
         }
     }
+}
+
+/// Ends an episode of which both nodes hold the same, as was chosen: what was overwritten unseen is written down.
+async fn equal(
+    leadership: &mut Leadership,
+    draft: &Draft,
+    now_us: u64,
+) -> Result<Settled, ResolveError> {
+    if !draft.is_conflict() && !draft.has_lost() {
+        return Ok(Settled::Quiet);
+    }
+    let conn = leadership.hand(Side::A).conn();
+    if let Some(id) = draft.told_as()
+        && is_closed(conn, id).await?
+    {
+        return Ok(Settled::Quiet);
+    }
+    record(conn, &draft.entry(State::Equal, now_us)).await?;
+    Ok(Settled::Equal)
 }
 
 /// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none. It is written

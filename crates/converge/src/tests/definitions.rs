@@ -142,10 +142,12 @@ fn rows_changed_by_a_statement_must_be_verified() {
     for log in [A, B] {
         kit.log(log, "a1", [statement("INSERT INTO t VALUES (1, 1, 1)")]);
     }
-    assert_eq!(
-        verify(&kit),
-        ["shop.t: its rows were changed by a statement that is in the log as its text"]
-    );
+    let [said] = &verify(&kit)[..] else {
+        panic!("{:#?}", kit.said);
+    };
+    assert!(said.starts_with(
+        "shop.t: its rows were changed by a statement that is in the log as its text"
+    ));
 }
 
 #[test]

@@ -5,5 +5,6 @@ mod kept;
 mod kit;
 mod limits;
 mod order;
+mod partial;
 mod policies;
 mod rows;

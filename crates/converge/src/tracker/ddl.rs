@@ -65,10 +65,7 @@ impl Tracker {
         let (scope, wipes) = match effect(statement) {
             Effect::Nothing => return,
             Effect::Data(table) => {
-                let table = self.tables.id(&table);
-                let serial = self.txs[id].serial;
-                let reason = "its rows were changed by a statement that is in the log as its text";
-                self.say_verify(table, serial, reason);
+                self.note_data(id, table);
                 return;
             }
             Effect::Tables { names, wipes } => (Scope::Tables(names), wipes),
@@ -110,7 +107,7 @@ impl Tracker {
         })
     }
 
-    fn tables_of<'a>(&'a self, tx: &'a Tx) -> impl Iterator<Item = TableName> + 'a {
+    pub(super) fn tables_of<'a>(&'a self, tx: &'a Tx) -> impl Iterator<Item = TableName> + 'a {
         let forgotten = tx.bodies.iter().flat_map(|body| match body {
             Body::Forgotten(_, tables) => &tables[..],
             _ => &[],

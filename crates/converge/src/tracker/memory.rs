@@ -133,6 +133,12 @@ impl Tracker {
 
     /// Forgets all that is in flight of a table, and says that it must be verified.
     pub(super) fn forget_table(&mut self, table: TableId, reason: &str) {
+        self.forget_in_flight(table);
+        self.say_verify(table, self.serial, reason);
+    }
+
+    /// Forgets all that is in flight of a table.
+    pub(super) fn forget_in_flight(&mut self, table: TableId) {
         self.tables.get_mut(table).since = self.serial;
         let mut freed = Vec::new();
         let txs = &mut self.txs;
@@ -140,7 +146,6 @@ impl Tracker {
             txs[touch.tx].live -= 1;
             freed.push(touch.tx);
         });
-        self.say_verify(table, self.serial, reason);
         for id in freed {
             self.drop_idle_images(id);
             self.try_retire(id);

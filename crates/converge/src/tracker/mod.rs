@@ -8,6 +8,7 @@ mod judge;
 mod kept;
 mod key;
 mod memory;
+mod partial;
 mod retire;
 mod settle;
 mod statement;
@@ -158,6 +159,7 @@ impl Tracker {
             self.mark(id, mark);
         }
         let (rows, size_bytes) = self.with_xa(id, log, tx.xa, rows, tx.size_bytes);
+        self.note_images(id, &rows);
         self.add_body(id, log, rows, size_bytes);
         for statement in statements {
             self.statement(id, &statement);
@@ -166,6 +168,7 @@ impl Tracker {
         if self.txs[id].settled() {
             self.settle(id);
         }
+        self.forget_partial(id);
         if let Some(table) = self.keys.take_too_hot() {
             self.forget_table(
                 table,
@@ -227,6 +230,7 @@ impl Tracker {
             waiters: Vec::new(),
             steps: None,
             prepare: None,
+            partial: None,
         });
         self.ages.push_back((serial, id));
         id
@@ -287,7 +291,7 @@ impl Tracker {
         let (mut keys, mut live) = (std::mem::take(&mut tx.keys), tx.live);
         let old = keys.len();
         let mut problem = None;
-        for (at, change) in rows.changes().enumerate() {
+        for change in rows.changes() {
             let change = match change {
                 Ok(change) => change,
                 Err(error) => {
@@ -295,10 +299,6 @@ impl Tracker {
                     break;
                 }
             };
-            // The present columns are those of the whole event.
-            if at == 0 && change.after.is_some_and(|after| !after.is_full()) {
-                problem = Some("its images in the log have not all columns".to_owned());
-            }
             let (all, txs, tables) = (&mut self.keys, &self.txs, &self.tables);
             let result = plan.touched(&change, &mut self.scratch, |touched| {
                 if tables.get(touched.table).since > serial {

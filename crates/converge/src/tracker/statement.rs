@@ -20,7 +20,7 @@ pub(super) enum Effect {
     },
     /// Perhaps any definition of a database.
     Database { name: Arc<str>, wipes: bool },
-    /// Rows of this table, or of any of a database (with an empty table name).
+    /// Rows of this table, of any of a database (with an empty table name), or of any (with both empty).
     Data(TableName),
 }
 
@@ -103,16 +103,12 @@ pub(super) fn effect(statement: &Statement) -> Effect {
         name: Arc::clone(database),
         wipes,
     };
-    let data = |names: Option<Vec<TableName>>| {
+    let data = |name: Option<TableName>| {
         let whole = || TableName {
             database: Arc::clone(database),
             name: "".into(),
         };
-        Effect::Data(
-            names
-                .and_then(|mut names| names.pop())
-                .unwrap_or_else(whole),
-        )
+        Effect::Data(name.unwrap_or_else(whole))
     };
     let Some(first) = tokens.first() else {
         return Effect::Nothing;
@@ -129,13 +125,28 @@ pub(super) fn effect(statement: &Statement) -> Effect {
     }
     if first.is_any(&["INSERT", "REPLACE"]) {
         parser.skip(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
-        return data(parser.name().map(|name| vec![name]));
+        return data(parser.name());
     }
     if first.is("DELETE") {
         parser.skip(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
-        return data(parser.accept("FROM").then(|| parser.names()).flatten());
+        return data(
+            parser
+                .accept("FROM")
+                .then(|| parser.only_name(&["USING"]))
+                .flatten(),
+        );
     }
-    if first.is_any(&["UPDATE", "LOAD", "WITH", "CALL", "DO", "SELECT", "MERGE"]) {
+    if first.is("UPDATE") {
+        parser.skip(&["LOW_PRIORITY", "IGNORE"]);
+        let name = parser.name();
+        return data(name.filter(|_| parser.accept("SET")));
+    }
+    if first.is("LOAD") {
+        let into = parser.tokens.iter().position(|token| token.is("TABLE"));
+        parser.tokens = &parser.tokens[into.map_or(parser.tokens.len(), |at| at + 1)..];
+        return data(parser.name());
+    }
+    if first.is_any(&["WITH", "CALL", "DO", "SELECT", "MERGE"]) {
         return data(None);
     }
     all(true)
@@ -191,6 +202,14 @@ impl Parser<'_> {
             database: Arc::clone(self.database),
             name: first,
         })
+    }
+
+    /// A name, if it is the only one and none of these words follows.
+    fn only_name(&mut self, others: &[&str]) -> Option<TableName> {
+        let name = self.name()?;
+        let next = self.tokens.first();
+        let more = next.is_some_and(|token| *token == Token::Sign(',') || token.is_any(others));
+        (!more).then_some(name)
     }
 
     fn names(&mut self) -> Option<Vec<TableName>> {
@@ -434,9 +453,12 @@ mod tests {
             ("INSERT INTO o.t VALUES (1)", "data of o.t"),
             ("REPLACE t VALUES (1)", "data of shop.t"),
             ("DELETE FROM t WHERE a = 1", "data of shop.t"),
-            ("DELETE a FROM a JOIN b", "data of shop."),
-            ("UPDATE a, b SET a.x = b.x", "data of shop."),
-            ("LOAD DATA INFILE 'x' INTO TABLE t", "data of shop."),
+            ("DELETE a FROM a JOIN b", "data of all in shop"),
+            ("DELETE FROM a, b USING a JOIN b", "data of all in shop"),
+            ("UPDATE o.t SET a = 1", "data of o.t"),
+            ("UPDATE a, b SET a.x = b.x", "data of all in shop"),
+            ("LOAD DATA INFILE 'x' INTO TABLE o.t", "data of o.t"),
+            ("CALL p()", "data of all in shop"),
             ("FROBNICATE t", "all of shop wiped"),
         ] {
             assert_eq!(of(text), expected, "{text}");

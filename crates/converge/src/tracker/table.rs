@@ -223,6 +223,18 @@ impl Tables {
         self.infos.iter()
     }
 
+    /// Whether the table's rows count: it is not known to be left out of replication.
+    pub(super) fn is_followed(&self, id: TableId) -> bool {
+        !matches!(self.get(id).keys, Knowledge::Ignored)
+    }
+
+    /// The tables whose rows count.
+    pub(super) fn followed(&self) -> impl Iterator<Item = (TableId, &TableName)> {
+        let infos = self.infos.iter().enumerate();
+        let infos = infos.filter(|(_, info)| matches!(info.keys, Knowledge::Keys(_)));
+        infos.map(|(at, info)| (TableId(at as u32), &info.name))
+    }
+
     /// Whether the table's keys must be asked for before this image of it can be followed.
     pub(super) fn must_ask(&mut self, table: &Table) -> bool {
         let id = self.id(&name_of(table));

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::{
     api::RepairMark,
     key::{KeyHash, SpreadMap},
+    partial::Partial,
     steps::Steps,
     table::TableId,
 };
@@ -71,6 +72,8 @@ pub(super) struct Tx {
     pub(super) steps: Option<Box<Steps>>,
     /// The XA PREPARE whose end it is.
     pub(super) prepare: Option<TxId>,
+    /// If a log has only a part of what it did.
+    pub(super) partial: Option<Box<Partial>>,
 }
 
 impl Tx {

@@ -86,6 +86,53 @@ pub(super) const RULES: &[Rule] = &[
             })
         },
     },
+    Rule {
+        code: "TL316",
+        severity: Severity::Warning,
+        title: "a column has MariaDB's old format of times",
+        why: "Made before MariaDB 10.1.2, or with mysql56_temporal_format = OFF. The log does not say how many digits of a second \
+              such a column has, so that nobody but the server itself can read its rows there: `twinlog run` sees that \
+              they changed, and not to what.",
+        advice: "ALTER TABLE … FORCE with mysql56_temporal_format = ON, on one node; it rebuilds the table.",
+        check: |scene| {
+            tables(scene, |table| {
+                let old = table
+                    .columns
+                    .iter()
+                    .find(|c| c.kind.contains("mariadb-5.3"))?;
+                Some(format!("{} {}", old.name, old.kind))
+            })
+        },
+    },
+    Rule {
+        code: "TL317",
+        severity: Severity::Warning,
+        title: "a table is system-versioned",
+        why: "Each node writes the rows' past with its own times. `twinlog run` sees conflicts in such a table and does not repair \
+              them: a repair would itself become a part of that past.",
+        advice: "Decide its conflicts yourself, or drop the versioning: the history of conflicts keeps every version they overwrote.",
+        check: |scene| {
+            tables(scene, |table| {
+                table.is_versioned.then(|| "WITH SYSTEM VERSIONING".into())
+            })
+        },
+    },
+    Rule {
+        code: "TL318",
+        severity: Severity::Info,
+        title: "a sequence may give both nodes the same numbers",
+        why: "A sequence with a fixed increment counts on each node by itself: both hand out 1, 2, 3. With INCREMENT BY 0 it goes by \
+              auto_increment_increment and auto_increment_offset, which keep the nodes apart.",
+        advice: "ALTER SEQUENCE … INCREMENT BY 0, and look with SHOW CREATE SEQUENCE: twinlog may not read which of them have it.",
+        check: |scene| {
+            each(scene, |schema| {
+                let names = schema.sequences.iter();
+                names
+                    .map(|name| (name.clone(), "a sequence".into()))
+                    .collect()
+            })
+        },
+    },
 ];
 
 /// The servers' schemas: each table once where both nodes have the same to say of it.

@@ -4,6 +4,7 @@ mod link;
 pub mod logins;
 pub mod schema;
 mod standing;
+mod variables;
 
 use std::{
     collections::BTreeMap,
@@ -126,8 +127,8 @@ impl ServerFacts {
     pub async fn read(conn: &mut Conn) -> Result<Self, Error> {
         let dialect = read_dialect(conn).await?;
         let row = dialect.row();
-        let variables = pairs(conn.rows("SHOW GLOBAL VARIABLES").await?);
-        let counters = pairs(
+        let variables = variables::read(conn).await?;
+        let counters = variables::pairs(
             conn.rows(
                 "SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime', 'Threads_connected', 'Threads_running', \
                  'Rpl_semi_sync_master_status', 'Rpl_semi_sync_source_status', 'Ssl_server_not_after')",
@@ -415,15 +416,4 @@ async fn read_membership(conn: &mut Conn) -> Result<Option<Membership>, Error> {
         }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn pairs(rows: Vec<Row>) -> BTreeMap<String, String> {
-    rows.iter()
-        .filter_map(|row| {
-            Some((
-                row.at(0)?.to_ascii_lowercase(),
-                row.at(1).unwrap_or_default().to_owned(),
-            ))
-        })
-        .collect()
 }

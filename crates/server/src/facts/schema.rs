@@ -15,8 +15,10 @@ use crate::{
 /// The schemas of users on one server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaFacts {
-    /// Their tables, ordered by schema and name; views are not among them.
+    /// Their tables, ordered by schema and name; views and sequences are not among them.
     pub tables: Vec<Table>,
+    /// MariaDB's sequences, as `schema.name`, ordered.
+    pub sequences: Vec<String>,
     /// Their triggers.
     pub triggers: Vec<Trigger>,
     /// Their events.
@@ -30,6 +32,8 @@ pub struct Table {
     pub schema: String,
     /// Its name.
     pub name: String,
+    /// Whether it is MariaDB's system-versioned kind, which keeps its rows' past.
+    pub is_versioned: bool,
     /// Its storage engine; empty where the server cannot open the table.
     pub engine: String,
     /// The number that the next row gets; `None` without an `AUTO_INCREMENT` column.
@@ -130,14 +134,17 @@ impl SchemaFacts {
             Err(error) => return Err(error),
         }
         let mut tables = TableMap::default();
-        tables.list(
-            conn.rows(&format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, AUTO_INCREMENT FROM information_schema.TABLES \
-                 WHERE TABLE_TYPE = 'BASE TABLE' AND {}",
+        let listed = conn
+            .rows(&format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, AUTO_INCREMENT, TABLE_TYPE FROM information_schema.TABLES \
+                 WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') AND {}",
                 only("TABLE_SCHEMA")
             ))
-            .await?,
-        );
+            .await?;
+        let (sequences, listed): (Vec<Row>, Vec<Row>) = listed
+            .into_iter()
+            .partition(|row| row.at(4) == Some("SEQUENCE"));
+        tables.list(listed);
         tables.columns(
             conn.rows(&format!(
                 "SELECT TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, \
@@ -177,6 +184,11 @@ impl SchemaFacts {
             .await?;
         Ok(Self {
             tables: tables.finish(),
+            sequences: sorted(
+                sequences,
+                |row| format!("{}.{}", text(row, 0), text(row, 1)),
+                String::clone,
+            ),
             triggers: sorted(triggers, trigger, |t| (t.schema.clone(), t.name.clone())),
             events: sorted(events, event, |e| (e.schema.clone(), e.name.clone())),
         })
@@ -267,6 +279,7 @@ impl TableMap {
             let table = Table {
                 schema: schema.to_owned(),
                 name: name.to_owned(),
+                is_versioned: row.at(4) == Some("SYSTEM VERSIONED"),
                 engine: text(&row, 2),
                 auto_increment: row.at(3).and_then(|number| number.parse().ok()),
                 ..Table::default()

@@ -96,6 +96,13 @@ async fn plant_in_b(b: &Db, a: &Db, mariadb: bool) {
     .await;
     if mariadb {
         b.run(&[
+            "SET sql_log_bin = 0",
+            "SET GLOBAL mysql56_temporal_format = OFF",
+            "CREATE TABLE shop.aged (id INT PRIMARY KEY, t DATETIME(3))",
+            "SET GLOBAL mysql56_temporal_format = ON",
+            "CREATE TABLE shop.past (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+            "CREATE SEQUENCE shop.numbers",
+            "SET sql_log_bin = 1",
             "STOP SLAVE",
             "SET GLOBAL slave_parallel_mode = optimistic",
             "SET GLOBAL gtid_strict_mode = OFF",
@@ -190,7 +197,9 @@ async fn faults_on_mysql_97() {
 async fn faults_on_mariadb_1011() {
     a_pair_with_faults(
         ServerKind::MariaDb1011,
-        &["TL007", "TL031", "TL060", "TL307"],
+        &[
+            "TL007", "TL031", "TL060", "TL307", "TL316", "TL317", "TL318",
+        ],
         &["TL112"],
     )
     .await;

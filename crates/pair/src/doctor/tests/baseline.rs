@@ -186,6 +186,7 @@ pub(super) fn table(name: &str) -> Table {
         ..Column::default()
     };
     Table {
+        is_versioned: false,
         schema: "shop".into(),
         name: name.into(),
         engine: "InnoDB".into(),

@@ -69,6 +69,14 @@ pub(super) const CASES: &[Case] = &[
         cascade(s);
         table_of_b(s).foreign_keys[0].parent_schema = "other".into();
     }),
+    Case("TL316", mariadb, |s| {
+        table_of_b(s).columns[1].kind = "datetime(3) /* mariadb-5.3 */".into()
+    }),
+    Case("TL317", mariadb, |s| table_of_b(s).is_versioned = true),
+    Case("TL318", mariadb, |s| {
+        let schema = live(s, 1).schema.as_mut().expect("read");
+        schema.sequences.push("shop.numbers".into());
+    }),
 ];
 
 fn policy(scene: &mut Scene, pattern: &str, counters: &[&str]) {
