@@ -293,6 +293,7 @@ impl Follow {
                         micros,
                         exact: transaction.committed.exact,
                     }),
+                judged: chosen.judged,
             }));
         }
         Ok(None)

@@ -1,6 +1,6 @@
 //! Between a verdict and its repair: what is written then is judged with it.
 
-use super::kit::{A, B, Kit, decide_by, delete, insert, tell, tell_decision, update};
+use super::kit::{A, B, Kit, decide_by, insert, tell, tell_decision, update};
 use crate::{Policy, Tracker};
 
 fn v(from: i32, to: i32) -> twinlog_binlog::Change {

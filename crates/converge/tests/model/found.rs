@@ -354,3 +354,23 @@ fn a_checkpoint_with_a_part_of_what_was_judged_together() {
         ],
     );
 }
+
+#[test]
+fn an_addition_that_puts_the_counter_back_on_the_node_of_the_repair() {
+    sums(vec![
+        client(A, &[insert(0, 1, [0; 3], 0)]),
+        Op::Apply(B, 1),
+        client(B, &[add(1, -1)]),
+        client(A, &[add(1, 5)]),
+        Op::Apply(B, 1),
+        Op::Apply(A, 1),
+        Op::Read(A, 3),
+        Op::Read(B, 3),
+        // Its copy is 5 → 2 → 5: the repair on B finds what was judged.
+        client(A, &[add(1, 3), add(1, 3)]),
+        Op::Apply(B, 1),
+        Op::Judge(1),
+        Op::Apply(A, 1),
+        Op::Judge(2),
+    ]);
+}
