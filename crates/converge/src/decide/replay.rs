@@ -8,7 +8,8 @@ use crate::{Episode, EpisodeRow, Held, TableKeys, Version, tracker::same_version
 pub(super) struct Replayed {
     /// The rows after all writes but the rejected ones; `None` for a row of which nothing tells.
     pub(super) versions: Vec<Option<Version>>,
-    /// A write that stands found no row where one stands now: it built on one that does not stand.
+    /// A write that stands found no row where one stands now: it built on one that does not stand, and that was not the
+    /// row's end.
     pub(super) overwritten: bool,
 }
 
@@ -16,13 +17,18 @@ pub(super) struct Replayed {
 pub(super) fn replay(episode: &Episode, rejected: &[bool]) -> Replayed {
     let mut rows: Vec<Option<Version>> = episode.rows.iter().map(|row| row.base.clone()).collect();
     let mut overwritten = false;
-    let writes = episode.writes.iter().zip(rejected);
-    for (write, _) in writes.filter(|(_, rejected)| !**rejected) {
+    // Rows that a write deletes which does not stand. Who found none there and inserted one had seen what it deleted.
+    let mut vacated = vec![false; rows.len()];
+    for (write, rejected) in episode.writes.iter().zip(rejected) {
         if let Some((row, _)) = &write.before {
+            if *rejected {
+                vacated[*row] = write.after.is_none();
+                continue;
+            }
             rows[*row] = Some(Version::Gone);
         }
-        if let Some((row, image)) = &write.after {
-            overwritten |= matches!(rows[*row], Some(Version::Row(_)));
+        if let Some((row, image)) = write.after.as_ref().filter(|_| !rejected) {
+            overwritten |= matches!(rows[*row], Some(Version::Row(_))) && !vacated[*row];
             rows[*row] = Some(Version::Row(image.clone()));
         }
     }

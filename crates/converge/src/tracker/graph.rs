@@ -334,6 +334,6 @@ impl Tracker {
 }
 
 /// Whether a transaction precedes another in at least one log.
-fn comes_before(one: &Tx, other: &Tx) -> bool {
+pub(super) fn comes_before(one: &Tx, other: &Tx) -> bool {
     one.before(other, Side::A) || one.before(other, Side::B)
 }

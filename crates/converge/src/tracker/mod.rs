@@ -57,8 +57,8 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
-    /// Which transactions may only go together.
-    ties: retire::Ties,
+    /// What keeps transactions from being retired.
+    order: retire::Order,
     /// Transactions that were let go before both logs showed them, for lack of memory.
     abandoned: Abandoned,
     /// The number of the next transaction.
@@ -92,7 +92,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
-            ties: retire::Ties::default(),
+            order: retire::Order::default(),
             abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
@@ -214,6 +214,7 @@ impl Tracker {
     fn admit(&mut self, gtid: Gtid, origin: Side, committed: twinlog_binlog::CommitTime) -> TxId {
         let serial = self.serial;
         self.serial += 1;
+        let name = gtid.clone();
         let id = self.txs.add(Tx {
             gtid,
             serial,
@@ -231,7 +232,9 @@ impl Tracker {
             steps: None,
             prepare: None,
             partial: None,
+            after: None,
         });
+        self.order.admit(&name, id);
         self.ages.push_back((serial, id));
         id
     }

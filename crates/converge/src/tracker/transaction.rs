@@ -7,6 +7,7 @@ use super::{
     api::RepairMark,
     key::{KeyHash, SpreadMap},
     partial::Partial,
+    retire::After,
     steps::Steps,
     table::TableId,
 };
@@ -72,6 +73,8 @@ pub(super) struct Tx {
     pub(super) steps: Option<Box<Steps>>,
     /// The XA PREPARE whose end it is.
     pub(super) prepare: Option<TxId>,
+    /// What keeps it from being retired.
+    pub(super) after: Option<Box<After>>,
     /// If a log has only a part of what it did.
     pub(super) partial: Option<Box<Partial>>,
 }

@@ -374,3 +374,39 @@ fn an_addition_that_puts_the_counter_back_on_the_node_of_the_repair() {
         Op::Judge(2),
     ]);
 }
+
+#[test]
+fn a_row_inserted_after_its_end_which_would_not_stand() {
+    holds(
+        shape(Policy::LastWriteWins),
+        vec![
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            Op::Apply(B, 1),
+            client(B, &[delete(0, 2)]),
+            client(A, &[update(2)]),
+            Op::Apply(A, 1),
+            client(A, &[insert(0, 2, [0; 3], 0)]),
+            Op::Apply(B, 3),
+            client(B, &[delete(0, 2)]),
+            client(A, &[update(2)]),
+        ],
+    );
+}
+
+#[test]
+fn a_later_end_is_no_part_of_an_earlier_one() {
+    holds(
+        shape(Policy::LastWriteWins),
+        vec![
+            client(B, &[insert(0, 1, [0; 3], 0)]),
+            client(B, &[update(1)]),
+            Op::Apply(A, 1),
+            client(A, &[delete(0, 1)]),
+            Op::Apply(B, 1),
+            client(B, &[insert(0, 1, [0; 3], 0)]),
+            Op::Apply(A, 2),
+            client(A, &[delete(0, 1)]),
+            client(B, &[update(1)]),
+        ],
+    );
+}

@@ -6,6 +6,7 @@ use twinlog_converge::{Episode, Held, Policy, Side, Version};
 
 use crate::{
     agent::Agent,
+    checkpoint,
     node::Stamp,
     pair::{Flavour, Id, Pair},
     repair::pair_of,
@@ -17,7 +18,7 @@ use crate::{
 pub(crate) type Violation = String;
 
 /// A unique key with its values: table, columns, values.
-type Key = (usize, Vec<usize>, Vec<i32>);
+pub(crate) type Key = (usize, Vec<usize>, Vec<i32>);
 
 /// What came into the history.
 #[derive(Debug, Clone, Default)]
@@ -274,7 +275,7 @@ pub(crate) fn verify(pair: &Pair, agent: &Agent, policy: &Policy) -> Result<(), 
     for id in 0..pair.transactions.len() {
         lost(pair, agent, id)?;
     }
-    Ok(())
+    checkpoint::closed(pair, agent)
 }
 
 /// Whether any key was written on both sides unseen.

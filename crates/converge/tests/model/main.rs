@@ -11,6 +11,7 @@
 
 mod agent;
 mod case;
+mod checkpoint;
 mod desk;
 mod exhaustive;
 mod found;
