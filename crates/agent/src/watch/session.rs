@@ -107,7 +107,7 @@ impl<'a> Watch<'a> {
         Ok(Self {
             site,
             once: options.once,
-            report: Report::new(names, options.limits),
+            report: Report::new(names, options.limits, begin.to_verify),
             desk,
             scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
