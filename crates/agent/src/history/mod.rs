@@ -27,10 +27,9 @@ pub use marker::{Chosen, chosen, is_history};
 pub use ruling::{RuledRow, Ruling};
 pub(crate) use ruling::{close_ruled_sql, is_ruled, rule_sql, seal};
 pub(crate) use store::datetime;
-pub(crate) use store::is_closed;
 pub use store::{
     Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtids,
-    supersede, total,
+    state, supersede, total,
 };
 
 /// What was found.

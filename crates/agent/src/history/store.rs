@@ -97,16 +97,19 @@ pub async fn record(conn: &mut Conn, entry: &Entry) -> Result<(), Error> {
     run(conn, &insert_sql(entry)).await.map(drop)
 }
 
-/// Whether there is an entry with this id that waits for nothing any more.
+/// The state of the entry with this id; `None` where there is none.
 ///
 /// # Errors
 /// As [`Conn::rows`].
-pub(crate) async fn is_closed(conn: &mut Conn, id: &str) -> Result<bool, Error> {
+pub async fn state(conn: &mut Conn, id: &str) -> Result<Option<State>, Error> {
     let sql = format!(
-        "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {} AND state <> 'open'",
+        "SELECT state FROM `twinlog`.`conflict` WHERE id = {}",
         text_literal(id)
     );
-    Ok(!run(conn, &sql).await?.is_empty())
+    let word = conn.value(&sql).await?;
+    Ok(State::ALL
+        .into_iter()
+        .find(|state| word.as_deref() == Some(state.word())))
 }
 
 /// Closes an entry that is still open: another has taken its place.

@@ -323,7 +323,7 @@ fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError> {
     let table = &guard.table;
     let name = table.sql_name();
     let values = |row: &Option<Vec<_>>| match row {
-        Some(row) => assignments(table, row),
+        Some(row) => assignments(table, row, &guard.documents),
         None => Ok(Vec::new()),
     };
     Ok(match kind {

@@ -69,7 +69,7 @@ impl Hand {
     }
 
     /// Ends a transaction without its changes.
-    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
+    pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
         run(
             &mut self.conn,
             "ROLLBACK; SET SESSION foreign_key_checks = 1",

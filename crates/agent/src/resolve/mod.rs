@@ -12,6 +12,7 @@
 
 mod execute;
 mod hand;
+mod identity;
 mod in_the_way;
 mod judged;
 mod leadership;

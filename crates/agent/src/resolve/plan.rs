@@ -6,7 +6,7 @@ use twinlog_binlog::Value;
 use twinlog_converge::Side;
 
 use super::{Content, Judged, JudgedRow, order};
-use crate::row::{Row, TableInfo};
+use crate::row::{Documents, Row, TableInfo};
 
 /// What is to be done about an episode.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Guard {
     pub expect: Option<Row>,
     /// What it shall be.
     pub want: Option<Row>,
+    /// How documents in it are written with their types.
+    pub documents: Arc<Documents>,
 }
 
 /// One statement.
@@ -168,6 +170,7 @@ fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How
             key: row.key.clone(),
             expect: content(held),
             want: content(row.chosen.as_ref()),
+            documents: Arc::clone(&row.documents),
         }
     };
     let guards: Vec<Guard> = judged.rows.iter().enumerate().map(guard).collect();

@@ -10,8 +10,8 @@ use super::{
     in_the_way::BECAUSE_OF_OTHERS, plan, try_repair, witness::again,
 };
 use crate::{
-    history::{Attempt, State, insert_sql, is_closed, record},
-    row::{RowError, run, text_literal},
+    history::{Attempt, Entry, State, insert_sql, record, state},
+    row::{RowError, text_literal},
 };
 
 /// How long the second repair waits for the first one's row of the history: a link that is idle takes milliseconds.
@@ -89,21 +89,30 @@ pub async fn settle(
     mut watched: Watched<'_>,
 ) -> Result<Settled, ResolveError> {
     // Where nobody contends and the nodes agree there is nothing to choose, whatever the logs seem to say.
-    if judged.is_equal() && !draft.is_conflict() {
-        return equal(leadership, &draft, now_us).await;
-    }
+    let needs_nothing = judged.is_equal() && !draft.is_conflict();
     let mut how = How::InPlace;
     // The node whose part of the repair is done, where there are two.
     let mut half = None;
     loop {
-        let (first, second) = match plan(judged, how) {
-            Plan::Nothing => return equal(leadership, &draft, now_us).await,
+        let plan = if needs_nothing {
+            Plan::Nothing
+        } else {
+            plan(judged, how)
+        };
+        let (first, second) = match plan {
+            Plan::Nothing if draft.is_known() => return Ok(Settled::Quiet),
+            // Both nodes have lost it, and nobody has chosen that.
+            Plan::Nothing if !judged.decided && draft.has_lost() => {
+                write_down(leadership, &draft.entry(State::Open, now_us)).await?;
+                return Ok(Settled::Open("nothing was chosen".to_owned()));
+            }
+            Plan::Nothing if draft.is_conflict() || draft.has_lost() => {
+                write_down(leadership, &draft.entry(State::Equal, now_us)).await?;
+                return Ok(Settled::Equal);
+            }
+            Plan::Nothing => return Ok(Settled::Quiet),
             Plan::Person(reason) => {
-                record(
-                    leadership.hand(Side::A).conn(),
-                    &draft.entry(State::Open, now_us),
-                )
-                .await?;
+                write_down(leadership, &draft.entry(State::Open, now_us)).await?;
                 return Ok(Settled::Open(reason));
             }
             Plan::Repair { first, second } => (first, second),
@@ -150,34 +159,11 @@ pub async fn settle(
                     code,
                     message: message.clone(),
                 });
-                record(
-                    leadership.hand(side).conn(),
-                    &draft.entry(State::Open, now_us),
-                )
-                .await?;
+                write_down(leadership, &draft.entry(State::Open, now_us)).await?;
                 return Ok(Settled::Open(message));
             }
         }
     }
-}
-
-/// Ends an episode of which both nodes hold the same, as was chosen: what was overwritten unseen is written down.
-async fn equal(
-    leadership: &mut Leadership,
-    draft: &Draft,
-    now_us: u64,
-) -> Result<Settled, ResolveError> {
-    if !draft.is_conflict() && !draft.has_lost() {
-        return Ok(Settled::Quiet);
-    }
-    let conn = leadership.hand(Side::A).conn();
-    if let Some(id) = draft.told_as()
-        && is_closed(conn, id).await?
-    {
-        return Ok(Settled::Quiet);
-    }
-    record(conn, &draft.entry(State::Equal, now_us)).await?;
-    Ok(Settled::Equal)
 }
 
 /// Ends an episode whose rows clients have all written since: each has a verdict of its own, or needs none. It is written
@@ -192,7 +178,7 @@ pub async fn supersede(
     now_us: u64,
 ) -> Result<Settled, ResolveError> {
     let entry = draft.entry(State::Superseded, now_us);
-    record(leadership.hand(Side::A).conn(), &entry).await?;
+    write_down(leadership, &entry).await?;
     Ok(Settled::Superseded)
 }
 
@@ -212,24 +198,39 @@ pub async fn leave_open(
         message: reason.clone(),
     });
     let entry = draft.entry(State::Open, now_us);
-    record(leadership.hand(Side::A).conn(), &entry).await?;
+    write_down(leadership, &entry).await?;
     Ok(Settled::Open(reason))
+}
+
+/// Writes an entry without a repair: on the second node where only that has its row yet, or else on the first. Inserted on
+/// both, the two would overwrite each other and differ.
+async fn write_down(leadership: &mut Leadership, entry: &Entry) -> Result<(), Error> {
+    let mut there = Vec::new();
+    for side in Side::BOTH {
+        there.push(
+            state(leadership.hand(side).conn(), &entry.id)
+                .await?
+                .is_some(),
+        );
+    }
+    let side = if there == [false, true] {
+        Side::B
+    } else {
+        Side::A
+    };
+    record(leadership.hand(side).conn(), entry).await
 }
 
 /// How a repair is marked. Where the peer has the row already (another half of this repair, or an earlier try), it must
 /// come over the link first: inserted on both nodes, the two would overwrite each other and differ.
 async fn mark(peer: &mut Hand, id: &str, sql: String) -> Result<Mark, Error> {
-    let arrived = has_id(id);
-    let there = format!("SELECT 1 FROM `twinlog`.`conflict` WHERE {arrived}");
-    let there = !run(peer.conn(), &there).await?.is_empty();
-    Ok(if there {
-        Mark::Close {
-            arrived,
+    Ok(match state(peer.conn(), id).await? {
+        Some(_) => Mark::Close {
+            arrived: has_id(id),
             sql,
             must: false,
-        }
-    } else {
-        Mark::Insert(sql)
+        },
+        None => Mark::Insert(sql),
     })
 }
 

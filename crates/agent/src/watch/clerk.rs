@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 use twinlog_binlog::Gtid;
 use twinlog_converge::{Episode, Policy, Side, TableName, Verdict, decide};
 use twinlog_pair::config::{self, Conflicts};
@@ -17,16 +18,21 @@ use super::{
     pile::Half,
     tables::Tables,
     touched::Touches,
+    trouble::{Trouble, trouble},
     watchman::Watchman,
 };
 use crate::{
     history::{self, Entry},
-    resolve::{self, Judged, Leadership, ResolveError, Settled, Watched},
-    row::{RowError, TableInfo},
+    resolve::{self, Judged, Leadership, Settled, Watched},
+    row::TableInfo,
 };
 
 /// How often rows that clients write while they are repaired are looked at again.
 const LOOKS_MAX: u32 = 20;
+
+/// How often definitions are read again that have changed while rows were looked at, and how long after.
+const DEFINITIONS_TRIES: u32 = 3;
+const DEFINITIONS_PAUSE: Duration = Duration::from_millis(300);
 
 /// What a look at a verdict came to.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub(super) enum Seen {
     Found(Found),
     /// Its rows were written since: another verdict will take its place. The half that was done.
     Written(Option<Half>),
+    /// The server does not let it be done now, in its own words.
+    Busy(String),
 }
 
 /// Who works at the desk, with a connection to each node.
@@ -54,30 +62,96 @@ impl Clerk {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
         }
         Ok(match &job.verdict {
-            Verdict::Episode(episode) => match self.episode(job, episode).await {
-                Err(error) => Seen::Found(of_another_shape(episode, error)?),
-                seen => seen?,
-            },
+            Verdict::Episode(episode) => self.try_episode(job, episode).await?,
             Verdict::ConcurrentDdl {
                 table,
                 gtids,
                 statements,
             } => Seen::Found(self.ddl(table, gtids, statements).await?),
-            Verdict::ToVerify { table, reason } => Seen::Found(Found::ToVerify {
-                table: table.clone(),
-                reason: reason.clone(),
-            }),
+            Verdict::ToVerify { table, reason } => {
+                let watchman = Watchman::new(self.to.clone(), job.number);
+                let names = Vec::from_iter((!table.name.is_empty()).then(|| table.clone()));
+                let is_named = !names.is_empty();
+                let tables = self.infos_by_now(&watchman, names).await?;
+                let is_gone = is_named && tables.is_none_or(|tables| tables.is_empty());
+                Seen::Found(if is_gone {
+                    Found::Dropped
+                } else {
+                    Found::ToVerify {
+                        table: table.clone(),
+                        reason: reason.clone(),
+                    }
+                })
+            }
         })
+    }
+
+    /// Nothing that is the matter with one episode's rows may keep the others from being settled.
+    async fn try_episode(&mut self, job: &Job, episode: &Episode) -> Result<Seen, Error> {
+        for _ in 0..DEFINITIONS_TRIES {
+            let error = match self.episode(job, episode).await {
+                Ok(seen) => return Ok(seen),
+                Err(error) => error,
+            };
+            match trouble(&error) {
+                Trouble::Node => return Err(error),
+                Trouble::Busy => {
+                    self.roll_back().await?;
+                    return Ok(Seen::Busy(error.to_string()));
+                }
+                Trouble::Definition => {
+                    self.roll_back().await?;
+                    tracing::debug!("{error}: the definitions are read again");
+                    for table in episode.tables() {
+                        self.tables.forget(&table);
+                    }
+                    sleep(DEFINITIONS_PAUSE).await;
+                }
+                Trouble::Rows => {
+                    self.roll_back().await?;
+                    return Ok(to_verify(episode, &error.to_string()));
+                }
+            }
+        }
+        let reason = "its definition changes faster than its rows can be looked at";
+        Ok(to_verify(episode, reason))
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Error> {
+        for side in Side::BOTH {
+            self.leadership.hand(side).rollback().await?;
+        }
+        Ok(())
     }
 
     async fn episode(&mut self, job: &Job, episode: &Episode) -> Result<Seen, Error> {
         let kept = job.kept;
         let mut watchman = Watchman::new(self.to.clone(), job.number);
         let mut tables = self.infos(episode.tables()).await?;
+        if tables.len() < episode.tables().len() {
+            // What is not there may have another name, which the logs tell by now.
+            if self.catch_up(&watchman).await?.is_none() {
+                return Ok(Seen::Written(None));
+            }
+            tables = self.infos(episode.tables()).await?;
+        }
+        if let Some(gone) = episode
+            .tables()
+            .into_iter()
+            .find(|name| !tables.contains_key(name))
+        {
+            tracing::info!(
+                "{gone} was dropped since clients of both nodes wrote the same rows of it"
+            );
+            return Ok(Seen::Found(Found::Dropped));
+        }
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
         let mut decision = decide(episode, &policies, server_ids);
         let mut judged = Judged::new(episode, &decision, &tables)?;
+        if judged.aged {
+            decision.rule += "; the table's definition has changed since";
+        }
         let names = self.nodes.each_ref().map(|node| node.name.clone());
         let mut left: BTreeSet<usize> = (0..judged.rows.len()).collect();
         // Whether all rows are taken from one node, with those that were in the way.
@@ -99,7 +173,7 @@ impl Clerk {
                     left.remove(&row);
                 }
             }
-            let draft = resolve::draft(
+            let mut draft = resolve::draft(
                 episode,
                 &decision,
                 &judged,
@@ -108,6 +182,7 @@ impl Clerk {
                 &names,
                 now_us(),
             )?;
+            draft.identify(&mut self.leadership).await?;
             let rows = judged.only(&left);
             let mut settled = Settled::Quiet;
             if !rows.rows.is_empty() {
@@ -150,7 +225,7 @@ impl Clerk {
             }
             return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
         }
-        let draft = resolve::draft(
+        let mut draft = resolve::draft(
             episode,
             &decision,
             &judged,
@@ -159,6 +234,7 @@ impl Clerk {
             &names,
             now_us(),
         )?;
+        draft.identify(&mut self.leadership).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
         Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
@@ -182,11 +258,34 @@ impl Clerk {
         if !asked {
             return Ok(Some(Touches::default()));
         }
-        let a = self.leadership.hand(Side::A).log_end().await?;
-        let b = self.leadership.hand(Side::B).log_end().await?;
-        let touches = watchman.ask([a, b]).await;
+        let touches = self.catch_up(watchman).await?;
         watchman.accepted = touches.as_ref().map_or(0, |touches| touches.count);
         Ok(touches)
+    }
+
+    /// Waits until both logs were read to where they end now; what of the verdict's rows was written until then.
+    async fn catch_up(&mut self, watchman: &Watchman) -> Result<Option<Touches>, Error> {
+        let a = self.leadership.hand(Side::A).log_end().await?;
+        let b = self.leadership.hand(Side::B).log_end().await?;
+        Ok(watchman.ask([a, b]).await)
+    }
+
+    /// As [`Self::infos`], of what has another name by now, too; `None` where another verdict has taken the place of this
+    /// one.
+    async fn infos_by_now(
+        &mut self,
+        watchman: &Watchman,
+        names: Vec<TableName>,
+    ) -> Result<Option<resolve::Tables>, Error> {
+        let tables = self.infos(names.clone()).await?;
+        if names.iter().all(|name| tables.contains_key(name)) {
+            return Ok(Some(tables));
+        }
+        // What is not there may have been renamed, which the logs tell by now.
+        if self.catch_up(watchman).await?.is_none() {
+            return Ok(None);
+        }
+        self.infos(names).await.map(Some)
     }
 
     async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
@@ -201,6 +300,8 @@ impl Clerk {
                 }
             }
             if let Some(info) = known {
+                // It may have another name by now.
+                infos.insert(info.name.clone(), Arc::clone(&info));
                 infos.insert(table, info);
             }
         }
@@ -264,22 +365,15 @@ impl Clerk {
     }
 }
 
-/// Rows that were logged before their table's definition changed cannot be read by the new one: the table must be compared.
-/// Another error is one.
-fn of_another_shape(episode: &Episode, error: Error) -> Result<Found, Error> {
-    let (Error::Row(shape) | Error::Resolve(ResolveError::Row(shape))) = &error else {
-        return Err(error);
-    };
-    let RowError::Shape { table: name, .. } = shape else {
-        return Err(error);
-    };
-    let tables = episode.tables();
-    let Some(table) = tables.into_iter().find(|table| table.to_string() == *name) else {
-        return Err(error);
-    };
-    Ok(Found::ToVerify {
+fn to_verify(episode: &Episode, reason: &str) -> Seen {
+    let first = episode.tables().into_iter().next();
+    let table = first.unwrap_or_else(|| TableName {
+        database: "".into(),
+        name: "".into(),
+    });
+    Seen::Found(Found::ToVerify {
         table,
-        reason: "its definition changed while rows of it were on their way".into(),
+        reason: format!("rows of it that both nodes wrote could not be judged: {reason}"),
     })
 }
 

@@ -75,6 +75,8 @@ pub(super) enum Found {
         /// The history's id.
         id: String,
     },
+    /// Rows of a table that is not there any more.
+    Dropped,
     /// A table cannot be followed.
     ToVerify {
         /// Which.
@@ -212,6 +214,12 @@ impl Office {
                 self.idle.push(clerk);
                 return;
             }
+            Seen::Busy(reason) => {
+                tracing::debug!(reason, "it is tried again");
+                self.pile.later(job);
+                self.idle.push(clerk);
+                return;
+            }
             Seen::Found(found) => found,
         };
         if let Found::Rows {
@@ -254,7 +262,7 @@ impl Office {
 
     /// Those for which no other verdict will come are looked at as they are; idle clerks look at their locks.
     async fn look(&mut self) {
-        for job in self.pile.to_look_at() {
+        for job in self.pile.look_due() {
             let (reply, kept) = oneshot::channel();
             // Where nobody answers the watch has ended.
             let _ = self.to.send(Answer::Kept { job, reply }).await;

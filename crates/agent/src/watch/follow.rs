@@ -99,6 +99,11 @@ impl Follow {
         self.tracker.set_keys(table, keys);
     }
 
+    /// Tables that got other names, since this was asked last.
+    pub(super) fn take_renames(&mut self) -> Vec<[TableName; 2]> {
+        self.tracker.take_renames()
+    }
+
     /// The next transaction of a log; what comes of it.
     pub(super) fn push(
         &mut self,

@@ -20,6 +20,7 @@ mod tables;
 mod target;
 mod ties;
 mod touched;
+mod trouble;
 mod watchman;
 
 use std::time::Duration;

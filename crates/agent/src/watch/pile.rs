@@ -133,7 +133,7 @@ impl Pile {
     }
 
     /// Those of which it is time to see whether they still wait for something.
-    pub(super) fn to_look_at(&mut self) -> Vec<u64> {
+    pub(super) fn look_due(&mut self) -> Vec<u64> {
         if self.looked.elapsed() < PARKED_LOOK {
             return Vec::new();
         }

@@ -159,6 +159,7 @@ impl Report {
                      conflicts show {id}`"
                 );
             }
+            Found::Dropped => {}
             Found::ToVerify { table, reason } => {
                 if self.to_verify.insert((table.to_string(), reason.clone())) {
                     self.summary.to_verify += 1;

@@ -178,13 +178,19 @@ impl<'a> Watch<'a> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
-                self.tables.load(conn, &table).await?
+                let keys = self.tables.load(conn, &table).await?;
+                // One that is not there was dropped since, or has another name, which the log will tell. The keys that
+                // the log itself names are followed.
+                Some(keys.unwrap_or_default())
             } else {
                 None
             };
             self.follow.set_keys(table, keys);
         }
         let jobs = self.follow.push(log, transaction);
+        for names in self.follow.take_renames() {
+            self.tables.rename(names);
+        }
         for repair in self.follow.take_repairs() {
             self.scribe.write(repair);
         }
@@ -200,8 +206,9 @@ impl<'a> Watch<'a> {
         let mut jobs = VecDeque::from(jobs.map_err(image)?);
         while let Some(job) = jobs.pop_front() {
             match &job.verdict {
-                // Definitions of what is not replicated may differ.
-                Verdict::ConcurrentDdl { table, .. }
+                // A statement may be about a table that the pair does not replicate: nothing asks for its keys; and
+                // definitions of what is not replicated may differ.
+                Verdict::ToVerify { table, .. } | Verdict::ConcurrentDdl { table, .. }
                     if !is_replicated(&self.site.config, table) =>
                 {
                     jobs.extend(self.follow.finish(job.number).map_err(image)?);

@@ -81,6 +81,7 @@ pub(crate) fn judged_row(
 
 pub(crate) fn judged(rows: Vec<JudgedRow>) -> Judged {
     Judged {
+        aged: false,
         rows,
         decided: true,
     }

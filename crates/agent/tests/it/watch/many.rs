@@ -1,5 +1,7 @@
 //! Many conflicts at once, as links leave them that were stopped.
 
+#![expect(clippy::print_stdout, reason = "how fast it was is worth a line")]
+
 use std::time::Instant;
 
 use twinlog_converge::Side;

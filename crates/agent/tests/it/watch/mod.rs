@@ -1,8 +1,13 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
+mod definitions;
+mod documents;
 mod idle;
 mod lock;
+mod locked_applier;
 mod many;
+mod partial;
+mod told_once;
 
 use std::{sync::Arc, time::Duration};
 
@@ -186,4 +191,13 @@ impl Agent {
         self.stop.send(true).unwrap();
         self.task.await.unwrap()
     }
+}
+
+/// Waits until the two nodes hold what the other has written: 2 on A, 1 on B.
+pub(crate) async fn swapped(pair: &Up, sql: &str) {
+    wait_until(DEADLINE, sql, async || {
+        let (a, b) = (pair.rows(Side::A, sql).await, pair.rows(Side::B, sql).await);
+        (a == ["2"] && b == ["1"]).then_some(())
+    })
+    .await;
 }
