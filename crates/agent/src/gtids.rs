@@ -59,6 +59,28 @@ pub fn has(set: &GtidSet, gtid: &Gtid) -> bool {
     }
 }
 
+/// A transaction's name, as it is written. `None` where it is not one.
+#[must_use]
+pub fn parse(text: &str) -> Option<Gtid> {
+    if let Some((source, sequence)) = text.rsplit_once(':') {
+        let (uuid, tag) = match source.split_once(':') {
+            Some((uuid, tag)) => (uuid, Some(tag)),
+            None => (source, None),
+        };
+        return Some(Gtid::MySql {
+            uuid: Uuid::parse_str(uuid).ok()?.into_bytes(),
+            tag: tag.map(Into::into),
+            sequence: sequence.parse().ok()?,
+        });
+    }
+    let mut numbers = text.splitn(3, '-');
+    Some(Gtid::MariaDb {
+        domain: numbers.next()?.parse().ok()?,
+        server_id: numbers.next()?.parse().ok()?,
+        sequence: numbers.next()?.parse().ok()?,
+    })
+}
+
 /// A MariaDB transaction's name in the servers' terms.
 #[must_use]
 pub fn mariadb(gtid: &Gtid) -> Option<MariaDbGtid> {
@@ -106,5 +128,26 @@ mod tests {
             );
         }
         assert_eq!(set.to_string(), format!("{}:1-2:t:1", Uuid::nil()));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        let uuid = [7; 16];
+        let mysql = |tag| Gtid::MySql {
+            uuid,
+            tag,
+            sequence: 9,
+        };
+        let mariadb = Gtid::MariaDb {
+            domain: 1,
+            server_id: 2,
+            sequence: 3,
+        };
+        for gtid in [mysql(None), mysql(Some("app".into())), mariadb] {
+            assert_eq!(parse(&gtid.to_string()), Some(gtid));
+        }
+        for other in ["", "1-2", "x:1", "1-2-x"] {
+            assert_eq!(parse(other), None, "{other}");
+        }
     }
 }

@@ -41,6 +41,9 @@ pub struct Episode {
     /// The clients' changes, in an order in which each comes after all that it had seen: what [`crate::decide`] chooses
     /// from.
     pub writes: Vec<Write>,
+    /// Whether all of it was judged by a repair that is among the writes, and both nodes hold what that left, or what came
+    /// after it: an episode that was settled, seen again. Nothing is to be done or written down.
+    pub repaired: bool,
 }
 
 /// Two transactions that had not seen each other.
@@ -99,7 +102,8 @@ pub struct Write {
     /// Whether twinlog made it: a repair yields to whatever a client wrote meanwhile.
     pub repair: bool,
     /// The writes of the other side (indices into [`Episode::writes`]) that it had not seen, that had not seen it, and
-    /// that touch a common key, with it or with a write that it builds on. A TRUNCATE or DROP is one write per row.
+    /// that touch a common key, with it or with a write that it builds on. A TRUNCATE or DROP is one write per row. Also
+    /// the repairs, of either side, that came after it and were chosen without it.
     pub against: Vec<usize>,
     /// The earlier writes of its own side (indices) that it builds on: they touch a common key.
     pub after_writes: Vec<usize>,

@@ -1,6 +1,11 @@
 //! How the watcher knows a repair in the log: by its row of the history.
 
-use twinlog_binlog::{Image, RowError, Table, Value};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use twinlog_binlog::{Gtid, Image, RowError, Table, Value};
+
+use crate::gtids;
 
 use super::State;
 
@@ -14,6 +19,7 @@ const STATE: usize = 6;
 const CHOSEN_NODE: usize = 10;
 const CHOSEN_US: usize = 11;
 const REPAIR_GTID: usize = 14;
+const DETAIL: usize = 16;
 
 /// What a repair's row of the history says of the version that the repair carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +34,32 @@ pub struct Chosen {
     pub repaired: bool,
     /// Whether the row names the transaction that repaired it: then this transaction only wrote that down.
     pub named: bool,
+    /// The transactions that it was chosen from; `None` where a person chose, by what the rows were then.
+    pub judged: Option<Arc<[Gtid]>>,
+}
+
+/// What of [`super::Detail`] is needed here.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    writes: Vec<ToldWrite>,
+    #[serde(default)]
+    rulings: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct ToldWrite {
+    gtid: String,
+}
+
+/// The transactions of the writes in a row's detail.
+fn judged(detail: &str) -> Option<Arc<[Gtid]>> {
+    let told: Told = serde_json::from_str(detail).ok()?;
+    if !told.rulings.is_empty() {
+        return None;
+    }
+    let gtids = told.writes.iter().map(|write| gtids::parse(&write.gtid));
+    gtids.collect()
 }
 
 /// Whether rows of the table are rows of the history.
@@ -59,5 +91,28 @@ pub fn chosen(row: Image<'_>) -> Result<Chosen, RowError> {
         },
         repaired: state.as_deref() == Some(State::Repaired.word()),
         named: text(REPAIR_GTID)?.is_some(),
+        judged: text(DETAIL)?.as_deref().and_then(judged),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_repair_was_chosen_from_is_in_its_detail() {
+        let detail = r#"{"version":1,"writes":[{"gtid":"0-1-7"},{"gtid":"0-2-8"}]}"#;
+        let names: Vec<String> = judged(detail)
+            .iter()
+            .flat_map(|gtids| gtids.iter().map(Gtid::to_string))
+            .collect();
+        assert_eq!(names, ["0-1-7", "0-2-8"]);
+        for other in [
+            "",
+            r#"{"writes":[{"gtid":"?"}]}"#,
+            r#"{"writes":[{"gtid":"0-1-7"}],"rulings":[{}]}"#,
+        ] {
+            assert_eq!(judged(other), None, "{other}");
+        }
+    }
 }

@@ -303,6 +303,7 @@ impl Follow {
                     micros,
                     exact: transaction.committed.exact,
                 }),
+            judged: chosen.judged.clone(),
         }
     }
 }

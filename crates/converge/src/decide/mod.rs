@@ -1,6 +1,7 @@
 //! What both nodes shall hold: the policies.
 
 mod groups;
+mod legal;
 mod merge;
 mod number;
 mod replay;
@@ -115,7 +116,7 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
     } else if overwritten {
         Some("a later write builds on one that would not stand".to_owned())
     } else {
-        replay::illegal(episode, &versions)
+        legal::illegal(episode, &versions)
     };
     if let Some(reason) = reason {
         return as_held(
@@ -143,8 +144,8 @@ pub fn decide(episode: &Episode, policies: &[Policy], server_ids: [u32; 2]) -> D
 }
 
 /// Where the writes that stand make no rows that a server would take: both nodes get what one of them holds. It is the one
-/// that agrees most with what was wanted, else where the first group was committed; and not one whose applier left a row
-/// that refers to nothing, as MySQL 9.7's can.
+/// that agrees most with what was wanted, else where the first group was committed; rather not one whose applier left a row
+/// that refers to nothing, as MySQL 9.7's can. Where both have such rows, those go.
 fn as_held(
     episode: &Episode,
     wanted: &[Option<Version>],
@@ -170,14 +171,24 @@ fn as_held(
     let first = groups.first().map_or(Side::A, |group| group.side);
     let mut sides = [first, first.peer()];
     sides.sort_by_key(|&side| Reverse(agrees(side)));
-    let legal = |side: &Side| replay::illegal(episode, &held[side.index()]).is_none();
-    match sides.into_iter().find(legal) {
-        Some(side) => Decision {
-            rows: Some(vec![Outcome::AsHeld(side); episode.rows.len()]),
-            chosen: Some(side),
-            rule: format!("{rule}, so both get what {} holds", name(side)),
-        },
-        None => Decision::none(&format!("it waits for a person: {rule}")),
+    let legal = |side: &Side| legal::illegal(episode, &held[side.index()]).is_none();
+    let whole = sides.into_iter().find(legal);
+    let side = whole.unwrap_or(sides[0]);
+    let mut rule = format!("{rule}, so both get what {} holds", name(side));
+    let mut rows = vec![Outcome::AsHeld(side); episode.rows.len()];
+    if whole.is_none() {
+        rule.push_str(", without rows that refer to none");
+        let left = legal::without_orphans(episode, held[side.index()].clone());
+        for (row, version) in rows.iter_mut().zip(left) {
+            if let Some(version) = version {
+                *row = Outcome::Version(version);
+            }
+        }
+    }
+    Decision {
+        rows: Some(rows),
+        chosen: Some(side),
+        rule,
     }
 }
 

@@ -111,17 +111,52 @@ fn a_skipped_write_that_another_covers_is_told_of() {
 }
 
 #[test]
-fn a_repair_yields_to_a_write_that_its_node_had_skipped() {
+fn an_addition_that_a_repair_was_chosen_without_is_added_to_it() {
+    let mut kit = swapped();
+    // B holds 11 already: its log has nothing of it, and the repair's guard finds what was judged.
+    kit.log(A, "a2", [v(12, 11)]);
+    kit.repair_of(B, "b2", "b1", Some(&["a1", "b1"]), [v(11, 13)]);
+    kit.log(B, "a2", []);
+    kit.log(A, "b2", [v(11, 13)]);
+    let episodes = kit.episodes();
+    let last = episodes.last().unwrap();
+    let told = tell_decision(&decide_by(last, &counter()));
+    assert!(told.contains("1,1,12"), "{told}\n{}", tell(last));
+    assert!(!last.repaired);
+}
+
+#[test]
+fn what_a_repair_was_chosen_from_is_not_repaired_again() {
+    let mut kit = swapped();
+    kit.repair_of(A, "a2", "b1", Some(&["a1", "b1"]), [v(12, 13)]);
+    kit.log(B, "b2", [v(11, 12)]);
+    kit.repair_of(B, "a2", "b1", Some(&["a1", "b1"]), [v(12, 13)]);
+    kit.log(A, "b2", [v(13, 12)]);
+    let told = tell_decision(&decide_by(kit.episodes()[1], &counter()));
+    assert!(told.contains("1,1,14"), "{told}");
+}
+
+#[test]
+fn an_episode_that_is_seen_with_its_repair_says_so() {
+    let mut kit = swapped();
+    let judged = Some(&["a1", "b1"][..]);
+    kit.repair_of(A, "a2", "b1", judged, [v(12, 13)]);
+    kit.repair_of(B, "a2", "b1", judged, [v(11, 13)]);
+    let [first, second] = kit.episodes()[..] else {
+        panic!("{} episodes", kit.episodes().len())
+    };
+    assert!(!first.repaired && second.repaired);
+
+    // Whoever reads all of it for the first time hears nothing.
     let mut kit = Kit::new();
-    kit.log(B, "b1", [insert("t", &[1, 1, 20])]);
-    // A's row was in the way by another key: nothing of b1 is in its log.
-    kit.log(A, "b1", []);
-    kit.repair(A, "a2", "a1", [insert("t", &[1, 1, 30])]);
-    kit.repair(B, "a2", "a1", [update("t", &[1, 1, 20], &[1, 1, 30])]);
-    let decided: String = kit
-        .episodes()
-        .iter()
-        .map(|episode| tell_decision(&decide_by(episode, &Policy::LastWriteWins)))
-        .collect();
-    assert!(decided.contains("1,1,20"), "{decided}");
+    kit.deaf = true;
+    kit.log(A, "a1", [v(10, 11)]);
+    kit.log(A, "b1", [v(11, 12)]);
+    kit.repair_of(A, "a2", "b1", judged, [v(12, 13)]);
+    kit.log(B, "b1", [v(10, 12)]);
+    kit.log(B, "a1", [v(12, 11)]);
+    kit.deaf = false;
+    kit.repair_of(B, "a2", "b1", judged, [v(11, 13)]);
+    assert!(kit.episodes().is_empty());
+    kit.assert_empty();
 }

@@ -128,6 +128,8 @@ pub(super) struct Kit {
     /// All that was said.
     pub(super) said: Vec<Verdict>,
     pub(super) retired: Vec<String>,
+    /// Whether it only pushes, as one that catches up.
+    pub(super) deaf: bool,
 }
 
 impl Kit {
@@ -146,6 +148,7 @@ impl Kit {
             event_bytes: 64,
             said: Vec::new(),
             retired: Vec::new(),
+            deaf: false,
         }
     }
 
@@ -212,9 +215,22 @@ impl Kit {
         mark: &str,
         changes: [Change; N],
     ) {
+        self.repair_of(log, tx, mark, None, changes);
+    }
+
+    /// The same, where it is known what it was chosen from.
+    pub(super) fn repair_of<const N: usize>(
+        &mut self,
+        log: Side,
+        tx: &str,
+        mark: &str,
+        judged: Option<&[&str]>,
+        changes: [Change; N],
+    ) {
         let mark = RepairMark {
             origin: side(mark),
             committed: self.tx(mark, vec![]).committed,
+            judged: judged.map(|judged| judged.iter().map(|tx| self.gtid(tx)).collect()),
         };
         let tx = self.tx(tx, changes.into());
         self.push(log, tx, Some(mark));
@@ -234,6 +250,9 @@ impl Kit {
     }
 
     fn listen(&mut self) {
+        if self.deaf {
+            return;
+        }
         while let Some(output) = self.tracker.next_output() {
             match output {
                 Output::Verdict(verdict) => self.said.push(verdict),

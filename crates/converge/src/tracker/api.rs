@@ -1,5 +1,7 @@
 //! What goes into a tracker beside transactions, and what comes out of it.
 
+use std::sync::Arc;
+
 use twinlog_binlog::{CommitTime, Gtid};
 
 use crate::{Side, TableName, Verdict};
@@ -24,12 +26,16 @@ impl Default for Limits {
 }
 
 /// Says that a transaction is twinlog's own repair: the version that it carries was first committed there and then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairMark {
     /// Where the version came from.
     pub origin: Side,
     /// When it was committed there.
     pub committed: CommitTime,
+    /// The transactions of the [`crate::Episode::writes`] that it was chosen from. What else comes before it in both logs
+    /// it had not seen: its node had skipped that, or the row was by chance what had been judged. `None` if that is not
+    /// known: then it counts as having seen all that comes before it.
+    pub judged: Option<Arc<[Gtid]>>,
 }
 
 /// What a tracker has to say, in the order in which it must be handled.

@@ -173,10 +173,15 @@ impl Tracker {
                 self.must_be_settled(key, earlier.clone().map(|touch| touch.tx))?;
                 for touch in earlier.collect::<Vec<_>>() {
                     let (other, mine) = (&self.txs[touch.tx], &self.txs[node.tx]);
-                    let against = other.origin != mine.origin && other.inverted(mine);
+                    let against = if mine.judged(other) {
+                        false
+                    } else if other.inverted(mine) {
+                        other.origin != mine.origin && !other.judged(mine)
+                    } else {
+                        self.covers_unseen(node.tx, touch.tx, key)
+                    };
                     for member in self.atoms_on(touch.tx, key, kind)? {
                         let kept = self.kept_for(member).is_some();
-                        let against = against || self.covers_unseen(node.tx, member, key);
                         let member = graph.add(member);
                         graph.before[at].push(member);
                         if kept {
@@ -329,6 +334,6 @@ impl Tracker {
 }
 
 /// Whether a transaction precedes another in at least one log.
-fn comes_before(one: &Tx, other: &Tx) -> bool {
+pub(super) fn comes_before(one: &Tx, other: &Tx) -> bool {
     one.before(other, Side::A) || one.before(other, Side::B)
 }

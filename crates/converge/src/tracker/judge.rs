@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use twinlog_binlog::OwnedImage;
+use twinlog_binlog::{Gtid, OwnedImage};
 
 use super::{
     Tracker,
     api::Output,
     graph::{Graph, Node},
-    key::{KeyHash, Kind, SpreadMap},
+    key::{KeyHash, Kind, SpreadMap, SpreadSet},
     steps::{Atom, Step},
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
@@ -139,10 +139,18 @@ impl<'a> Block<'a> {
             [Held::Known(a), Held::Known(b)] => same_version(a, b) == Some(true),
             _ => false,
         };
-        if !anew && conflicts.is_empty() && rows.iter().all(agree) && !has_lost(&rows, &changes) {
+        let agreed = rows.iter().all(agree);
+        let covered =
+            |change: &Change<'_>| change.tx.repair.is_none() && !change.against.is_empty();
+        let quiet = agreed
+            && conflicts.is_empty()
+            && !changes.iter().any(covered)
+            && !has_lost(&rows, &changes);
+        let repaired = agreed && self.is_repaired(&conflicts, &rows, &changes);
+        if !anew && (quiet || repaired) {
             return None;
         }
-        let building = building(&changes);
+        let building = self.building(&changes);
         let writes = changes
             .into_iter()
             .zip(building)
@@ -150,11 +158,13 @@ impl<'a> Block<'a> {
                 origin: change
                     .tx
                     .repair
+                    .as_ref()
                     .map_or(change.tx.origin, |mark| mark.origin),
                 gtid: change.tx.gtid.clone(),
                 committed: change
                     .tx
                     .repair
+                    .as_ref()
                     .map_or(change.tx.committed, |mark| mark.committed),
                 before: change.before,
                 after: change.after,
@@ -167,7 +177,36 @@ impl<'a> Block<'a> {
             rows,
             conflicts: conflicts.into_iter().collect(),
             writes,
+            repaired,
         })
+    }
+
+    /// Whether all that there is to say was said when a repair was made that is among these changes.
+    fn is_repaired(
+        &self,
+        conflicts: &BTreeSet<Conflict>,
+        rows: &[EpisodeRow],
+        changes: &[Change<'_>],
+    ) -> bool {
+        let repairs: Vec<&Tx> = changes
+            .iter()
+            .map(|change| change.tx)
+            .filter(|tx| tx.repair.is_some())
+            .collect();
+        let is_judged = |tx: &Tx| repairs.iter().any(|repair| repair.judged(tx));
+        let of = |gtid: &Gtid| changes.iter().find(|change| change.tx.gtid == *gtid);
+        let told = |gtid: &Gtid| of(gtid).is_some_and(|change| is_judged(change.tx));
+        let open = |change: &Change<'_>| {
+            let tx = change.tx;
+            tx.repair.is_none() && !change.against.is_empty() && {
+                let against = change.against.iter().map(|&at| changes[at].tx);
+                !is_judged(tx) || against.clone().any(|other| !is_judged(other))
+            }
+        };
+        !repairs.is_empty()
+            && conflicts.iter().all(|pair| pair.gtids.iter().all(told))
+            && !changes.iter().any(open)
+            && !has_lost_of(rows, changes, |tx| !is_judged(tx))
     }
 
     /// The rows that a transaction touches which is here but not judged with them.
@@ -322,9 +361,11 @@ impl<'a> Block<'a> {
         pairs
     }
 
-    /// Whether a client has a part in it: one episode's repairs of both nodes do not conflict, they write the same.
+    /// Whether it is a pair of both sides in which a client has a part: one episode's repairs of both nodes do not
+    /// conflict, they write the same.
     fn has_client(&self, one: usize, other: usize) -> bool {
-        self.tx(one).repair.is_none() || self.tx(other).repair.is_none()
+        let (one, other) = (self.tx(one), self.tx(other));
+        one.origin != other.origin && (one.repair.is_none() || other.repair.is_none())
     }
 
     fn conflict(&self, one: &Tx, other: &Tx) -> Conflict {
@@ -395,6 +436,60 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// For every change the earlier ones of its side that it builds on: on each key the last, and what refers to the key.
+    /// Where the last that its node had done was the other side's, it builds on that, which had seen all before it.
+    fn building(&self, changes: &[Change<'_>]) -> Vec<Vec<usize>> {
+        let mut building = vec![BTreeSet::new(); changes.len()];
+        for log in Side::BOTH {
+            let mut order: Vec<usize> = (0..changes.len()).collect();
+            order.sort_by_key(|&at| (changes[at].tx.places[log.index()], at));
+            let mut trails: SpreadMap<KeyHash, Vec<(usize, Kind)>> = SpreadMap::default();
+            let mut copies: BTreeMap<usize, SpreadSet<KeyHash>> = BTreeMap::new();
+            for at in order {
+                let change = &changes[at];
+                let is_own = |at: usize| changes[at].tx.origin == log;
+                for &(key, kind) in change.touched {
+                    let trail = trails.entry(key).or_default();
+                    if !is_own(at) {
+                        // Where nothing is left of it nobody builds on it.
+                        let copy = change.member.map(|member| {
+                            copies
+                                .entry(member)
+                                .or_insert_with(|| self.touched_in(member, log))
+                        });
+                        if copy.is_some_and(|keys| keys.contains(&key)) {
+                            trail.push((at, kind));
+                        }
+                        continue;
+                    }
+                    for &(earlier, other) in trail.iter().rev() {
+                        // What a repair covered unseen it does not build on.
+                        if !other.contends(kind) || change.against.contains(&earlier) {
+                            continue;
+                        }
+                        if is_own(earlier) {
+                            building[at].insert(earlier);
+                        }
+                        if other != Kind::Reference {
+                            break;
+                        }
+                    }
+                    trail.push((at, kind));
+                }
+            }
+        }
+        let lists = building.into_iter().map(|on| on.into_iter().collect());
+        lists.collect()
+    }
+
+    /// The keys that a log's copy of a member touches.
+    fn touched_in(&self, member: usize, log: Side) -> SpreadSet<KeyHash> {
+        let steps = self.steps(member, log);
+        steps
+            .flat_map(|step| step.touched.iter().map(|&(key, _)| key))
+            .collect()
+    }
+
     /// A TRUNCATE or DROP that had not seen a change (nor the change it) deletes the rows of that change.
     fn add_wipes(
         &self,
@@ -447,8 +542,13 @@ impl<'a> Block<'a> {
 /// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and a
 /// change from there took its place, in the same order in both logs.
 fn has_lost(rows: &[EpisodeRow], changes: &[Change<'_>]) -> bool {
+    has_lost_of(rows, changes, |_| true)
+}
+
+fn has_lost_of(rows: &[EpisodeRow], changes: &[Change<'_>], of: impl Fn(&Tx) -> bool) -> bool {
+    let counts = |tx: &Tx| tx.repair.is_none() && of(tx);
     changes.iter().any(|change| {
-        let Some((row, left)) = change.after.as_ref().filter(|_| change.tx.repair.is_none()) else {
+        let Some((row, left)) = change.after.as_ref().filter(|_| counts(change.tx)) else {
             return false;
         };
         let left = Version::Row(left.clone());
@@ -469,27 +569,4 @@ fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {
         let theirs = other.touched.iter().find(|(other, _)| other == key);
         theirs.is_some_and(|(_, other)| kind.contends(*other))
     })
-}
-
-/// For every change the earlier ones of its side that it builds on: on each key the last, and what refers to the key.
-fn building(changes: &[Change<'_>]) -> Vec<Vec<usize>> {
-    let mut trails: SpreadMap<KeyHash, [Vec<(usize, Kind)>; 2]> = SpreadMap::default();
-    let mut building = Vec::with_capacity(changes.len());
-    for (at, change) in changes.iter().enumerate() {
-        let mut on = BTreeSet::new();
-        for &(key, kind) in change.touched {
-            let trail = &mut trails.entry(key).or_default()[change.tx.origin.index()];
-            for &(earlier, other) in trail.iter().rev() {
-                if other.contends(kind) {
-                    on.insert(earlier);
-                    if other != Kind::Reference {
-                        break;
-                    }
-                }
-            }
-            trail.push((at, kind));
-        }
-        building.push(on.into_iter().collect());
-    }
-    building
 }

@@ -38,8 +38,11 @@ impl Tracker {
         self
     }
 
-    /// Nothing is left to do about an episode. They are numbered in the order in which they are said, from 1.
+    /// Nothing is left to do about an episode, and whatever was written for it was pushed from both logs: what a repair
+    /// covers unseen comes before it in both, and must be judged with what it was chosen from. Episodes are numbered in
+    /// the order in which they are said, from 1.
     pub fn resolved(&mut self, episode: u64) {
+        self.run_work();
         for node in self.kept_nodes(episode) {
             self.release(node);
             self.try_retire(node.tx);

@@ -11,7 +11,7 @@ use super::{
     graph::Node,
     key::KeyHash,
     table::TableId,
-    transaction::{Body, Tx, TxId},
+    transaction::{Body, Tx, TxId, Waiter},
 };
 use crate::{Side, Verdict};
 
@@ -29,6 +29,7 @@ impl Tracker {
             + self.touches * size_of::<KeyHash>()
             + self.keys.memory_bytes()
             + self.abandoned.memory_bytes()
+            + self.order.memory_bytes()
     }
 
     /// Keeps to the limit.
@@ -41,6 +42,9 @@ impl Tracker {
         self.clean_ages();
         self.keys.shrink();
         let wanted = self.limits.memory_bytes / 100 * RELIEF_PERCENT;
+        if self.memory_bytes() > wanted {
+            self.retire_out_of_order();
+        }
         self.forget_images(wanted);
         while self.memory_bytes() > wanted {
             let counts = self.keys.by_table();
@@ -80,6 +84,9 @@ impl Tracker {
             }
             self.image_bytes -= tx.image_bytes;
             self.touches -= tx.keys.len();
+            let woken = self.leave_order(id, &tx);
+            let woken = woken.into_iter().map(|tx| Waiter { tx, key: None });
+            self.work.extend(woken);
             self.work.extend(tx.waiters);
             self.abandoned.insert(&tx.gtid);
             self.outputs.push_back(Output::Retired(tx.gtid));
@@ -126,6 +133,7 @@ impl Tracker {
             .map(|rows| self.tables.id(&super::table::name_of(&rows.table)))
             .collect();
         let tx = &mut self.txs[id];
+        tx.judged = None;
         tx.bodies[log.index()] = Body::Forgotten(digest, tables.into_iter().collect());
         self.image_bytes -= std::mem::take(&mut tx.image_bytes);
     }
@@ -152,12 +160,14 @@ impl Tracker {
     }
 
     /// Frees the memory of a transaction that touches nothing any more.
-    fn drop_idle_images(&mut self, id: TxId) {
+    pub(super) fn drop_idle_images(&mut self, id: TxId) {
         let Some(tx) = self.txs.get_mut(id).filter(|tx| tx.live == 0) else {
             return;
         };
         self.touches -= std::mem::take(&mut tx.keys).len();
         self.image_bytes -= std::mem::take(&mut tx.image_bytes);
+        tx.judged = None;
+        tx.steps = None;
         for body in &mut tx.bodies {
             if matches!(body, Body::Rows(_) | Body::Forgotten(..)) {
                 *body = Body::Rows(Box::default());

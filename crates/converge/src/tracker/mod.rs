@@ -58,8 +58,8 @@ pub struct Tracker {
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
     renames: Vec<[TableName; 2]>,
-    /// Which transactions may only go together.
-    ties: retire::Ties,
+    /// What keeps transactions from being retired.
+    order: retire::Order,
     /// Transactions that were let go before both logs showed them, for lack of memory.
     abandoned: Abandoned,
     /// The number of the next transaction.
@@ -94,7 +94,7 @@ impl Tracker {
             prepared: Default::default(),
             ddls: Vec::new(),
             renames: Vec::new(),
-            ties: retire::Ties::default(),
+            order: retire::Order::default(),
             abandoned: Abandoned::default(),
             serial: 0,
             ages: VecDeque::new(),
@@ -157,7 +157,9 @@ impl Tracker {
             // Only here the time is the commit's on every server: a copy has that of the last statement.
             entry.committed = tx.committed;
         }
-        entry.repair = entry.repair.or(repair);
+        if let (None, Some(mark)) = (&entry.repair, repair) {
+            self.mark(id, mark);
+        }
         let (rows, size_bytes) = self.with_xa(id, log, tx.xa, rows, tx.size_bytes);
         self.note_images(id, &rows);
         self.add_body(id, log, rows, size_bytes);
@@ -214,12 +216,14 @@ impl Tracker {
     fn admit(&mut self, gtid: Gtid, origin: Side, committed: twinlog_binlog::CommitTime) -> TxId {
         let serial = self.serial;
         self.serial += 1;
+        let name = gtid.clone();
         let id = self.txs.add(Tx {
             gtid,
             serial,
             origin,
             committed,
             repair: None,
+            judged: None,
             places: [None; 2],
             bodies: [Body::Absent, Body::Absent],
             keys: Vec::new(),
@@ -230,7 +234,9 @@ impl Tracker {
             steps: None,
             prepare: None,
             partial: None,
+            after: None,
         });
+        self.order.admit(&name, id);
         self.ages.push_back((serial, id));
         id
     }

@@ -1,18 +1,58 @@
 //! When a transaction may be forgotten.
+//!
+//! A checkpoint is made of what is retired. Whoever starts from it must come to the same verdicts, and to none about the
+//! past: so a transaction is retired only after, or together with,
+//! - those that it was judged with,
+//! - the earlier ones (in either log) with which it has a key in common,
+//! - on MariaDB, where a checkpoint is a position, the earlier ones of its domain.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use twinlog_binlog::Gtid;
 
 use super::{
     Tracker,
     api::Output,
-    key::SpreadMap,
+    graph::comes_before,
+    key::{KeyHash, SpreadMap, SpreadSet},
     transaction::{Tx, TxId},
 };
 
-/// Transactions that were judged together. They go together too: whoever reads the logs again without some of them
-/// would come to another verdict, on rows as they had been.
+/// A transaction with its serial: its place may be another's by now.
+type Name = (TxId, u64);
+
+/// What keeps transactions that are done with from being retired.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ties {
+pub(super) struct Order {
+    ties: Ties,
+    /// For each key those that let it go and are not retired; each comes after the others there, or has no order with
+    /// them.
+    released: SpreadMap<KeyHash, Vec<Name>>,
+    /// MariaDB's transactions that are not retired: domain, sequence, server.
+    domains: BTreeMap<(u32, u64, u32), TxId>,
+    /// How many have an [`After`].
+    kept: usize,
+}
+
+/// What keeps one from being retired.
+#[derive(Debug, Clone, Default)]
+pub(super) struct After {
+    /// Those that must go before.
+    earlier: Vec<Name>,
+    /// Where it is in [`Order::released`].
+    keys: Vec<KeyHash>,
+    /// One that is not done with, for which it was found to wait.
+    blocked: Option<Name>,
+    /// Those to look at once this one is retired.
+    waiting: Vec<Name>,
+}
+
+/// About what one [`After`] takes, with a key and an entry of each list.
+const AFTER_BYTES: usize = size_of::<After>() + 128;
+
+/// Transactions that were judged together.
+#[derive(Debug, Clone, Default)]
+struct Ties {
     of: SpreadMap<TxId, u64>,
     groups: HashMap<u64, Vec<TxId>>,
     next: u64,
@@ -40,38 +80,125 @@ impl Ties {
         group.map_or(&[], Vec::as_slice)
     }
 
-    fn untie(&mut self, id: TxId) -> Vec<TxId> {
-        let Some(group) = self.of.get(&id) else {
-            return vec![id];
-        };
-        let members = self.groups.remove(group).unwrap_or_default();
-        for member in &members {
-            self.of.remove(member);
+    fn untie(&mut self, id: TxId) {
+        if let Some(group) = self.of.remove(&id)
+            && let Some(members) = self.groups.get_mut(&group)
+        {
+            members.retain(|member| *member != id);
+            if members.is_empty() {
+                self.groups.remove(&group);
+            }
         }
-        members
+    }
+}
+
+impl Order {
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.kept * AFTER_BYTES
+    }
+
+    /// A transaction was seen for the first time.
+    pub(super) fn admit(&mut self, gtid: &Gtid, id: TxId) {
+        if let Some(place) = in_domain(gtid) {
+            self.domains.insert(place, id);
+        }
+    }
+
+    /// The one before it in its domain, if that is not retired.
+    fn before_in_domain(&self, gtid: &Gtid) -> Option<TxId> {
+        let place = in_domain(gtid)?;
+        let earlier = self.domains.range((place.0, 0, 0)..place);
+        earlier.last().map(|(_, &id)| id)
+    }
+}
+
+fn in_domain(gtid: &Gtid) -> Option<(u32, u64, u32)> {
+    match *gtid {
+        Gtid::MariaDb {
+            domain,
+            server_id,
+            sequence,
+        } => Some((domain, sequence, server_id)),
+        Gtid::MySql { .. } => None,
     }
 }
 
 impl Tracker {
     /// Keeps transactions that were judged together until all of them may go.
     pub(super) fn tie(&mut self, ids: impl Iterator<Item = TxId>) {
-        self.ties.tie(ids);
+        self.order.ties.tie(ids);
     }
 
-    /// Lets a transaction go once nothing of it is open, nor of those that it was judged with: in the order of a log, so
-    /// that a checkpoint in between lacks none that is earlier.
+    /// Whether a transaction of which nothing is open goes at once.
+    pub(super) fn goes_at_once(&self, id: TxId) -> bool {
+        let tx = &self.txs[id];
+        self.order.released.is_empty()
+            && tx.holds == 0
+            && !self.order.ties.of.contains_key(&id)
+            && self.order.before_in_domain(&tx.gtid).is_none()
+    }
+
+    /// A transaction's touches of these keys were judged: whatever lets them go later comes after it.
+    pub(super) fn let_go(&mut self, id: TxId, keys: &[KeyHash]) {
+        let Some(tx) = self.txs.get(id) else {
+            return;
+        };
+        let name = (id, tx.serial);
+        let mut earlier = Vec::new();
+        for &key in keys {
+            let list = self.order.released.entry(key).or_default();
+            list.retain(|&other| {
+                let (place, serial) = other;
+                let is = |tx: &&Tx| tx.serial == serial && place != id;
+                let before = self
+                    .txs
+                    .get(place)
+                    .filter(is)
+                    .map(|it| comes_before(it, tx));
+                if before == Some(true) {
+                    earlier.push(other);
+                }
+                before == Some(false)
+            });
+            list.push(name);
+        }
+        let after = self.after_mut(id);
+        after.keys.extend_from_slice(keys);
+        after.earlier.append(&mut earlier);
+        after.earlier.sort_unstable();
+        after.earlier.dedup();
+    }
+
+    fn after_mut(&mut self, id: TxId) -> &mut After {
+        let kept = &mut self.order.kept;
+        self.txs[id].after.get_or_insert_with(|| {
+            *kept += 1;
+            Box::default()
+        })
+    }
+
+    /// Lets a transaction go once nothing of it is open, nor of those that must go before it or with it.
     pub(super) fn try_retire(&mut self, id: TxId) {
-        let may_go = self.is_done_with(id)
-            && self
-                .ties
-                .members(id)
-                .iter()
-                .all(|&id| self.is_done_with(id));
-        if may_go {
-            let mut ids = self.ties.untie(id);
-            ids.sort_by_key(|&id| self.txs[id].places[0]);
-            for id in ids {
-                self.retire(id);
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if !self.is_done_with(id) {
+                continue;
+            }
+            match self.to_retire(id) {
+                Ok(mut ids) => {
+                    ids.sort_by_key(|&id| self.txs[id].places[0]);
+                    for id in ids {
+                        let woken = self.retire(id);
+                        open.extend(woken.into_iter().rev());
+                    }
+                }
+                Err(on) => {
+                    self.drop_idle_images(id);
+                    let name = (id, self.txs[id].serial);
+                    let serial = self.txs[on].serial;
+                    self.after_mut(id).blocked = Some((on, serial));
+                    self.after_mut(on).waiting.push(name);
+                }
             }
         }
         if !self.ddls.is_empty() {
@@ -79,23 +206,113 @@ impl Tracker {
         }
     }
 
-    fn is_done_with(&self, id: TxId) -> bool {
-        let done = |tx: &Tx| tx.settled() && tx.live == 0 && tx.holds == 0;
-        self.txs.get(id).is_some_and(done)
+    /// All that must go before a transaction or with it; else one of them that is not done with.
+    fn to_retire(&self, id: TxId) -> Result<Vec<TxId>, TxId> {
+        let mut found = vec![id];
+        let mut seen = SpreadSet::default();
+        seen.insert(id);
+        let mut at = 0;
+        while let Some(&id) = found.get(at) {
+            at += 1;
+            let Some(tx) = self.txs.get(id) else {
+                continue;
+            };
+            if !is_done(tx) {
+                return Err(id);
+            }
+            let after = tx.after.as_deref();
+            if let Some((on, serial)) = after.and_then(|after| after.blocked) {
+                let open = |tx: &&Tx| tx.serial == serial && !is_done(tx);
+                if self.txs.get(on).filter(open).is_some() {
+                    return Err(on);
+                }
+            }
+            let earlier = after.into_iter().flat_map(|after| &after.earlier);
+            let alive = |&&(id, serial): &&Name| {
+                let tx = self.txs.get(id);
+                tx.is_some_and(|tx| tx.serial == serial)
+            };
+            let before = earlier.filter(alive).map(|&(id, _)| id);
+            let with = self.order.ties.members(id).iter().copied();
+            for other in before
+                .chain(with)
+                .chain(self.order.before_in_domain(&tx.gtid))
+            {
+                if seen.insert(other) {
+                    found.push(other);
+                }
+            }
+        }
+        Ok(found)
     }
 
-    fn retire(&mut self, id: TxId) {
+    fn is_done_with(&self, id: TxId) -> bool {
+        self.txs.get(id).is_some_and(is_done)
+    }
+
+    /// Lets one go. Returns those that waited for it.
+    fn retire(&mut self, id: TxId) -> Vec<TxId> {
         let Some(tx) = self.txs.remove(id) else {
-            return;
+            return Vec::new();
         };
         self.image_bytes -= tx.image_bytes;
         self.touches -= tx.keys.len();
+        let mut woken = self.leave_order(id, &tx);
         self.outputs.push_back(Output::Retired(tx.gtid));
         if let Some(prepare) = tx.prepare
             && let Some(prepared) = self.txs.get_mut(prepare)
         {
             prepared.holds -= 1;
-            self.try_retire(prepare);
+            woken.push(prepare);
+        }
+        woken
+    }
+
+    /// A transaction is not here any more. Returns those that waited for it.
+    pub(super) fn leave_order(&mut self, id: TxId, tx: &Tx) -> Vec<TxId> {
+        if let Some(place) = in_domain(&tx.gtid) {
+            self.order.domains.remove(&place);
+        }
+        self.order.ties.untie(id);
+        let Some(after) = &tx.after else {
+            return Vec::new();
+        };
+        self.order.kept -= 1;
+        for key in &after.keys {
+            if let Some(list) = self.order.released.get_mut(key) {
+                list.retain(|&(other, _)| other != id);
+                if list.is_empty() {
+                    self.order.released.remove(key);
+                }
+            }
+        }
+        let alive = |&&(id, serial): &&Name| {
+            let tx = self.txs.get(id);
+            tx.is_some_and(|tx| tx.serial == serial)
+        };
+        let waiting = after.waiting.iter().filter(alive);
+        waiting.map(|&(id, _)| id).collect()
+    }
+
+    /// For lack of memory, those go that only wait for others. Whoever starts from a checkpoint that has them may be told
+    /// of rows as they had been: the guard of a repair sees that.
+    pub(super) fn retire_out_of_order(&mut self) {
+        let done: Vec<TxId> = self
+            .ages
+            .iter()
+            .filter(|&&(serial, id)| {
+                let tx = self.txs.get(id);
+                tx.is_some_and(|tx| tx.serial == serial && is_done(tx))
+            })
+            .map(|&(_, id)| id)
+            .collect();
+        for id in done {
+            self.retire(id);
         }
     }
+}
+
+/// Whether nothing of it is open.
+fn is_done(tx: &Tx) -> bool {
+    tx.settled() && tx.live == 0 && tx.holds == 0
 }

@@ -54,9 +54,13 @@ impl Tracker {
             let free = tx.keys.iter().all(|&key| self.keys.frees(key, id, side));
             if free {
                 let tx = &mut self.txs[id];
-                for key in std::mem::take(&mut tx.keys) {
+                let keys = std::mem::take(&mut tx.keys);
+                for &key in &keys {
                     tx.live -= usize::from(self.keys.remove(key, id, side));
-                    self.touches -= 1;
+                }
+                self.touches -= keys.len();
+                if !self.goes_at_once(id) {
+                    self.let_go(id, &keys);
                 }
                 return;
             }
@@ -227,7 +231,10 @@ impl Tracker {
         if std::mem::replace(&mut atom.done, true) {
             return;
         }
+        let mut free = Vec::new();
         for (key, _) in std::mem::take(&mut atom.keys) {
+            // Also where another atom of it refers to the key.
+            free.push(key);
             let Some(touching) = steps.touching.get_mut(&key) else {
                 continue;
             };
@@ -236,6 +243,9 @@ impl Tracker {
                 steps.touching.remove(&key);
                 tx.live -= usize::from(self.keys.remove(key, node.tx, side));
             }
+        }
+        if self.txs[node.tx].live > 0 || !self.goes_at_once(node.tx) {
+            self.let_go(node.tx, &free);
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     api::RepairMark,
     key::{KeyHash, SpreadMap},
     partial::Partial,
+    retire::After,
     steps::Steps,
     table::TableId,
 };
@@ -55,6 +56,8 @@ pub(super) struct Tx {
     pub(super) origin: Side,
     pub(super) committed: CommitTime,
     pub(super) repair: Option<RepairMark>,
+    /// The names of what a repair was chosen from, sorted; `None` where that is not known.
+    pub(super) judged: Option<Box<[KeyHash]>>,
     pub(super) places: [Option<Place>; 2],
     pub(super) bodies: [Body; 2],
     /// The keys that it touched; those that it does not touch any more may still be here.
@@ -70,6 +73,8 @@ pub(super) struct Tx {
     pub(super) steps: Option<Box<Steps>>,
     /// The XA PREPARE whose end it is.
     pub(super) prepare: Option<TxId>,
+    /// What keeps it from being retired.
+    pub(super) after: Option<Box<After>>,
     /// If a log has only a part of what it did.
     pub(super) partial: Option<Box<Partial>>,
 }
@@ -120,7 +125,7 @@ impl Tx {
 }
 
 /// A hash of a GTID.
-fn name(gtid: &Gtid) -> KeyHash {
+pub(super) fn name(gtid: &Gtid) -> KeyHash {
     match gtid {
         Gtid::MySql {
             uuid,

@@ -68,6 +68,10 @@ pub(crate) struct Agent {
     /// Those of which rows were written since: others will take their place.
     pub(crate) parked: BTreeMap<u64, Job>,
     pub(crate) open: Option<Open>,
+    /// Its repairs that were not read from both logs yet.
+    pub(crate) in_flight: Vec<Id>,
+    /// Those that are settled and wait for the repairs that were in flight then: up to that transaction.
+    settled: Vec<(u64, Id)>,
     ledger: VecDeque<Entry>,
     done: BTreeSet<u64>,
     /// What a node had executed when it was asked, and how long its log was then.
@@ -95,6 +99,8 @@ impl Agent {
             ready: VecDeque::new(),
             parked: BTreeMap::new(),
             open: None,
+            in_flight: Vec::new(),
+            settled: Vec::new(),
             ledger: VecDeque::new(),
             done: BTreeSet::new(),
             asked: [None; 2],
@@ -184,6 +190,7 @@ impl Agent {
 
     /// Takes what the tracker has to say.
     pub(crate) fn pull(&mut self, pair: &Pair) -> Result<(), Violation> {
+        self.let_go(pair);
         while let Some(output) = self.tracker.next_output() {
             match output {
                 Output::Retired(gtid) => {
@@ -226,11 +233,26 @@ impl Agent {
         Ok(())
     }
 
-    /// Nothing is left to do about an episode.
+    /// Nothing is left to do about an episode. The tracker is told once the repairs were read from both logs.
     pub(crate) fn finish(&mut self, pair: &Pair, number: u64) -> Result<(), Violation> {
         self.done.insert(number);
-        self.tracker.resolved(number);
+        self.settled.push((number, pair.transactions.len()));
         self.pull(pair)
+    }
+
+    /// Lets those go whose repairs were read.
+    fn let_go(&mut self, pair: &Pair) {
+        let at = self.at;
+        self.in_flight.retain(|&id| {
+            !Side::BOTH.into_iter().all(|side| {
+                let log = &pair.nodes[side.index()].log[..at[side.index()]];
+                log.contains(&id)
+            })
+        });
+        let first = self.in_flight.first().copied().unwrap_or(Id::MAX);
+        for (number, _) in self.settled.extract_if(.., |&mut (_, end)| end <= first) {
+            self.tracker.resolved(number);
+        }
     }
 
     /// Whether a later write on the keys of an episode will bring another in its place.
@@ -238,18 +260,21 @@ impl Agent {
         self.tracker.is_kept(number)
     }
 
-    /// Writes checkpoints of what no verdict waits for.
+    /// Writes a checkpoint of what no verdict waits for.
     fn advance(&mut self, pair: &Pair) {
+        let before = self.retired.len();
         while let Some(entry) = self.ledger.front() {
             match entry {
                 Entry::Job(number) if !self.done.remove(number) => break,
                 Entry::Job(_) => {}
                 Entry::Retired(id) => {
                     self.retired.insert(*id);
-                    self.checkpoints.push(self.checkpoint(pair));
                 }
             }
             self.ledger.pop_front();
+        }
+        if self.retired.len() > before {
+            self.checkpoints.push(self.checkpoint(pair));
         }
     }
 

@@ -282,7 +282,7 @@ pub(crate) fn sums(run: &Run) -> Result<(), Violation> {
             .and_then(|row| row[COUNTER]);
         if holds != Some(sum) {
             return Err(format!(
-                "the counter of row {id:?} is {holds:?}, clients added {sum}"
+                "the counter of row {id:?} is {holds:?}, clients added {sum}\n{pair}"
             ));
         }
     }

@@ -62,6 +62,9 @@ impl Agent {
     }
 
     fn decide(&mut self, pair: &mut Pair, job: Job) -> Result<(), Violation> {
+        if job.episode.repaired {
+            return self.finish(pair, job.number);
+        }
         let mut episode = job.episode.clone();
         let rows: Vec<_> = episode.rows.iter().map(|row| self.row_of(row)).collect();
         if !self.ask_for_unknown(pair, &mut episode, &rows, job.said_at) {
@@ -76,8 +79,9 @@ impl Agent {
         if !episode.is_conflict() && judged.iter().all(|[a, b]| a == b) {
             return self.finish(pair, job.number);
         }
+        // As the agent does: what the logs do not tell is asked for afterwards.
         let policies = vec![self.policy.clone(); episode.rows.len()];
-        let decision = decide(&episode, &policies, SERVER_IDS);
+        let decision = decide(&job.episode, &policies, SERVER_IDS);
         let mark = repair::mark(&episode, &decision, pair.now);
         let Some(outcomes) = decision.rows else {
             self.counts.for_a_person += 1;
@@ -128,7 +132,7 @@ impl Agent {
                 continue;
             }
             self.counts.unknown += 1;
-            if repair::written_since(pair, side, said_at, rows, None) {
+            if repair::written_since(pair, side, said_at, rows) {
                 return false;
             }
             let node = &pair.nodes[at];
@@ -165,9 +169,6 @@ impl Agent {
             self.open = Some(open);
             return Ok(false);
         }
-        if repair::written_since(pair, side, open.job.said_at, &open.rows, own) {
-            return self.park(open.job);
-        }
         let Some(due) = open.due(pair, side) else {
             return self.park(open.job);
         };
@@ -188,7 +189,10 @@ impl Agent {
                 .filter_map(|it| Some((it.table, it.before.or(it.after)?[ID]?)));
             open.own = Some((pair.transactions.len(), wrote.collect()));
         }
-        pair.repair(side, state, changes, open.mark);
+        let judged = open.job.episode.writes.iter();
+        let judged = judged.map(|write| write.gtid.clone()).collect();
+        self.in_flight.push(pair.transactions.len());
+        pair.repair(side, state, changes, open.mark, judged);
         self.open = Some(open);
         Ok(true)
     }

@@ -6,6 +6,7 @@ use twinlog_converge::{Episode, Held, Policy, Side, Version};
 
 use crate::{
     agent::Agent,
+    checkpoint,
     node::Stamp,
     pair::{Flavour, Id, Pair},
     repair::pair_of,
@@ -17,7 +18,7 @@ use crate::{
 pub(crate) type Violation = String;
 
 /// A unique key with its values: table, columns, values.
-type Key = (usize, Vec<usize>, Vec<i32>);
+pub(crate) type Key = (usize, Vec<usize>, Vec<i32>);
 
 /// What came into the history.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +80,10 @@ impl History {
         }
         for conflict in &episode.conflicts {
             let [a, b] = pair_of(pair, conflict);
-            let unseen = pair.concurrent(a, b) || cannot_tell(pair, a, b) || skipped(pair, a, b);
+            let unseen = pair.concurrent(a, b)
+                || cannot_tell(pair, a, b)
+                || skipped(pair, a, b)
+                || covered(pair, a, b);
             if !unseen {
                 return Err(format!(
                     "false alarm: one of {:?} had seen the other",
@@ -226,7 +230,8 @@ fn skipped(pair: &Pair, a: Id, b: Id) -> bool {
         let copy = earlier.logged[on].as_deref().unwrap_or_default();
         let left = |change: &Change| {
             let key = |row: Option<Row>| row.and_then(|row| row[ID]);
-            (change.table, key(change.after), change.after)
+            let name = change.after.or(change.before);
+            (change.table, key(name), change.after)
         };
         earlier.place[on] < later.place[on]
             && !earlier.changes.iter().map(left).eq(copy.iter().map(left))
@@ -234,10 +239,22 @@ fn skipped(pair: &Pair, a: Id, b: Id) -> bool {
     over(a, b) || over(b, a)
 }
 
+/// Whether one of them is a repair that was chosen without the other.
+fn covered(pair: &Pair, a: Id, b: Id) -> bool {
+    let without = |repair: Id, other: Id| {
+        let repair = &pair.transactions[repair];
+        repair.repair.is_some() && !repair.judged.contains(&wire::gtid(pair, other))
+    };
+    without(a, b) || without(b, a)
+}
+
 /// The promises, once all is quiet.
 pub(crate) fn verify(pair: &Pair, agent: &Agent, policy: &Policy) -> Result<(), Violation> {
     let [a, b] = [&pair.nodes[0].state, &pair.nodes[1].state];
-    if *policy != Policy::Manual && agent.history.for_a_person.is_empty() && a != b {
+    if let Some(reason) = agent.history.for_a_person.first() {
+        return Err(format!("left to a person: {reason}"));
+    }
+    if *policy != Policy::Manual && a != b {
         return Err(format!(
             "the nodes differ:\n  A {:?}\n  B {:?}",
             a.tables, b.tables
@@ -258,7 +275,7 @@ pub(crate) fn verify(pair: &Pair, agent: &Agent, policy: &Policy) -> Result<(), 
     for id in 0..pair.transactions.len() {
         lost(pair, agent, id)?;
     }
-    Ok(())
+    checkpoint::closed(pair, agent)
 }
 
 /// Whether any key was written on both sides unseen.

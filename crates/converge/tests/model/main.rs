@@ -11,6 +11,7 @@
 
 mod agent;
 mod case;
+mod checkpoint;
 mod desk;
 mod exhaustive;
 mod found;
@@ -51,19 +52,14 @@ fn check(
         max_shrink_iters: 200_000,
         ..Config::default()
     };
-    let (counts, with_a_person) = (RefCell::new(Counts::default()), RefCell::new(0));
+    let counts = RefCell::new(Counts::default());
     let result = TestRunner::new(config).run(&strategy, |case| {
         let run = case::run(&case).map_err(TestCaseError::fail)?;
         also(&run).map_err(TestCaseError::fail)?;
         *counts.borrow_mut() += run.agent.counts;
-        *with_a_person.borrow_mut() += usize::from(!run.agent.history.for_a_person.is_empty());
         Ok(())
     });
-    println!(
-        "{cases} cases, {} left to a person, {:?}",
-        with_a_person.borrow(),
-        counts.borrow()
-    );
+    println!("{cases} cases, {:?}", counts.borrow());
     if let Err(TestError::Fail(reason, case)) = &result {
         println!("{reason}\n{:?}", case.shape);
         for op in &case.ops {

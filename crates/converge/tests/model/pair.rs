@@ -46,6 +46,8 @@ pub(crate) struct Transaction {
     pub(crate) stamps: Vec<Stamp>,
     /// twinlog's own: the version that it carries.
     pub(crate) repair: Option<Mark>,
+    /// What a repair was chosen from.
+    pub(crate) judged: Arc<[Gtid]>,
     /// Its place among all that each node executed, also where the log has nothing of it.
     pub(crate) place: [Option<usize>; 2],
     /// What each node's log says of it; `None` where it has nothing.
@@ -132,9 +134,17 @@ impl Pair {
     }
 
     /// A repair that was made on a copy of the node's state.
-    pub(crate) fn repair(&mut self, side: Side, state: State, changes: Vec<Change>, mark: Mark) {
+    pub(crate) fn repair(
+        &mut self,
+        side: Side,
+        state: State,
+        changes: Vec<Change>,
+        mark: Mark,
+        judged: Arc<[Gtid]>,
+    ) {
         self.nodes[side.index()].state = state;
-        self.commit(side, changes, Vec::new(), Some(mark));
+        let id = self.commit(side, changes, Vec::new(), Some(mark));
+        self.transactions[id].judged = judged;
     }
 
     fn commit(
@@ -143,7 +153,7 @@ impl Pair {
         changes: Vec<Change>,
         stamps: Vec<Stamp>,
         repair: Option<Mark>,
-    ) {
+    ) -> Id {
         self.now += 1;
         let at = side.index();
         let node = &mut self.nodes[at];
@@ -160,6 +170,7 @@ impl Pair {
             changes: Arc::clone(&changes),
             stamps,
             repair,
+            judged: Arc::new([]),
             place: [None; 2],
             logged: [const { None }; 2],
         };
@@ -169,6 +180,7 @@ impl Pair {
         node.log.push(self.transactions.len());
         self.by_origin[at].push(self.transactions.len());
         self.transactions.push(transaction);
+        self.transactions.len() - 1
     }
 
     /// The next transaction that a node's link has to apply, and how much of the log it has applied then.
@@ -260,6 +272,7 @@ impl Pair {
                 it.micros,
                 &it.changes,
                 it.repair,
+                it.judged.len(),
                 it.place,
                 &it.logged,
             )

@@ -8,31 +8,17 @@ use crate::{
     wire,
 };
 
-/// Whether a node has executed something on these rows that was not known to a verdict: that its log did not have then, or
-/// that the log of its origin did not (a copy of which nothing was left does not tell what it would have done). What the
-/// node holds may look the same and still be another version, or one that its clients had not seen.
+/// Whether a node's log has something on these rows that it did not have at a verdict.
 pub(crate) fn written_since(
     pair: &Pair,
     side: Side,
     said_at: [usize; 2],
     rows: &[(usize, i32)],
-    own: Option<Id>,
 ) -> bool {
-    let unknown = |side: Side| &pair.nodes[side.index()].log[said_at[side.index()]..];
-    let of_peer = unknown(side.peer()).iter().filter(|&&id| {
-        let it = &pair.transactions[id];
-        it.origin != side && it.place[side.index()].is_some()
-    });
-    let mut since = unknown(side)
-        .iter()
-        .chain(of_peer)
-        .filter(|id| own != Some(**id));
-    since.any(|&id| {
-        let transaction = &pair.transactions[id];
-        let copy = transaction.logged[side.index()]
-            .as_deref()
-            .unwrap_or_default();
-        copy.iter().chain(transaction.changes.iter()).any(|change| {
+    let at = side.index();
+    pair.nodes[at].log[said_at[at]..].iter().any(|&id| {
+        let copy = pair.transactions[id].logged[at].as_deref();
+        copy.unwrap_or_default().iter().any(|change| {
             let ids = [change.before, change.after].map(|row| row.and_then(|row| row[ID]));
             rows.iter()
                 .any(|&(table, id)| change.table == table && ids.contains(&Some(id)))

@@ -193,10 +193,12 @@ fn time(flavour: Flavour, micros: u64) -> CommitTime {
 
 /// A transaction's mark as twinlog's own.
 pub(crate) fn mark(pair: &Pair, id: Id) -> Option<RepairMark> {
-    let Mark { origin, micros } = pair.transactions[id].repair?;
+    let transaction = &pair.transactions[id];
+    let Mark { origin, micros } = transaction.repair?;
     Some(RepairMark {
         origin,
         committed: time(pair.flavour, micros),
+        judged: Some(Arc::clone(&transaction.judged)),
     })
 }
 

@@ -92,6 +92,7 @@ async fn from_the_logs(kind: ServerKind) {
             gtids: [writes[0].gtid.clone(), writes[1].gtid.clone()],
         }],
         writes: writes.to_vec(),
+        repaired: false,
     };
     let decision = Decision {
         rows: Some(vec![twinlog_converge::Outcome::Version(version(Side::A))]),
