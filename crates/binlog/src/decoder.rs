@@ -113,7 +113,11 @@ impl Decoder {
     fn format_description(&mut self, header: &Header, event: &Bytes) -> Result<Output, Fault> {
         let format = Format::parse(event)?;
         self.format = Some(format.clone());
-        self.tables = Tables::default();
+        self.tables.end_statement();
+        if format.after_start {
+            // The server numbers its tables anew.
+            self.tables = Tables::default();
+        }
         // In the middle of a file it comes again, with the place it has at the beginning.
         if !header.is_artificial() {
             self.end = self.end.max(header.end.into());
@@ -268,7 +272,7 @@ impl Decoder {
     ) -> Result<Output, Fault> {
         let rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
         if let Some(id) = rows.table_id {
-            let table = Arc::clone(self.tables.get(id)?);
+            let table = Arc::clone(self.tables.get(id, rows.cascaded)?);
             if rows.columns != table.columns.len() {
                 return Err(Fault::Malformed(
                     "the rows have not the columns of their table",
