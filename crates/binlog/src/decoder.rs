@@ -271,7 +271,13 @@ impl Decoder {
         body: &Bytes,
     ) -> Result<Output, Fault> {
         let rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
-        if let Some(id) = rows.table_id {
+        if let Some(id) = rows.table_id
+            && rows.cascaded
+            && self.tables.get(id, true).is_err()
+        {
+            let database = self.tables.current_database();
+            self.open_group()?.undescribed(database)?;
+        } else if let Some(id) = rows.table_id {
             let table = Arc::clone(self.tables.get(id, rows.cascaded)?);
             if rows.columns != table.columns.len() {
                 return Err(Fault::Malformed(

@@ -72,6 +72,13 @@ impl Tables {
             .ok_or(Fault::NoTableMap(id))
     }
 
+    /// The database of a table that the current statement described; empty for none.
+    pub(crate) fn current_database(&self) -> Arc<str> {
+        let mut maps = self.maps.values();
+        let current = maps.find(|map| map.statement == self.statement);
+        current.map_or_else(|| "".into(), |map| Arc::clone(&map.table.database))
+    }
+
     /// What was described counts no longer: the next statement describes its tables again.
     pub(crate) fn end_statement(&mut self) {
         self.statement += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use twinlog_converge::{Limits, Load, Side};
+use twinlog_converge::{Limits, Load, Side, TableName};
 use twinlog_pair::{
     explain,
     watch_state::{AgentState, STATE_VERSION, ToVerify},
@@ -160,14 +160,20 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => {
-                if self.to_verify.insert((table.to_string(), reason.clone())) {
-                    self.summary.to_verify += 1;
-                    tracing::warn!(
-                        "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
-                    );
-                }
-            }
+            Found::ToVerify { table, reason } => self.to_verify(table, reason),
+        }
+    }
+
+    /// Names a table that cannot be followed, once.
+    pub(super) fn to_verify(&mut self, table: &TableName, reason: &str) {
+        if self
+            .to_verify
+            .insert((table.to_string(), reason.to_owned()))
+        {
+            self.summary.to_verify += 1;
+            tracing::warn!(
+                "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
+            );
         }
     }
 
