@@ -317,7 +317,7 @@ fn told(content: Option<&Content>) -> Told {
     }
 }
 
-fn shape(table: &TableInfo) -> TableShape {
+pub(crate) fn shape(table: &TableInfo) -> TableShape {
     TableShape {
         schema: table.name.database.to_string(),
         name: table.name.name.to_string(),

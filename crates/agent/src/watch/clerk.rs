@@ -128,7 +128,8 @@ impl Clerk {
                     let from = decision.chosen.unwrap_or(side.peer());
                     tables.extend(self.infos(resolve::related(&rows)).await?);
                     let others =
-                        resolve::in_the_way(&mut self.leadership, &rows, side, &tables).await?;
+                        resolve::in_the_way(self.leadership.hands(side), &rows, side, &tables)
+                            .await?;
                     let new = judged.take_whole(from, others);
                     reason = why;
                     if !new && whole {

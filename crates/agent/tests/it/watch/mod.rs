@@ -1,5 +1,6 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
+mod by_hand;
 mod documents;
 mod idle;
 mod lock;
