@@ -1,7 +1,10 @@
 //! Rows outside a conflict that do not let its rows become what a person wants: see
 //! [`in_the_way`](crate::resolve::in_the_way).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Arc,
+};
 
 use twinlog_converge::{Side, TableName};
 
@@ -71,9 +74,9 @@ async fn find(nodes: &mut Nodes, rows: &[Read]) -> Result<Vec<(Place, Vec<Side>)
         .map(|row| (row.table.name.clone(), Arc::clone(&row.table)))
         .collect::<HashMap<TableName, Arc<TableInfo>>>();
     for name in resolve::related(&judged) {
-        if !tables.contains_key(&name) {
-            let info = TableInfo::load(nodes.hand(Side::A).conn(), &name).await?;
-            tables.insert(name, Arc::new(info));
+        if let hash_map::Entry::Vacant(unknown) = tables.entry(name) {
+            let info = TableInfo::load(nodes.hand(Side::A).conn(), unknown.key()).await?;
+            unknown.insert(Arc::new(info));
         }
     }
     let mut found: Vec<(Place, Vec<Side>)> = Vec::new();

@@ -34,6 +34,9 @@ pub struct Repair {
     pub rows: Vec<Guard>,
     /// The statements, in an order that unique and foreign keys allow.
     pub ops: Vec<Op>,
+    /// Whether it follows another on the other node. The copy of that may have made rows what they shall be: one in the way
+    /// of a row that it inserts is gone here.
+    pub second: bool,
 }
 
 /// A row that is locked, and judged again, before anything is written.
@@ -108,8 +111,8 @@ pub fn plan(judged: &Judged, how: How) -> Plan {
     let mut rest = sides[first.peer().index()].clone();
     rest.retain(|row| !written.contains(row));
     Plan::Repair {
-        second: (!rest.is_empty()).then(|| repair(judged, first.peer(), &rest, written, how)),
-        first: repair(judged, first, written, &[], how),
+        second: (!rest.is_empty()).then(|| repair(judged, first.peer(), &rest, Some(written), how)),
+        first: repair(judged, first, written, None, how),
     }
 }
 
@@ -155,10 +158,17 @@ fn obstacle(judged: &Judged) -> Option<String> {
     })
 }
 
-/// Writes these rows on a node. `there` are those that the first repair has written, which came over the link.
-fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How) -> Repair {
+/// Writes these rows on a node. `there` are, for the second repair, those that the first has written, which came over the
+/// link.
+fn repair(
+    judged: &Judged,
+    side: Side,
+    rows: &[usize],
+    there: Option<&[usize]>,
+    how: How,
+) -> Repair {
     let guard = |(at, row): (usize, &JudgedRow)| {
-        let held = if there.contains(&at) {
+        let held = if there.is_some_and(|there| there.contains(&at)) {
             row.chosen.as_ref()
         } else {
             row.held[side.index()].as_ref()
@@ -201,6 +211,7 @@ fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How
         side,
         ops: order::order(&guards, ops),
         rows: guards,
+        second: there.is_some(),
     }
 }
 

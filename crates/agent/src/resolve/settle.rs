@@ -36,6 +36,8 @@ pub enum Settled {
         side: Side,
         /// The server's words.
         reason: String,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
     /// Rows outside the episode do not let it be: see [`super::in_the_way`]. Nothing was written on that node, nothing is
     /// written down.
@@ -44,6 +46,8 @@ pub enum Settled {
         side: Side,
         /// The server's words.
         reason: String,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
     /// Rows were written meanwhile. Nothing was written, nothing is written down: the episode must be judged again with
     /// that write in it.
@@ -139,12 +143,15 @@ pub async fn settle(
         match tried {
             Tried::Done => return Ok(Settled::Repaired),
             Tried::Changed(_) | Tried::Touched => return Ok(Settled::Changed { side, half }),
-            Tried::Busy(reason) => return Ok(Settled::Busy { side, reason }),
+            Tried::Cascades(reason) => return Ok(Settled::Blocked { side, reason, half }),
+            Tried::Busy(reason) => return Ok(Settled::Busy { side, reason, half }),
             tried if tried.is_duplicate() && how == How::InPlace => how = How::Rebuilt,
             Tried::Refused {
                 code: Some(code),
                 message: reason,
-            } if BECAUSE_OF_OTHERS.contains(&code) => return Ok(Settled::Blocked { side, reason }),
+            } if BECAUSE_OF_OTHERS.contains(&code) => {
+                return Ok(Settled::Blocked { side, reason, half });
+            }
             tried => {
                 let (code, message) = tried.reason();
                 draft.attempt(Attempt {

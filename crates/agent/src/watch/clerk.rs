@@ -31,8 +31,8 @@ const LOOKS_MAX: u32 = 20;
 /// What a look at a verdict came to.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// It is settled, or must wait for clients.
-    Found(Found),
+    /// It is settled, or must wait for clients; then also the half that was done.
+    Found(Found, Option<Half>),
     /// Its rows were written since: another verdict will take its place. The half that was done.
     Written(Option<Half>),
 }
@@ -49,25 +49,35 @@ pub(super) struct Clerk {
 
 impl Clerk {
     /// Closes what halves of other verdicts have left open, and settles this one.
-    pub(super) async fn settle(&mut self, job: &Job, halves: Vec<Half>) -> Result<Seen, Error> {
+    pub(super) async fn settle(
+        &mut self,
+        job: &Job,
+        half: Option<Half>,
+        halves: Vec<Half>,
+    ) -> Result<Seen, Error> {
         for (id, side) in halves {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
         }
         Ok(match &job.verdict {
-            Verdict::Episode(episode) => self.episode(job, episode).await?,
+            Verdict::Episode(episode) => self.episode(job, episode, half).await?,
             Verdict::ConcurrentDdl {
                 table,
                 gtids,
                 statements,
-            } => Seen::Found(self.ddl(table, gtids, statements).await?),
-            Verdict::ToVerify { table, reason } => Seen::Found(Found::ToVerify {
-                table: table.clone(),
-                reason: reason.clone(),
-            }),
+            } => Seen::Found(self.ddl(table, gtids, statements).await?, None),
+            Verdict::ToVerify { table, reason } => {
+                let (table, reason) = (table.clone(), reason.clone());
+                Seen::Found(Found::ToVerify { table, reason }, None)
+            }
         })
     }
 
-    async fn episode(&mut self, job: &Job, episode: &Episode) -> Result<Seen, Error> {
+    async fn episode(
+        &mut self,
+        job: &Job,
+        episode: &Episode,
+        mut half: Option<Half>,
+    ) -> Result<Seen, Error> {
         let kept = job.kept;
         let mut watchman = Watchman::new(self.to.clone(), job.number);
         let mut tables = self.infos(episode.tables()).await?;
@@ -81,7 +91,6 @@ impl Clerk {
         let mut whole = false;
         let mut reason =
             format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
-        let mut half = None;
         for _ in 0..LOOKS_MAX {
             let touches = self.ask(&mut watchman, &mut judged, &left).await?;
             let Some(touched) = touches.map(|touches| touches.rows) else {
@@ -118,13 +127,20 @@ impl Clerk {
             if settled == Settled::Quiet && left.len() < judged.rows.len() {
                 settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
             }
+            let with_id = |half: Option<Side>| half.map(|side| (draft.id().to_owned(), side));
             match settled {
                 Settled::Changed { half: done, .. } => {
-                    half = done.map(|side| (draft.id().to_owned(), side)).or(half);
+                    half = with_id(done).or(half);
                     judged.forget();
                     continue;
                 }
-                Settled::Blocked { side, reason: why } => {
+                Settled::Busy { half: done, .. } => half = with_id(done).or(half),
+                Settled::Blocked {
+                    side,
+                    reason: why,
+                    half: done,
+                } => {
+                    half = with_id(done).or(half);
                     let from = decision.chosen.unwrap_or(side.peer());
                     tables.extend(self.infos(resolve::related(&rows)).await?);
                     let others =
@@ -145,9 +161,10 @@ impl Clerk {
                     left = (0..judged.rows.len()).collect();
                     continue;
                 }
-                _ => {}
+                _ => half = self.close(half, &draft, settled == Settled::Quiet).await?,
             }
-            return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
+            let found = found(episode, &draft, decision.rule, settled);
+            return Ok(Seen::Found(found, half));
         }
         let mut draft = resolve::draft(
             episode,
@@ -159,9 +176,25 @@ impl Clerk {
             now_us(),
         )?;
         draft.identify(&mut self.leadership).await?;
+        let half = self.close(half, &draft, false).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
+        let found = found(episode, &draft, decision.rule, settled);
+        Ok(Seen::Found(found, half))
+    }
+
+    /// Where one half of a repair has left another row of the history open than that which is written now, or none is
+    /// written, it is closed.
+    async fn close(
+        &mut self,
+        half: Option<Half>,
+        draft: &resolve::Draft,
+        quiet: bool,
+    ) -> Result<Option<Half>, Error> {
+        if let Some((id, side)) = half.filter(|(id, _)| quiet || id != draft.id()) {
+            history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
+        }
+        Ok(None)
     }
 
     /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says

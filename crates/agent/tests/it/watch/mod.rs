@@ -1,6 +1,7 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
 mod by_hand;
+mod cascade;
 mod documents;
 mod idle;
 mod lock;
