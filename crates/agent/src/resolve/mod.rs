@@ -16,6 +16,7 @@ mod identity;
 mod in_the_way;
 mod judged;
 mod leadership;
+mod long;
 mod order;
 mod pace;
 mod plan;

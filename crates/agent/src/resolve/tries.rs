@@ -24,6 +24,11 @@ const AGAIN: [u16; 3] = [1205, 1213, 1020];
 /// ER_DUP_ENTRY, and its form with the key's name.
 const DUPLICATE: [u16; 2] = [1062, 1586];
 
+/// Whether an error is because of another transaction.
+pub(super) fn is_passing(code: u16) -> bool {
+    AGAIN.contains(&code)
+}
+
 /// How a repair ended after all tries.
 #[derive(Debug)]
 pub(crate) enum Tried {

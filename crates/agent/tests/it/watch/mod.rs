@@ -6,6 +6,7 @@ mod documents;
 mod idle;
 mod lock;
 mod locked_applier;
+mod long;
 mod many;
 mod told_once;
 
