@@ -248,12 +248,22 @@ fn wishes(config: &Config, index: usize, server_id: u32, dialect: &Dialect) -> V
             Advised,
             "notices a dead connection within seconds",
         ),
-        Wish(
-            "replica_transaction_retries",
-            TRANSACTION_RETRIES.to_string(),
-            Advised,
-            "outlasts locks held by clients",
-        ),
+        if dialect.row().retries_whole {
+            Wish(
+                "replica_transaction_retries",
+                TRANSACTION_RETRIES.to_string(),
+                Advised,
+                "outlasts locks held by clients",
+            )
+        } else {
+            wish(
+                "replica_transaction_retries",
+                "0",
+                Required,
+                "this version's applier loses half a transaction in silence when it tries again after a client's lock: it stops \
+                 instead, and `twinlog run` starts it",
+            )
+        },
         Wish(
             "binlog_expire_logs_seconds",
             BINLOG_RETENTION_S.to_string(),

@@ -6,7 +6,7 @@ use twinlog_converge::Side;
 
 use super::{Book, Error, Found, Nodes, Proposal, want::key_text};
 use crate::{
-    history::{self, Entry, Ruling, State, close_ruled_sql, rule_sql, seal},
+    history::{self, Entry, Ruling, State, close_ruled_sql, is_ruled, rule_sql, seal},
     resolve::{ARRIVAL_TIMEOUT, How, JudgedRow, Mark, Plan, Repair, Tried, plan, try_repair},
     row::{read_held, run},
 };
@@ -57,8 +57,8 @@ pub async fn carry_out(
         };
         let ruled = proposal.ruled(state, by, now_us);
         let mark = Mark::Ruled(rule_sql(&proposal.entry, &proposal.seal, &ruled));
-        let hand = nodes.hand(first.side);
-        let tried = try_repair(hand, &first, &mark, HISTORY_TIMEOUT).await?;
+        let hands = nodes.hands(first.side);
+        let tried = try_repair(hands, &first, &mark, HISTORY_TIMEOUT, None).await?;
         if tried.is_duplicate() && how == How::InPlace {
             how = How::Rebuilt;
             continue;
@@ -93,9 +93,13 @@ async fn finish(
     let id = &proposal.entry.id;
     // Both nodes have a row of that id from before: the one to close is that which the first one's has made of it.
     let ruled = seal(nodes.hand(first).conn(), id).await?;
-    let mark = Mark::Ruled(close_ruled_sql(id, &ruled, now_us));
-    let hand = nodes.hand(second.side);
-    let tried = try_repair(hand, second, &mark, ARRIVAL_TIMEOUT).await?;
+    let mark = Mark::Close {
+        arrived: is_ruled(id, &ruled),
+        sql: close_ruled_sql(id, &ruled, now_us),
+        must: true,
+    };
+    let hands = nodes.hands(second.side);
+    let tried = try_repair(hands, second, &mark, ARRIVAL_TIMEOUT, None).await?;
     if let Tried::NotYet = tried {
         return Err(Error::NotArrived {
             node: nodes.name(second.side).to_owned(),
@@ -108,7 +112,7 @@ fn done(nodes: &Nodes, proposal: &Proposal, repair: &Repair, tried: Tried) -> Re
     let node = nodes.name(repair.side).to_owned();
     match tried {
         Tried::Done => Ok(()),
-        Tried::NotYet => Err(Error::Overtaken {
+        Tried::NotYet | Tried::Touched => Err(Error::Overtaken {
             id: proposal.entry.id.clone(),
         }),
         Tried::Busy(message) => Err(Error::Busy { node, message }),

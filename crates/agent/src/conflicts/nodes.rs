@@ -43,6 +43,15 @@ impl Nodes {
         &mut self.hands[side.index()]
     }
 
+    /// The node's, and the other's.
+    pub(super) fn hands(&mut self, side: Side) -> [&mut Hand; 2] {
+        let [a, b] = &mut self.hands;
+        match side {
+            Side::A => [a, b],
+            Side::B => [b, a],
+        }
+    }
+
     /// A node's name.
     pub fn name(&self, side: Side) -> &str {
         &self.names[side.index()]

@@ -196,6 +196,7 @@ fn judged(rows: Vec<Read>) -> Judged {
         .into_iter()
         .map(|row| JudgedRow::new(row.table, row.key, row.now, row.wanted));
     Judged {
+        aged: false,
         rows: rows.collect(),
         decided: true,
     }

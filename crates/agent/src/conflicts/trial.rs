@@ -9,8 +9,8 @@ use super::{Error, want::Place};
 use crate::{
     resolve::{Content, Hand},
     row::{
-        Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate, lock, run,
-        text_literal,
+        Documents, Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate,
+        lock, run, text_literal,
     },
 };
 
@@ -71,7 +71,7 @@ async fn attempt(
         )
     } else {
         let start = start.to_vec();
-        let mut row = assignments(table, &start)?;
+        let mut row = assignments(table, &start, &Documents::default())?;
         for (_, name, value) in &terms {
             if let Some(column) = row.iter_mut().find(|(other, _)| other == name) {
                 column.1.clone_from(value);

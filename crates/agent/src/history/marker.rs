@@ -7,6 +7,8 @@ use twinlog_binlog::{Gtid, Image, RowError, Table, Value};
 
 use crate::gtids;
 
+use super::State;
+
 /// The history's table.
 pub(super) const SCHEMA: &str = "twinlog";
 /// See [`SCHEMA`].
@@ -28,9 +30,8 @@ pub struct Chosen {
     pub node: Option<String>,
     /// When, in microseconds since 1970.
     pub micros: Option<u64>,
-    /// Whether it is one half of a repair: the other, on the other node, will close the row, and must be the only one to
-    /// write it then.
-    pub half: bool,
+    /// Whether the repair is complete.
+    pub repaired: bool,
     /// Whether the row names the transaction that repaired it: then this transaction only wrote that down.
     pub named: bool,
     /// The transactions that it was chosen from; `None` where a person chose, by what the rows were then.
@@ -78,6 +79,7 @@ pub fn chosen(row: Image<'_>) -> Result<Chosen, RowError> {
             _ => None,
         })
     };
+    let state = text(STATE)?;
     Ok(Chosen {
         id: text(ID)?.unwrap_or_default(),
         node: text(CHOSEN_NODE)?,
@@ -87,7 +89,7 @@ pub fn chosen(row: Image<'_>) -> Result<Chosen, RowError> {
             Value::Int(micros) => u64::try_from(micros).ok(),
             _ => None,
         },
-        half: text(STATE)?.as_deref() == Some("open"),
+        repaired: state.as_deref() == Some(State::Repaired.word()),
         named: text(REPAIR_GTID)?.is_some(),
         judged: text(DETAIL)?.as_deref().and_then(judged),
     })

@@ -25,12 +25,11 @@ pub use detail::{
 pub use filter::{Filter, LIST_LIMIT_DEFAULT};
 pub use marker::{Chosen, chosen, is_history};
 pub use ruling::{RuledRow, Ruling};
-pub(crate) use ruling::{close_ruled_sql, rule_sql, seal};
+pub(crate) use ruling::{close_ruled_sql, is_ruled, rule_sql, seal};
 pub(crate) use store::datetime;
-pub(crate) use store::is_closed;
 pub use store::{
-    Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtid,
-    supersede, total,
+    Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtids,
+    state, supersede, total,
 };
 
 /// What was found.

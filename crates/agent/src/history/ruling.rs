@@ -46,14 +46,21 @@ pub(crate) async fn seal(conn: &mut Conn, id: &str) -> Result<String, Error> {
     Ok(conn.value(&sql).await?.unwrap_or_default())
 }
 
-/// The statement that closes an entry which a ruling has left open, where that has come with this [`seal`].
-pub(crate) fn close_ruled_sql(id: &str, seal: &str, now_us: u64) -> String {
+/// What is true of an entry which a ruling has left open, once that has come with this [`seal`].
+pub(crate) fn is_ruled(id: &str, seal: &str) -> String {
     format!(
-        "UPDATE `twinlog`.`conflict` SET state = 'repaired', resolved_at = {} \
-         WHERE id = {} AND state = 'open' AND SHA2(detail, 256) = {}",
-        datetime(now_us),
+        "id = {} AND state = 'open' AND SHA2(detail, 256) = {}",
         text_literal(id),
         text_literal(seal),
+    )
+}
+
+/// The statement that closes an entry which a ruling has left open, where [`is_ruled`].
+pub(crate) fn close_ruled_sql(id: &str, seal: &str, now_us: u64) -> String {
+    format!(
+        "UPDATE `twinlog`.`conflict` SET state = 'repaired', resolved_at = {} WHERE {}",
+        datetime(now_us),
+        is_ruled(id, seal),
     )
 }
 

@@ -97,16 +97,19 @@ pub async fn record(conn: &mut Conn, entry: &Entry) -> Result<(), Error> {
     run(conn, &insert_sql(entry)).await.map(drop)
 }
 
-/// Whether there is an entry with this id that waits for nothing any more.
+/// The state of the entry with this id; `None` where there is none.
 ///
 /// # Errors
 /// As [`Conn::rows`].
-pub(crate) async fn is_closed(conn: &mut Conn, id: &str) -> Result<bool, Error> {
+pub async fn state(conn: &mut Conn, id: &str) -> Result<Option<State>, Error> {
     let sql = format!(
-        "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {} AND state <> 'open'",
+        "SELECT state FROM `twinlog`.`conflict` WHERE id = {}",
         text_literal(id)
     );
-    Ok(!run(conn, &sql).await?.is_empty())
+    let word = conn.value(&sql).await?;
+    Ok(State::ALL
+        .into_iter()
+        .find(|state| word.as_deref() == Some(state.word())))
 }
 
 /// Closes an entry that is still open: another has taken its place.
@@ -262,17 +265,29 @@ pub async fn resolve(
     affected(conn, &sql).await.map(|rows| rows > 0)
 }
 
-/// Fills in the transaction that repaired an entry, as read from the log. Of two repairs the first stays.
+/// Fills in the transactions that repaired entries (ids, GTIDs), as read from the log: all in one transaction. Of two
+/// repairs of one entry the first stays.
 ///
 /// # Errors
 /// As [`Conn::rows`].
-pub async fn set_repair_gtid(conn: &mut Conn, id: &str, gtid: &str) -> Result<(), Error> {
-    let sql = format!(
-        "UPDATE `twinlog`.`conflict` SET repair_gtid = {} WHERE id = {} AND repair_gtid IS NULL",
-        text_literal(gtid),
-        text_literal(id)
-    );
-    affected(conn, &sql).await.map(drop)
+pub async fn set_repair_gtids(conn: &mut Conn, named: &[(String, String)]) -> Result<(), Error> {
+    let updates = named.iter().map(|(id, gtid)| {
+        format!(
+            "UPDATE `twinlog`.`conflict` SET repair_gtid = {} WHERE id = {} AND repair_gtid IS NULL",
+            text_literal(gtid),
+            text_literal(id)
+        )
+    });
+    let updates: Vec<String> = updates.collect();
+    let sql = match updates.as_slice() {
+        [one] => one.clone(),
+        all => format!("START TRANSACTION; {}; COMMIT", all.join("; ")),
+    };
+    let done = run(conn, &sql).await.map(drop);
+    if done.is_err() && updates.len() > 1 {
+        run(conn, "ROLLBACK").await?;
+    }
+    done
 }
 
 /// How many entries [`prune`] would delete, and how many as old ones it would leave because they are open.

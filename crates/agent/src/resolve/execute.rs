@@ -1,7 +1,10 @@
 //! One repair as one transaction, a statement at a time.
 
-use super::{Content, Guard, Hand, Op, OpKind, Repair, StepError};
-use crate::row::{RowError, assignments, identifier, literal, locate, lock, run, text_literal};
+use twinlog_converge::Side;
+use twinlog_server::facts::Coordinates;
+
+use super::{Content, Guard, Hand, Op, OpKind, Repair, Sight, StepError, Witness, witness};
+use crate::row::{RowError, assignments, identifier, literal, locate, lock, run};
 
 /// How a repair is written down, and marked in its log.
 #[derive(Debug, Clone)]
@@ -10,10 +13,12 @@ pub enum Mark {
     Insert(String),
     /// By changing the row that the other node has written, once that has come over the link.
     Close {
-        /// The row's id.
-        id: String,
+        /// What is true of the row once it has come: a condition on `twinlog.conflict`.
+        arrived: String,
         /// The statement that changes it.
         sql: String,
+        /// Whether it must find it unchanged.
+        must: bool,
     },
     /// By this statement, which must find the row of the history as a person has seen it and change it.
     Ruled(String),
@@ -28,6 +33,8 @@ pub enum Step {
     Begin,
     /// Locks a row and compares it with what it must be.
     Lock(usize),
+    /// Looks whether anyone has written the rows since they were judged.
+    Look,
     /// Looks for rows that a statement would change by a cascade, of which no version would be kept.
     Cascades(Op, usize),
     /// Says whether foreign keys are checked.
@@ -54,6 +61,10 @@ pub enum Outcome {
         /// What it is.
         found: Content,
     },
+    /// Someone has written its rows since they were judged, whatever they are now. Nothing was written.
+    Touched,
+    /// The logs were not read to these places in time, which would tell. Nothing was written.
+    Behind([Coordinates; 2]),
     /// The row of the history that it should change has not come yet, or is another. Nothing was written.
     NotYet,
     /// It cannot be done. Nothing was written. Why, in words.
@@ -70,14 +81,22 @@ pub enum Progress {
 }
 
 /// A repair on its way. Dropped anywhere, with its connection, nothing of it is left; or, after the last step, all.
-#[derive(Debug)]
 pub struct Execution<'a> {
     hand: &'a mut Hand,
     repair: &'a Repair,
     mark: &'a Mark,
     steps: std::vec::IntoIter<Step>,
-    /// Rows that are what they shall be already.
-    done: Vec<bool>,
+    /// The other node's connection, and who reads both logs.
+    eyes: Option<(&'a mut Hand, &'a mut dyn Witness)>,
+}
+
+impl std::fmt::Debug for Execution<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Execution")
+            .field("repair", self.repair)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Execution<'a> {
@@ -85,10 +104,26 @@ impl<'a> Execution<'a> {
     pub fn new(hand: &'a mut Hand, repair: &'a Repair, mark: &'a Mark) -> Self {
         Self {
             hand,
-            steps: steps(repair, mark).into_iter(),
-            done: vec![false; repair.rows.len()],
+            steps: steps(repair, mark, false).into_iter(),
             repair,
             mark,
+            eyes: None,
+        }
+    }
+
+    /// As [`Execution::new`], with someone who knows whether the rows were written since they were judged.
+    pub fn watched(
+        [hand, peer]: [&'a mut Hand; 2],
+        repair: &'a Repair,
+        mark: &'a Mark,
+        witness: &'a mut dyn Witness,
+    ) -> Self {
+        Self {
+            hand,
+            steps: steps(repair, mark, true).into_iter(),
+            repair,
+            mark,
+            eyes: Some((peer, witness)),
         }
     }
 
@@ -113,21 +148,19 @@ impl<'a> Execution<'a> {
                 None
             }
             Step::Lock(row) => self.lock(row).await?,
-            Step::Cascades(op, reference) if !self.done[op.row] => {
-                self.cascades(op, reference).await?
-            }
+            Step::Look => self.look().await?,
+            Step::Cascades(op, reference) => self.cascades(op, reference).await?,
             Step::Checks(on) => {
                 let sql = format!("SET SESSION foreign_key_checks = {}", u8::from(on));
                 self.hand.write(&sql).await?;
                 None
             }
-            Step::Write(op) if !self.done[op.row] => {
+            Step::Write(op) => {
                 let sql = write_sql(&self.repair.rows[op.row], op.kind)?;
                 self.hand.write(&sql).await?;
                 None
             }
-            Step::Verify(row) if !self.done[row] => self.verify(row).await?,
-            Step::Cascades(..) | Step::Write(_) | Step::Verify(_) => None,
+            Step::Verify(row) => self.verify(row).await?,
             Step::History => self.write_history().await?,
             Step::Commit => {
                 self.hand.write("COMMIT").await?;
@@ -146,12 +179,27 @@ impl<'a> Execution<'a> {
     async fn lock(&mut self, row: usize) -> Result<Option<Outcome>, StepError> {
         let guard = &self.repair.rows[row];
         let found = Content::from(lock(&mut self.hand.conn, &guard.table, &guard.key).await?);
-        if found.same(&guard.table, &guard.want.clone().into()) {
-            self.done[row] = true;
-            return Ok(None);
-        }
         let as_expected = found.same(&guard.table, &guard.expect.clone().into());
         Ok((!as_expected).then_some(Outcome::Changed { row, found }))
+    }
+
+    async fn look(&mut self) -> Result<Option<Outcome>, StepError> {
+        let Some((peer, witness)) = &mut self.eyes else {
+            return Ok(None);
+        };
+        // In this order: what this node has executed of the other's, the other has logged before.
+        let here = self.hand.log_end().await?;
+        let there = peer.log_end().await?;
+        let ends = match self.repair.side {
+            Side::A => [here, there],
+            Side::B => [there, here],
+        };
+        let seen = witness.look(ends.clone(), witness::LOCKED_MAX).await;
+        Ok(match seen {
+            Sight::Untouched => None,
+            Sight::Touched => Some(Outcome::Touched),
+            Sight::Behind => Some(Outcome::Behind(ends)),
+        })
     }
 
     async fn cascades(&mut self, op: Op, reference: usize) -> Result<Option<Outcome>, StepError> {
@@ -193,13 +241,10 @@ impl<'a> Execution<'a> {
     }
 
     async fn arrival(&mut self) -> Result<Option<Outcome>, StepError> {
-        let Mark::Close { id, .. } = self.mark else {
+        let Mark::Close { arrived, .. } = self.mark else {
             return Ok(None);
         };
-        let sql = format!(
-            "SELECT 1 FROM `twinlog`.`conflict` WHERE id = {}",
-            text_literal(id)
-        );
+        let sql = format!("SELECT 1 FROM `twinlog`.`conflict` WHERE {arrived}");
         let rows = run(&mut self.hand.conn, &sql).await?;
         Ok(rows.is_empty().then_some(Outcome::NotYet))
     }
@@ -207,7 +252,7 @@ impl<'a> Execution<'a> {
     async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
         let (Mark::Insert(sql) | Mark::Close { sql, .. } | Mark::Ruled(sql)) = self.mark;
         self.hand.write(sql).await?;
-        if !matches!(self.mark, Mark::Ruled(_)) {
+        if !matches!(self.mark, Mark::Ruled(_) | Mark::Close { must: true, .. }) {
             return Ok(None);
         }
         let changed = run(&mut self.hand.conn, "SELECT ROW_COUNT() > 0").await?;
@@ -219,7 +264,7 @@ impl<'a> Execution<'a> {
 }
 
 /// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
-fn steps(repair: &Repair, mark: &Mark) -> Vec<Step> {
+fn steps(repair: &Repair, mark: &Mark, watched: bool) -> Vec<Step> {
     let mut steps = match mark {
         Mark::Insert(_) | Mark::Ruled(_) => vec![Step::Begin],
         Mark::Close { .. } => vec![Step::Arrival, Step::Begin],
@@ -230,6 +275,7 @@ fn steps(repair: &Repair, mark: &Mark) -> Vec<Step> {
         (guard.table.name.clone(), format!("{:?}", guard.key))
     });
     steps.extend(rows.iter().map(|&row| Step::Lock(row)));
+    steps.extend(watched.then_some(Step::Look));
     let mut checks = true;
     for op in &repair.ops {
         if op.checks != checks {
@@ -245,7 +291,11 @@ fn steps(repair: &Repair, mark: &Mark) -> Vec<Step> {
     if !checks {
         steps.push(Step::Checks(true));
     }
-    steps.extend(rows.iter().map(|&row| Step::Verify(row)));
+    // The others are locked, and were what they shall be.
+    let written = rows
+        .iter()
+        .filter(|&&row| repair.ops.iter().any(|op| op.row == row));
+    steps.extend(written.map(|&row| Step::Verify(row)));
     steps.extend([Step::History, Step::Commit]);
     steps
 }
@@ -273,7 +323,7 @@ fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError> {
     let table = &guard.table;
     let name = table.sql_name();
     let values = |row: &Option<Vec<_>>| match row {
-        Some(row) => assignments(table, row),
+        Some(row) => assignments(table, row, &guard.documents),
         None => Ok(Vec::new()),
     };
     Ok(match kind {

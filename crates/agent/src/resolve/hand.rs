@@ -1,6 +1,9 @@
 //! The connection that repairs a node.
 
-use twinlog_server::conn::{Conn, Error};
+use twinlog_server::{
+    conn::{Conn, Error},
+    facts::{Coordinates, read_dialect},
+};
 
 use crate::row::{RowError, SESSION, run};
 
@@ -10,6 +13,8 @@ pub struct Hand {
     pub(super) conn: Conn,
     /// The longest statement that the server takes, in bytes.
     max_statement_bytes: usize,
+    /// Asks where the server's log ends.
+    log_end: &'static str,
 }
 
 impl Hand {
@@ -18,12 +23,26 @@ impl Hand {
     /// # Errors
     /// As [`Conn::rows`].
     pub async fn new(mut conn: Conn) -> Result<Self, Error> {
+        let log_end = read_dialect(&mut conn).await?.row().binlog_status;
         run(&mut conn, SESSION).await?;
         let limit = conn.value("SELECT @@max_allowed_packet").await?;
         Ok(Self {
             conn,
             // The smallest that a server can be set to, where it does not say.
             max_statement_bytes: limit.and_then(|bytes| bytes.parse().ok()).unwrap_or(1024),
+            log_end,
+        })
+    }
+
+    /// Where the server's log ends. All that was committed before this was asked is in the log before that place: a log is
+    /// written first, and only then are the rows' locks given up.
+    pub(crate) async fn log_end(&mut self) -> Result<Coordinates, Error> {
+        let row = self.conn.row(self.log_end).await?;
+        let end = row.as_ref().and_then(Coordinates::of_log_end);
+        end.ok_or_else(|| Error::Lost {
+            address: self.conn.address().clone(),
+            reason: "the server writes no log".to_owned(),
+            sql: self.log_end.to_owned(),
         })
     }
 
@@ -50,7 +69,7 @@ impl Hand {
     }
 
     /// Ends a transaction without its changes.
-    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
+    pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
         run(
             &mut self.conn,
             "ROLLBACK; SET SESSION foreign_key_checks = 1",

@@ -1,16 +1,21 @@
 //! An episode with its rows decoded.
 
+mod aged;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use twinlog_binlog::Value;
-use twinlog_converge::{Decision, Episode, Held, Outcome, Side, TableName, Version};
+use twinlog_converge::{Decision, Episode, EpisodeRow, Held, Outcome, Side, TableName, Version};
 use twinlog_server::conn::Conn;
 
+use self::aged::{carried_over, is_aged};
 use super::Place;
-use crate::row::{Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same};
+use crate::row::{
+    Documents, Kind, Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same,
+};
 
 /// The tables that are known, by name.
 pub type Tables = HashMap<TableName, Arc<TableInfo>>;
@@ -64,8 +69,12 @@ pub struct JudgedRow {
     pub chosen: Option<Content>,
     /// The node whose content both shall hold, whatever it turns out to be.
     as_held: Option<Side>,
+    /// What both shall hold, from before the table's definition changed: without the columns that are new.
+    wanted: Option<Row>,
     /// All that the episode says it was at some moment; empty where no log was asked.
     versions: Vec<Content>,
+    /// Documents that logs have of it.
+    pub(super) documents: Arc<Documents>,
 }
 
 impl JudgedRow {
@@ -84,7 +93,9 @@ impl JudgedRow {
             held: held.map(Some),
             chosen: Some(chosen),
             as_held: None,
+            wanted: None,
             versions: Vec::new(),
+            documents: Arc::default(),
         }
     }
 
@@ -107,6 +118,8 @@ pub struct Judged {
     pub rows: Vec<JudgedRow>,
     /// Whether anything was chosen at all. If not, a person must.
     pub decided: bool,
+    /// Whether a table's definition has changed since one of the writes: then the rows are taken as a node holds them.
+    pub aged: bool,
 }
 
 impl Judged {
@@ -115,6 +128,9 @@ impl Judged {
     /// # Errors
     /// [`RowError::NoTable`] for a table that is not among `tables`, and what [`read_image`] says.
     pub fn new(episode: &Episode, decision: &Decision, tables: &Tables) -> Result<Self, RowError> {
+        if is_aged(episode, tables) {
+            return Self::aged(episode, decision, tables);
+        }
         let outcomes = decision.rows.as_ref();
         let rows = episode.rows.iter().enumerate().map(|(at, row)| {
             let table = tables.get(&row.table).ok_or_else(|| RowError::NoTable {
@@ -148,7 +164,9 @@ impl Judged {
                 table: Arc::clone(table),
                 chosen,
                 as_held,
+                wanted: None,
                 versions: Vec::new(),
+                documents: Arc::default(),
             })
         });
         let mut rows = rows.collect::<Result<Vec<JudgedRow>, RowError>>()?;
@@ -166,9 +184,14 @@ impl Judged {
                 }
             }
         }
+        for (at, row) in rows.iter_mut().enumerate() {
+            let chosen = outcomes.and_then(|outcomes| outcomes.get(at));
+            row.documents = documents(episode, at, chosen, &row.table)?.into();
+        }
         let mut judged = Self {
             rows,
             decided: outcomes.is_some(),
+            aged: false,
         };
         judged.choose_as_held();
         Ok(judged)
@@ -202,6 +225,7 @@ impl Judged {
                 .filter_map(|&at| self.rows.get(at).cloned())
                 .collect(),
             decided: self.decided,
+            aged: self.aged,
         }
     }
 
@@ -220,12 +244,15 @@ impl Judged {
                     held: [None, None],
                     chosen: None,
                     as_held: None,
+                    wanted: None,
                     versions: Vec::new(),
+                    documents: Arc::default(),
                 });
             }
         }
         for row in &mut self.rows {
             row.as_held = Some(from);
+            row.wanted = None;
         }
         self.decided = true;
         self.forget();
@@ -241,7 +268,7 @@ impl Judged {
     pub fn forget(&mut self) {
         for row in &mut self.rows {
             row.held = [None, None];
-            if row.as_held.is_some() {
+            if row.as_held.is_some() || row.wanted.is_some() {
                 row.chosen = None;
             }
         }
@@ -260,6 +287,11 @@ impl Judged {
             if let (None, Some(side)) = (&row.chosen, row.as_held) {
                 row.chosen = row.held[side.index()].clone();
             }
+            if let (None, Some(wanted), [Some(a), Some(b)]) = (&row.chosen, &row.wanted, &row.held)
+            {
+                row.chosen = carried_over(wanted, [a, b]).map(Content::Row);
+                self.decided &= row.chosen.is_some();
+            }
         }
     }
 
@@ -271,4 +303,47 @@ impl Judged {
             _ => false,
         })
     }
+}
+
+/// The documents of all that a row was; of what was chosen last.
+fn documents<'a>(
+    episode: &'a Episode,
+    row: usize,
+    chosen: Option<&'a Outcome>,
+    table: &TableInfo,
+) -> Result<Documents, RowError> {
+    let mut documents = Documents::default();
+    if !table.columns.iter().any(|column| column.kind == Kind::Json) {
+        return Ok(documents);
+    }
+    let EpisodeRow { base, held, .. } = &episode.rows[row];
+    let held = held.iter().filter_map(|held| match held {
+        Held::Known(version) => Some(version),
+        Held::Unknown => None,
+    });
+    let written = episode
+        .writes
+        .iter()
+        .flat_map(|write| [&write.before, &write.after])
+        .flatten()
+        .filter(|(at, _)| *at == row)
+        .map(|(_, image)| image);
+    let image = |version: &'a Version| match version {
+        Version::Row(image) => Some(image),
+        Version::Gone => None,
+    };
+    let chosen = chosen.and_then(|chosen| match chosen {
+        Outcome::Version(version) => image(version),
+        Outcome::Merged(_) | Outcome::AsHeld(_) => None,
+    });
+    let images = base
+        .iter()
+        .chain(held)
+        .filter_map(image)
+        .chain(written)
+        .chain(chosen);
+    for image in images {
+        documents.add(table, image.as_image())?;
+    }
+    Ok(documents)
 }

@@ -12,20 +12,27 @@
 
 mod execute;
 mod hand;
+mod identity;
 mod in_the_way;
 mod judged;
 mod leadership;
 mod order;
+mod pace;
 mod plan;
 mod record;
 mod settle;
+mod tries;
+mod witness;
 
 pub use execute::{Execution, Mark, Outcome, Progress, Step};
 pub use hand::{Hand, StepError};
 pub use in_the_way::{Place, in_the_way, related};
 pub use judged::{Content, Judged, JudgedRow, Tables};
-pub use leadership::{LOCK_NAME, Leadership, LeadershipError};
+pub use leadership::{Leadership, LeadershipError, lock_name};
+pub use pace::Pace;
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
 pub use record::{Draft, concurrent_ddl, draft};
-pub(crate) use settle::{ARRIVAL_TIMEOUT, Tried, try_repair};
-pub use settle::{Pace, ResolveError, Settled, leave_open, settle, supersede};
+pub(crate) use settle::ARRIVAL_TIMEOUT;
+pub use settle::{ResolveError, Settled, leave_open, settle, supersede};
+pub(crate) use tries::{Tried, try_repair};
+pub use witness::{Sight, Watched, Witness};

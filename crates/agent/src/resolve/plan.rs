@@ -5,8 +5,8 @@ use std::sync::Arc;
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
 
-use super::{Judged, JudgedRow, order};
-use crate::row::{Row, TableInfo};
+use super::{Content, Judged, JudgedRow, order};
+use crate::row::{Documents, Row, TableInfo};
 
 /// What is to be done about an episode.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub enum Plan {
 pub struct Repair {
     /// On which node.
     pub side: Side,
-    /// The rows that it writes, and what they must be for it to be right.
+    /// All rows that were judged together, and what each must be for it to be right: what was chosen for one was chosen
+    /// because of the others.
     pub rows: Vec<Guard>,
     /// The statements, in an order that unique and foreign keys allow.
     pub ops: Vec<Op>,
@@ -44,8 +45,10 @@ pub struct Guard {
     pub key: Vec<Value>,
     /// What it must be; `None` for no such row.
     pub expect: Option<Row>,
-    /// What it shall be. Where it is that already, there is nothing to do for it.
+    /// What it shall be.
     pub want: Option<Row>,
+    /// How documents in it are written with their types.
+    pub documents: Arc<Documents>,
 }
 
 /// One statement.
@@ -101,14 +104,12 @@ pub fn plan(judged: &Judged, how: How) -> Plan {
     } else {
         Side::A
     };
-    let rest: Vec<usize> = sides[first.peer().index()]
-        .iter()
-        .copied()
-        .filter(|row| !sides[first.index()].contains(row))
-        .collect();
+    let written = &sides[first.index()];
+    let mut rest = sides[first.peer().index()].clone();
+    rest.retain(|row| !written.contains(row));
     Plan::Repair {
-        second: (!rest.is_empty()).then(|| repair(judged, first.peer(), &rest, how)),
-        first: repair(judged, first, &sides[first.index()], how),
+        second: (!rest.is_empty()).then(|| repair(judged, first.peer(), &rest, written, how)),
+        first: repair(judged, first, written, &[], how),
     }
 }
 
@@ -154,40 +155,69 @@ fn obstacle(judged: &Judged) -> Option<String> {
     })
 }
 
-fn repair(judged: &Judged, side: Side, rows: &[usize], how: How) -> Repair {
-    let mut guards = Vec::new();
-    let mut ops = Vec::new();
-    for (at, &row) in rows.iter().enumerate() {
-        let row = &judged.rows[row];
-        let side_of = |side: Side| row.held[side.index()].as_ref().and_then(|held| held.row());
-        let guard = Guard {
+/// Writes these rows on a node. `there` are those that the first repair has written, which came over the link.
+fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How) -> Repair {
+    let guard = |(at, row): (usize, &JudgedRow)| {
+        let held = if there.contains(&at) {
+            row.chosen.as_ref()
+        } else {
+            row.held[side.index()].as_ref()
+        };
+        let content =
+            |content: Option<&Content>| content.and_then(|content| content.row()).cloned();
+        Guard {
             table: Arc::clone(&row.table),
             key: row.key.clone(),
-            expect: side_of(side).cloned(),
-            want: row.chosen.as_ref().and_then(|chosen| chosen.row()).cloned(),
+            expect: content(held),
+            want: content(row.chosen.as_ref()),
+            documents: Arc::clone(&row.documents),
+        }
+    };
+    let guards: Vec<Guard> = judged.rows.iter().enumerate().map(guard).collect();
+    let mut ops = Vec::new();
+    for &at in rows {
+        let guard = &guards[at];
+        let peer_has = || {
+            let held = judged.rows[at].held[side.peer().index()].as_ref();
+            held.is_some_and(|held| held.row().is_some())
         };
-        let simple = |kind| Op {
+        let op = |kind, checks| Op {
             row: at,
             kind,
-            checks: true,
+            checks,
         };
         match (&guard.expect, &guard.want) {
-            (Some(_), None) => ops.push(simple(OpKind::Delete)),
-            (None, Some(_)) => ops.push(simple(OpKind::Insert)),
+            (Some(_), None) => ops.push(op(OpKind::Delete, !is_replaced(&guards, guard))),
+            (None, Some(_)) => ops.push(op(OpKind::Insert, true)),
             (None, None) => {}
             // The peer has no such row: an update would find nothing there.
-            (Some(_), Some(_)) if how == How::Rebuilt || side_of(side.peer()).is_none() => {
-                ops.extend(rebuilt(&guard, at));
+            (Some(_), Some(_)) if how == How::Rebuilt || !peer_has() => {
+                ops.extend(rebuilt(guard, at));
             }
-            (Some(_), Some(_)) => ops.push(simple(OpKind::Update)),
+            (Some(_), Some(_)) => ops.push(op(OpKind::Update, true)),
         }
-        guards.push(guard);
     }
     Repair {
         side,
         ops: order::order(&guards, ops),
         rows: guards,
     }
+}
+
+/// Whether other rows take over all that others refer to in a row that goes: those keep their parent.
+fn is_replaced(guards: &[Guard], gone: &Guard) -> bool {
+    let references = &gone.table.referring;
+    let takes_over = |columns: &[usize], other: &Guard| {
+        other.table.name == gone.table.name
+            && columns
+                .iter()
+                .all(|&at| value(other.want.as_ref(), at) == value(gone.expect.as_ref(), at))
+    };
+    !references.is_empty()
+        && references.iter().all(|reference| {
+            let mut others = guards.iter();
+            others.any(|other| takes_over(&reference.columns, other))
+        })
 }
 
 /// An update as a deletion and an insertion.

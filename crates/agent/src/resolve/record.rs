@@ -2,19 +2,20 @@
 
 use twinlog_binlog::{Gtid, OwnedImage};
 use twinlog_converge::{Decision, Episode, Side, TableName, Write};
-use xxhash_rust::xxh3::Xxh3;
+use twinlog_server::conn::Error;
 
-use super::{Content, Judged, Tables};
+use super::{
+    Content, Judged, Leadership, Tables,
+    identity::{episode_id, id_of, id_of_all, is_lost},
+};
 use crate::{
     history::{
-        Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
+        self, Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
         TableShape, Told, WriteDetail, cells,
     },
-    row::{RowError, TableInfo, read_image},
+    row::{RowError, TableInfo, read_aged},
 };
 
-/// How many hexadecimal digits an id has: 48 bits, so that among a million conflicts two meet once in 500 pairs.
-const ID_DIGITS: usize = 12;
 /// The longest key that is shown for a row, in characters.
 const KEY_SHOWN: usize = 200;
 
@@ -22,14 +23,15 @@ const KEY_SHOWN: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Draft {
     entry: Entry,
-    /// The id it had before its repair was read from the log, if repairs are all that has come since.
-    told_as: Option<String>,
+    /// See [`Draft::identify`].
+    id_of_all: String,
+    known: bool,
 }
 
 /// Writes an episode down. `policy` is the policy's name in `twinlog.toml`, `nodes` are the nodes' names.
 ///
 /// # Errors
-/// What [`read_image`] says of the writes' images.
+/// What [`read_aged`] says of the writes' images.
 pub fn draft(
     episode: &Episode,
     decision: &Decision,
@@ -67,8 +69,9 @@ pub fn draft(
         .filter(|_| written)
         .map(|side| nodes[side.index()].clone());
     let merged = || written.then(|| "merge".to_owned());
+    let detail = detail(episode, judged, tables, nodes)?;
     let entry = Entry {
-        id: episode_id(episode, judged, |_| true),
+        id: episode_id(&detail, episode.rows.len()),
         found_us,
         schema_name,
         table_name,
@@ -90,19 +93,22 @@ pub fn draft(
         gtid_b: gtid(Side::B),
         repair_gtid: None,
         resolved_us: None,
-        detail: detail(episode, judged, tables, nodes)?,
+        detail,
     };
-    let repaired = episode.writes.iter().any(|write| write.repair);
-    let told_as = repaired.then(|| episode_id(episode, judged, |write| !write.repair));
-    Ok(Draft { entry, told_as })
+    Ok(Draft {
+        id_of_all: id_of_all(&entry.detail, episode.rows.len()),
+        known: false,
+        entry,
+    })
 }
 
 impl From<Entry> for Draft {
     /// For an entry that was written before, of which a person has chosen.
     fn from(entry: Entry) -> Self {
         Self {
+            id_of_all: entry.id.clone(),
+            known: false,
             entry,
-            told_as: None,
         }
     }
 }
@@ -165,10 +171,25 @@ impl Draft {
         &self.entry.id
     }
 
-    /// The id under which all of this has been told, if it has: a repair is read back from the log, sometimes before it is
-    /// known to be done, and what it ended is then seen once more.
-    pub(super) fn told_as(&self) -> Option<&str> {
-        self.told_as.as_deref()
+    /// Looks whether the history has its conflict already, settled: then it is told again only where there is something to
+    /// do, under an id of its own.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`](twinlog_server::conn::Conn::rows).
+    pub async fn identify(&mut self, leadership: &mut Leadership) -> Result<(), Error> {
+        for side in Side::BOTH {
+            let state = history::state(leadership.hand(side).conn(), self.id()).await?;
+            self.known |= state.is_some_and(|state| state != State::Open);
+        }
+        if self.known {
+            self.entry.id.clone_from(&self.id_of_all);
+        }
+        Ok(())
+    }
+
+    /// Whether its conflict is in the history already, settled.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
     }
 
     /// The first row, for people: its table and its key.
@@ -191,18 +212,8 @@ impl Draft {
     /// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and
     /// a change that came from there took its place.
     pub(super) fn has_lost(&self) -> bool {
-        let Detail { rows, writes, .. } = &self.entry.detail;
-        writes.iter().any(|write| {
-            let Some((row, left)) = write.after.as_ref().filter(|_| !write.repair) else {
-                return false;
-            };
-            let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
-            let holds = |held: &Told| matches!(held, Told::Row(cells) if cells == left);
-            let found = |other: &WriteDetail| {
-                matches!(&other.before, Some((at, cells)) if at == row && cells == left)
-            };
-            !held.into_iter().any(holds) && !writes.iter().any(found)
-        })
+        let detail = &self.entry.detail;
+        (0..detail.writes.len()).any(|write| is_lost(detail, write))
     }
 
     /// The name of a node.
@@ -225,59 +236,6 @@ fn chosen_us(episode: &Episode, chosen: Option<Side>) -> Option<u64> {
         .filter(of_side)
         .map(|write| write.committed.micros);
     times.max()
-}
-
-/// The name of an episode, as far as `counts` says which writes are of it: the same for whoever sees it again.
-fn episode_id(episode: &Episode, judged: &Judged, counts: impl Fn(&Write) -> bool) -> String {
-    let writes: Vec<&Write> = episode
-        .writes
-        .iter()
-        .filter(|write| counts(write))
-        .collect();
-    // A row that no write of either kind touches was never written but read: it counts.
-    let is_of = |row: usize| {
-        let touches = |write: &Write| {
-            let images = [&write.before, &write.after];
-            images.into_iter().flatten().any(|(at, _)| *at == row)
-        };
-        writes.iter().any(|write| touches(write)) || !episode.writes.iter().any(touches)
-    };
-    let mut parts: Vec<String> = episode
-        .conflicts
-        .iter()
-        .map(|conflict| format!("{} {}", conflict.gtids[0], conflict.gtids[1]))
-        .collect();
-    // Of the same conflicts with a write more there is more to tell.
-    parts.extend(writes.iter().map(|write| write.gtid.to_string()));
-    // Rows that were found in the way come after the episode's own.
-    let rows = judged.rows.iter().take(episode.rows.len()).enumerate();
-    parts.extend(rows.filter(|(at, _)| is_of(*at)).map(|(_, row)| {
-        // Cells have no map in them, and serialise.
-        let key = serde_json::to_string(&cells(&row.key)).unwrap_or_default();
-        format!("{} {key}", row.table.name)
-    }));
-    // Of a difference that no write explains, what the nodes hold is all that tells it from the next one there.
-    if episode.conflicts.is_empty() && writes.is_empty() {
-        let held = judged.rows.iter().flat_map(|row| &row.held);
-        parts.extend(
-            held.map(|held| serde_json::to_string(&told(held.as_ref())).unwrap_or_default()),
-        );
-    }
-    id_of(parts)
-}
-
-/// An id that the parts have, in whatever order.
-fn id_of(mut parts: Vec<String>) -> String {
-    parts.sort();
-    parts.dedup();
-    let mut hash = Xxh3::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update(&[0]);
-    }
-    let mut digits = format!("{:032x}", hash.digest128());
-    digits.truncate(ID_DIGITS);
-    digits
 }
 
 fn detail(
@@ -315,7 +273,7 @@ fn detail(
         };
         Ok(Some((
             *row,
-            cells(&read_image(&judged.table, image.as_image())?),
+            cells(&read_aged(&judged.table, image.as_image())?),
         )))
     };
     let writes = episode.writes.iter().map(|write| {

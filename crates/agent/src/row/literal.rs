@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use twinlog_binlog::Value;
 
-use super::{ColumnInfo, Kind, Row, RowError, TableInfo};
+use super::{ColumnInfo, Documents, Kind, Row, RowError, TableInfo};
 
 pub use twinlog_server::sql::identifier;
 
@@ -161,11 +161,15 @@ pub fn locate(table: &TableInfo, key: &[Value]) -> Result<String, RowError> {
     Ok(terms.join(" AND "))
 }
 
-/// `column = value, …` for every stored column of a row.
+/// `column = value, …` for every stored column of a row; documents with their types, as far as they are known.
 ///
 /// # Errors
 /// [`RowError::WrongValue`], also where the row lacks a column.
-pub(crate) fn assignments(table: &TableInfo, row: &Row) -> Result<Vec<(String, String)>, RowError> {
+pub(crate) fn assignments(
+    table: &TableInfo,
+    row: &Row,
+    documents: &Documents,
+) -> Result<Vec<(String, String)>, RowError> {
     if row.len() != table.columns.len() {
         return Err(RowError::Shape {
             table: table.name.to_string(),
@@ -173,14 +177,16 @@ pub(crate) fn assignments(table: &TableInfo, row: &Row) -> Result<Vec<(String, S
             got: row.len(),
         });
     }
+    let value = |at: usize| match &row[at] {
+        Value::Json(text) => match documents.expression(at, text) {
+            Some(sql) => Ok(sql.to_owned()),
+            None => literal(table, at, &row[at]),
+        },
+        value => literal(table, at, value),
+    };
     table
         .stored()
-        .map(|at| {
-            Ok((
-                identifier(&table.columns[at].name),
-                literal(table, at, &row[at])?,
-            ))
-        })
+        .map(|at| Ok((identifier(&table.columns[at].name), value(at)?)))
         .collect()
 }
 

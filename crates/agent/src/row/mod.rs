@@ -5,6 +5,7 @@
 //! same `Value` that the binary log would give ([`select_list`], [`parse_row`]). The session must have been prepared with
 //! [`SESSION`]: the texts of timestamps, zero dates and invalid dates depend on it.
 
+mod documents;
 mod kind;
 mod literal;
 mod load;
@@ -14,11 +15,14 @@ mod table;
 
 use twinlog_binlog::Value;
 
+pub use documents::Documents;
 pub use kind::{Kind, Named};
 pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};
 pub use query::{STATEMENT_TIMEOUT, run};
-pub use read::{canonical, key_of, parse_row, read_held, read_image, select_list};
+pub use read::{
+    canonical, is_of, key_of, parse_row, read_aged, read_held, read_image, select_list,
+};
 pub(crate) use read::{lock, same};
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 
@@ -27,11 +31,14 @@ pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 /// - UTC, because a `TIMESTAMP` is text in the session's zone.
 /// - No strict mode: strict mode refuses values that rows have (zero dates, the error value of an `ENUM`). What is written
 ///   is read again before it is committed, so nothing is bent in silence. A written 0 stays 0 in an `AUTO_INCREMENT` column.
+/// - A second for locks, of rows as of tables (`LOCK TABLES`, an `ALTER`; a year by default): what is held longer is tried
+///   again later, and other repairs go on meanwhile.
 /// - `READ COMMITTED`: no gap is locked, so clients that insert elsewhere do not wait.
 pub const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', \
      SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION autocommit = 1, \
      SESSION foreign_key_checks = 1, SESSION unique_checks = 1, SESSION sql_safe_updates = 0, \
-     SESSION sql_select_limit = DEFAULT, SESSION sql_auto_is_null = 0, SESSION innodb_lock_wait_timeout = 1; \
+     SESSION sql_select_limit = DEFAULT, SESSION sql_auto_is_null = 0, SESSION innodb_lock_wait_timeout = 1, \
+     SESSION lock_wait_timeout = 1; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// The `sql_mode` under which a server refuses what it would otherwise bend, but for values that rows may have.
@@ -78,6 +85,12 @@ pub enum RowError {
         /// Its type.
         kind: String,
     },
+    /// An image in the log is of another definition of the table than the one that is known.
+    #[error("a row of {table} in the log is not of the table's definition")]
+    OtherDefinition {
+        /// The table.
+        table: String,
+    },
     /// The row has another number of columns.
     #[error("a row of {table} has {got} columns, the table {expected}: its definition has changed")]
     Shape {
@@ -102,6 +115,9 @@ impl RowError {
         match self {
             Self::Server(error) => error.hint(),
             Self::NoKey { .. } => Some("give the table a primary key".into()),
+            Self::OtherDefinition { .. } => Some(
+                "with binlog_row_metadata = FULL the log names columns, and rows can be followed over ALTER TABLE".into(),
+            ),
             Self::Shape { .. } => {
                 Some("the next start of the agent reads the definition again".into())
             }

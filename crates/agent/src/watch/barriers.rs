@@ -1,26 +1,27 @@
 //! Questions that are answered when both logs have been read far enough.
 
-use std::collections::BTreeSet;
-
 use tokio::sync::oneshot;
 use twinlog_converge::Side;
-use twinlog_server::gtid::GtidSet;
+use twinlog_server::facts::Coordinates;
 
-use super::follow::Follow;
+use super::{follow::Follow, touched::Touches};
 use crate::stream::LogStream;
 
 /// Asks which of a verdict's rows were written since it was given, as of these places in both logs.
 ///
-/// What was read from a node is the last version that the verdict knows if its log, read as far as it went right after,
-/// shows no later write.
+/// What was read from a node is the last version that the verdict knows if both logs, read as far as they went right after,
+/// show no later write: in its own is all that it holds, and in the other all of the other's that it has executed without
+/// a trace.
 #[derive(Debug)]
 pub(super) struct Caught {
     /// The verdict.
     pub(super) job: u64,
-    /// How far each node's log went; `None` for a node that was not asked.
-    pub(super) logged: [Option<GtidSet>; 2],
-    /// Gets the rows, by their place in the verdict; `None` where another has taken its place.
-    pub(super) reply: oneshot::Sender<Option<BTreeSet<usize>>>,
+    /// How far each node's log went.
+    pub(super) ends: [Coordinates; 2],
+    /// The history's id of its own repair, which does not count.
+    pub(super) own: Option<String>,
+    /// Gets what was touched; `None` where another verdict has taken its place.
+    pub(super) reply: oneshot::Sender<Option<Touches>>,
 }
 
 /// The questions that wait.
@@ -44,7 +45,9 @@ impl Barriers {
         self.0 = waiting;
         for caught in reached {
             // A desk that no longer waits has no use for it.
-            let _ = caught.reply.send(follow.touched(caught.job));
+            let _ = caught
+                .reply
+                .send(follow.touched(caught.job, caught.own.as_deref()));
         }
     }
 }
@@ -52,8 +55,8 @@ impl Barriers {
 impl Caught {
     fn is_reached(&self, streams: &[LogStream; 2]) -> bool {
         Side::BOTH.into_iter().all(|side| {
-            let logged = self.logged[side.index()].as_ref();
-            logged.is_none_or(|logged| streams[side.index()].read_up_to().has_gtids(logged))
+            let end = &self.ends[side.index()];
+            streams[side.index()].read_up_to().has_position(end)
         })
     }
 }

@@ -1,35 +1,29 @@
-//! Where verdicts are settled: a task of its own, so that the logs are read on meanwhile.
+//! Where verdicts are settled: by a few clerks at once, so that the logs are read on meanwhile, and commits share the
+//! servers' flushes to disk.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
+    time::{interval, sleep},
 };
-use twinlog_binlog::Gtid;
-use twinlog_converge::{Episode, Policy, Side, TableName, Verdict, decide};
-use twinlog_pair::config::{self, Conflicts};
-use twinlog_server::{dialect::Dialect, facts::Standing};
+use twinlog_converge::TableName;
 
 use super::{
     Error,
     barriers::Caught,
-    follow::{Job, NodeName},
-    pile::{Half, Next, Pile},
-    tables::Tables,
+    clerk::{Clerk, Seen},
+    follow::Job,
+    pile::Pile,
 };
-use crate::{
-    history::{self, Entry},
-    resolve::{self, Judged, Leadership, Pace, Settled},
-    row::TableInfo,
-};
+use crate::resolve::{Pace, Settled};
 
-/// How often rows that clients write while they are repaired are looked at again.
-const LOOKS_MAX: u32 = 20;
+/// How often verdicts that wait are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How often idle clerks ask whether they still hold their locks: an agent that has lost one must not stay one for long.
+/// Those at work notice by their next statement.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the desk tells the watch.
 #[derive(Debug)]
@@ -81,6 +75,8 @@ pub(super) enum Found {
         /// The history's id.
         id: String,
     },
+    /// Rows of a table that is not there any more.
+    Dropped,
     /// A table cannot be followed.
     ToVerify {
         /// Which.
@@ -98,17 +94,28 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Opens it.
-    pub(super) fn open(clerk: impl FnOnce(mpsc::Sender<Answer>) -> Clerk, queue: usize) -> Self {
+    /// Opens it. The clerks are made with where their answers go; `queue` answers may wait.
+    pub(super) fn open(
+        clerks: impl FnOnce(&mpsc::Sender<Answer>) -> Vec<Clerk>,
+        pace: Pace,
+        queue: usize,
+    ) -> Self {
         // Unbounded: the watch must never wait for the desk, which waits for the watch to read. The watch reads no
         // further while too much lies here.
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (to, answers) = mpsc::channel(queue);
-        let task = tokio::spawn(clerk(to).work(inbox));
+        let office = Office {
+            idle: clerks(&to),
+            at_work: JoinSet::new(),
+            pile: Pile::new(),
+            checked: Instant::now(),
+            pace,
+            to,
+        };
         Self {
             jobs,
             answers,
-            task,
+            task: tokio::spawn(office.run(inbox)),
         }
     }
 
@@ -130,7 +137,7 @@ impl Desk {
         }
     }
 
-    /// Ends it: the transaction it is in is rolled back by its server, or was committed whole.
+    /// Ends it: the transactions it is in are rolled back by their servers, or were committed whole.
     pub(super) async fn close(self) {
         // One that has ended may have been asked for its result already, and gives it once.
         if !self.task.is_finished() {
@@ -140,309 +147,138 @@ impl Desk {
     }
 }
 
-/// What a look at an episode came to.
-enum Seen {
-    /// It is settled, or must wait for clients.
-    Found(Found),
-    /// Its rows were written since: another verdict will take its place. The half that was done.
-    Written(Option<Half>),
+/// A clerk who is back from work.
+struct Back {
+    clerk: Clerk,
+    /// What it was; `None` for a pause, or a look at the locks.
+    work: Option<(Job, Seen, Duration)>,
 }
 
-/// Who works at the desk.
-pub(super) struct Clerk {
-    pub(super) nodes: [NodeName; 2],
-    pub(super) dialects: [Dialect; 2],
-    pub(super) conflicts: Conflicts,
-    pub(super) tables: Arc<Tables>,
-    pub(super) leadership: Leadership,
-    pub(super) pace: Pace,
-    pub(super) to: mpsc::Sender<Answer>,
+/// Hands out verdicts, and takes back what came of them.
+struct Office {
+    idle: Vec<Clerk>,
+    /// They end with it.
+    at_work: JoinSet<Result<Back, Error>>,
+    pile: Pile,
+    checked: Instant,
+    pace: Pace,
+    to: mpsc::Sender<Answer>,
 }
 
-impl Clerk {
-    async fn work(mut self, inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
-        let mut pile = Pile::new(inbox);
-        while let Some(next) = pile.next().await {
-            let (job, halves) = match next {
-                Next::Job(job, halves) => (*job, halves),
-                Next::Look(parked) => {
-                    self.look(&mut pile, parked).await;
-                    continue;
-                }
-            };
-            for (id, side) in halves {
-                history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
-            }
-            let began = Instant::now();
-            let found = match &job.verdict {
-                Verdict::Episode(episode) => {
-                    match self.episode(job.number, job.kept, episode).await? {
-                        Seen::Found(found) => found,
-                        Seen::Written(half) => {
-                            pile.park(job, half);
-                            continue;
-                        }
-                    }
-                }
-                Verdict::ConcurrentDdl {
-                    table,
-                    gtids,
-                    statements,
-                } => self.ddl(table, gtids, statements).await?,
-                Verdict::ToVerify { table, reason } => Found::ToVerify {
-                    table: table.clone(),
-                    reason: reason.clone(),
+impl Office {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) -> Result<(), Error> {
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                job = inbox.recv() => match job {
+                    Some(job) => self.pile.take(job),
+                    // The watch has ended: what waits is seen again by the next one.
+                    None => return Ok(()),
                 },
-            };
-            if let Found::Rows {
-                settled: Settled::Busy { side, reason },
-                row,
-                ..
-            } = &found
-            {
-                let node = &self.nodes[side.index()].name;
-                tracing::debug!(
-                    node,
-                    row,
-                    reason,
-                    "clients hold its rows: it is tried again"
-                );
-                pile.later(job);
-                continue;
+                Some(back) = self.at_work.join_next() => match back {
+                    Ok(back) => self.back(back?).await,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                _ = tick.tick() => self.look().await,
             }
-            let wrote = matches!(
-                &found,
-                Found::Rows {
-                    settled: Settled::Repaired,
-                    ..
-                }
-            );
-            let settlement = Settlement {
-                job: job.number,
-                found,
-                took: job.seen_at.elapsed(),
-            };
-            if self.to.send(Answer::Settled(settlement)).await.is_err() {
-                break;
+            while let Ok(job) = inbox.try_recv() {
+                self.pile.take(job);
             }
-            if wrote && !pile.is_empty() {
-                tokio::time::sleep(self.pace.rest(began.elapsed())).await;
-            }
+            self.hand_out();
         }
-        Ok(())
     }
 
-    /// Those for which no other verdict will come are looked at as they are.
-    async fn look(&mut self, pile: &mut Pile, parked: Vec<u64>) {
-        for job in parked {
+    fn hand_out(&mut self) {
+        while let Some(mut clerk) = self.idle.pop() {
+            let Some((job, halves)) = self.pile.next() else {
+                self.idle.push(clerk);
+                return;
+            };
+            self.at_work.spawn(async move {
+                let began = Instant::now();
+                let seen = clerk.settle(&job, halves).await?;
+                let work = Some((job, seen, began.elapsed()));
+                Ok(Back { clerk, work })
+            });
+        }
+    }
+
+    async fn back(&mut self, Back { clerk, work }: Back) {
+        let Some((job, seen, took)) = work else {
+            self.idle.push(clerk);
+            return;
+        };
+        let found = match seen {
+            Seen::Written(half) => {
+                self.pile.park(job, half);
+                self.idle.push(clerk);
+                return;
+            }
+            Seen::Busy(reason) => {
+                tracing::debug!(reason, "it is tried again");
+                self.pile.later(job);
+                self.idle.push(clerk);
+                return;
+            }
+            Seen::Found(found) => found,
+        };
+        if let Found::Rows {
+            settled: Settled::Busy { side, reason },
+            row,
+            ..
+        } = &found
+        {
+            let node = &clerk.nodes[side.index()].name;
+            tracing::debug!(node, row, reason, "its rows are in use: it is tried again");
+            self.pile.later(job);
+            self.idle.push(clerk);
+            return;
+        }
+        self.pile.done(job.number);
+        let wrote = matches!(
+            &found,
+            Found::Rows {
+                settled: Settled::Repaired,
+                ..
+            }
+        );
+        let settlement = Settlement {
+            job: job.number,
+            found,
+            took: job.seen_at.elapsed(),
+        };
+        // Where nobody listens the watch has ended.
+        let _ = self.to.send(Answer::Settled(settlement)).await;
+        if wrote && !self.pile.is_empty() {
+            let rest = self.pace.rest(took);
+            self.at_work.spawn(async move {
+                sleep(rest).await;
+                Ok(Back { clerk, work: None })
+            });
+        } else {
+            self.idle.push(clerk);
+        }
+    }
+
+    /// Those for which no other verdict will come are looked at as they are; idle clerks look at their locks.
+    async fn look(&mut self) {
+        for job in self.pile.look_due() {
             let (reply, kept) = oneshot::channel();
             // Where nobody answers the watch has ended.
             let _ = self.to.send(Answer::Kept { job, reply }).await;
             if !kept.await.unwrap_or(true) {
-                pile.unpark(job);
+                self.pile.unpark(job);
             }
         }
-    }
-
-    async fn episode(&mut self, job: u64, kept: bool, episode: &Episode) -> Result<Seen, Error> {
-        let mut tables = self.infos(episode.tables()).await?;
-        let (policies, policy) = self.policies(episode, &tables);
-        let server_ids = self.nodes.each_ref().map(|node| node.server_id);
-        let mut decision = decide(episode, &policies, server_ids);
-        let mut judged = Judged::new(episode, &decision, &tables)?;
-        let names = self.nodes.each_ref().map(|node| node.name.clone());
-        let mut left: BTreeSet<usize> = (0..judged.rows.len()).collect();
-        // Whether all rows are taken from one node, with those that were in the way.
-        let mut whole = false;
-        let mut reason =
-            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
-        let mut half = None;
-        for _ in 0..LOOKS_MAX {
-            let Some(touched) = self.ask(job, &mut judged, &left).await? else {
-                return Ok(Seen::Written(half));
-            };
-            if kept && !whole && !touched.is_empty() {
-                return Ok(Seen::Written(half));
-            }
-            if !whole {
-                left.retain(|row| !touched.contains(row));
-                for row in judged.of_others() {
-                    left.remove(&row);
-                }
-            }
-            let draft = resolve::draft(
-                episode,
-                &decision,
-                &judged,
-                &tables,
-                &policy,
-                &names,
-                now_us(),
-            )?;
-            let rows = judged.only(&left);
-            let mut settled = Settled::Quiet;
-            if !rows.rows.is_empty() {
-                settled =
-                    resolve::settle(&mut self.leadership, &rows, draft.clone(), now_us()).await?;
-            }
-            // Of the rows that are left nothing is to be said, but others were written since.
-            if settled == Settled::Quiet && left.len() < judged.rows.len() {
-                settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
-            }
-            match settled {
-                Settled::Changed { half: done, .. } => {
-                    half = done.map(|side| (draft.id().to_owned(), side)).or(half);
-                    judged.forget();
-                    continue;
-                }
-                Settled::Blocked { side, reason: why } => {
-                    let from = decision.chosen.unwrap_or(side.peer());
-                    tables.extend(self.infos(resolve::related(&rows)).await?);
-                    let others =
-                        resolve::in_the_way(&mut self.leadership, &rows, side, &tables).await?;
-                    let new = judged.take_whole(from, others);
-                    reason = why;
-                    if !new && whole {
-                        break;
-                    }
-                    if !whole {
-                        let name = &names[from.index()];
-                        decision.rule =
-                            format!("{}; all rows as {name} holds them: {reason}", decision.rule);
-                        decision.chosen = Some(from);
-                        whole = true;
-                    }
-                    left = (0..judged.rows.len()).collect();
-                    continue;
-                }
-                _ => {}
-            }
-            return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
-        }
-        let draft = resolve::draft(
-            episode,
-            &decision,
-            &judged,
-            &tables,
-            &policy,
-            &names,
-            now_us(),
-        )?;
-        let settled =
-            resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
-    }
-
-    /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says
-    /// which rows were written since the verdict; `None` where another has taken its place.
-    async fn ask(
-        &mut self,
-        job: u64,
-        judged: &mut Judged,
-        left: &BTreeSet<usize>,
-    ) -> Result<Option<BTreeSet<usize>>, Error> {
-        let mut logged = [None, None];
-        for side in Side::BOTH {
-            if !judged.unknown(side).any(|row| left.contains(&row)) {
-                continue;
-            }
-            let conn = self.leadership.hand(side).conn();
-            judged.ask(side, conn).await?;
-            let standing = Standing::read(conn, &self.dialects[side.index()]).await?;
-            logged[side.index()] = Some(standing.logged);
-        }
-        if logged.iter().all(Option::is_none) {
-            return Ok(Some(BTreeSet::new()));
-        }
-        let (reply, touched) = oneshot::channel();
-        let caught = Caught { job, logged, reply };
-        // Where nobody answers the watch has ended, and this task ends at its next message.
-        let _ = self.to.send(Answer::Caught(caught)).await;
-        Ok(touched.await.unwrap_or_default())
-    }
-
-    async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
-        let mut infos = HashMap::new();
-        for table in names {
-            let mut known = self.tables.get(&table);
-            for side in Side::BOTH {
-                if known.is_none() {
-                    let conn = self.leadership.hand(side).conn();
-                    self.tables.load(conn, &table).await?;
-                    known = self.tables.get(&table);
-                }
-            }
-            if let Some(info) = known {
-                infos.insert(table, info);
+        if self.checked.elapsed() >= CHECK_EVERY {
+            self.checked = Instant::now();
+            for mut clerk in self.idle.drain(..) {
+                self.at_work.spawn(async move {
+                    clerk.leadership.check().await?;
+                    Ok(Back { clerk, work: None })
+                });
             }
         }
-        Ok(infos)
-    }
-
-    /// Each row's policy, and the name of the first one's.
-    fn policies(&self, episode: &Episode, tables: &resolve::Tables) -> (Vec<Policy>, String) {
-        let of = |table: &TableName| self.conflicts.policy_of(&table.database, &table.name);
-        let policies = episode.rows.iter().map(|row| {
-            let (policy, counters) = of(&row.table);
-            self.policy(policy, counters, tables.get(&row.table).map(|info| &**info))
-        });
-        let name = episode.rows.first().map(|row| of(&row.table).0.to_string());
-        (policies.collect(), name.unwrap_or_default())
-    }
-
-    fn policy(
-        &self,
-        policy: &config::Policy,
-        counters: &[String],
-        table: Option<&TableInfo>,
-    ) -> Policy {
-        match policy {
-            config::Policy::LastWriteWins => Policy::LastWriteWins,
-            config::Policy::FirstWriteWins => Policy::FirstWriteWins,
-            config::Policy::Prefer(name) => {
-                let is_a = self.nodes[Side::A.index()].name == *name;
-                Policy::Prefer(if is_a { Side::A } else { Side::B })
-            }
-            config::Policy::Merge => {
-                let position = |counter: &String| {
-                    let columns = &table?.columns;
-                    // A column's name is the same in any case, on all servers.
-                    let counter = counter.to_lowercase();
-                    columns
-                        .iter()
-                        .position(|column| column.name.to_lowercase() == counter)
-                };
-                Policy::Merge {
-                    counters: counters.iter().filter_map(position).collect(),
-                }
-            }
-            config::Policy::Manual => Policy::Manual,
-        }
-    }
-
-    async fn ddl(
-        &mut self,
-        table: &TableName,
-        gtids: &[Gtid; 2],
-        statements: &[String; 2],
-    ) -> Result<Found, Error> {
-        let names = self.nodes.each_ref().map(|node| node.name.clone());
-        let entry: Entry = resolve::concurrent_ddl(table, gtids, statements, names, now_us());
-        history::record(self.leadership.hand(Side::A).conn(), &entry).await?;
-        Ok(Found::Ddl {
-            table: table.clone(),
-            id: entry.id,
-        })
-    }
-}
-
-fn found(episode: &Episode, draft: &resolve::Draft, rule: String, settled: Settled) -> Found {
-    Found::Rows {
-        row: draft.row(),
-        id: draft.id().to_owned(),
-        conflict: episode.is_conflict(),
-        rule,
-        settled,
     }
 }
 

@@ -11,8 +11,16 @@ use twinlog_converge::{
 };
 use twinlog_server::{facts::OWN_SCHEMA, gtid::GtidSet};
 
-use super::{ledger::Ledger, scribe::ReadRepair, touched::Touched};
-use crate::{gtids, history, settled::Settled};
+use super::{
+    ledger::Ledger,
+    scribe::{self, ReadRepair},
+    touched::{Touched, Touches},
+};
+use crate::{
+    gtids,
+    history::{self, Chosen},
+    settled::Settled,
+};
 
 /// A node, as the logs name it.
 #[derive(Debug, Clone)]
@@ -91,6 +99,11 @@ impl Follow {
         self.tracker.set_keys(table, keys);
     }
 
+    /// Tables that got other names, since this was asked last.
+    pub(super) fn take_renames(&mut self) -> Vec<[TableName; 2]> {
+        self.tracker.take_renames()
+    }
+
     /// The next transaction of a log; what comes of it.
     pub(super) fn push(
         &mut self,
@@ -103,9 +116,15 @@ impl Follow {
                 self.own.insert(gtid.clone());
             }
         }
-        self.touched.note(&transaction)?;
         let origin = self.origin(log, transaction.server_id);
-        let repair = self.repair_mark(log, origin, &transaction)?;
+        let repair = history_row(&transaction)?;
+        self.name_repair(log, &transaction, repair.as_ref());
+        let repair = repair.filter(|_| touches_users(&transaction));
+        self.touched.note(
+            &transaction,
+            repair.as_ref().map(|chosen| chosen.id.as_str()),
+        )?;
+        let repair = repair.map(|chosen| self.repair_mark(origin, &transaction, &chosen));
         self.tracker.push(log, origin, transaction, repair);
         self.drain()
     }
@@ -194,9 +213,10 @@ impl Follow {
         std::mem::take(&mut self.repairs)
     }
 
-    /// What of a verdict's rows was written since it was given; `None` where another has taken its place.
-    pub(super) fn touched(&self, job: u64) -> Option<BTreeSet<usize>> {
-        self.open.contains_key(&job).then(|| self.touched.of(job))
+    /// What of a verdict's rows was written since it was given, but by the repair with that id; `None` where another has taken its place.
+    pub(super) fn touched(&self, job: u64, own: Option<&str>) -> Option<Touches> {
+        let open = self.open.contains_key(&job);
+        open.then(|| self.touched.of(job, own))
     }
 
     /// The verdict of that number is written down, or needs no writing; what comes of it.
@@ -256,48 +276,53 @@ impl Follow {
         })
     }
 
-    /// Whether it is a repair of twinlog's own: then it has a row of the history beside the rows it wrote.
-    fn repair_mark(
-        &mut self,
-        log: Side,
-        origin: Side,
-        transaction: &Transaction,
-    ) -> Result<Option<RepairMark>, RowError> {
-        for change in &transaction.changes {
-            let Change::Rows(rows) = change else { continue };
-            if !history::is_history(&rows.table) || !touches_users(transaction) {
-                continue;
-            }
-            let Some(row) = rows.changes().next().transpose()?.and_then(|row| row.after) else {
-                continue;
-            };
-            let chosen = history::chosen(row)?;
-            let side = |name: &str| {
-                Side::BOTH
-                    .into_iter()
-                    .find(|side| self.nodes[side.index()].name == name)
-            };
-            let settled = !chosen.named && !chosen.half;
-            if let (Some(gtid), true, true) = (&transaction.gtid, settled, log == origin) {
-                self.repairs.push(ReadRepair {
-                    side: log,
-                    id: chosen.id.clone(),
-                    gtid: gtid.clone(),
-                });
-            }
-            return Ok(Some(RepairMark {
-                origin: chosen.node.as_deref().and_then(side).unwrap_or(origin),
-                committed: chosen
-                    .micros
-                    .map_or(transaction.committed, |micros| CommitTime {
-                        micros,
-                        exact: transaction.committed.exact,
-                    }),
-                judged: chosen.judged,
-            }));
+    /// A repair's transaction is to be written down. Wherever it was made: once it is in the log of the node where that is
+    /// done, its row of the history is there too. Of the rows that it wrote nothing may be left in a copy.
+    fn name_repair(&mut self, log: Side, transaction: &Transaction, chosen: Option<&Chosen>) {
+        let chosen = chosen.filter(|chosen| chosen.repaired && !chosen.named);
+        if let (Some(chosen), Some(gtid), scribe::NODE) = (chosen, &transaction.gtid, log) {
+            self.repairs.push(ReadRepair {
+                id: chosen.id.clone(),
+                gtid: gtid.clone(),
+            });
         }
-        Ok(None)
     }
+
+    /// What the tracker must know of a repair.
+    fn repair_mark(&self, origin: Side, transaction: &Transaction, chosen: &Chosen) -> RepairMark {
+        let side = |name: &str| {
+            Side::BOTH
+                .into_iter()
+                .find(|side| self.nodes[side.index()].name == name)
+        };
+        RepairMark {
+            origin: chosen.node.as_deref().and_then(side).unwrap_or(origin),
+            committed: chosen
+                .micros
+                .map_or(transaction.committed, |micros| CommitTime {
+                    micros,
+                    exact: transaction.committed.exact,
+                }),
+            judged: chosen.judged.clone(),
+        }
+    }
+}
+
+/// What it writes into the history.
+fn history_row(transaction: &Transaction) -> Result<Option<Chosen>, RowError> {
+    let rows = transaction
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Rows(rows) if history::is_history(&rows.table) => Some(rows),
+            _ => None,
+        });
+    for rows in rows {
+        if let Some(row) = rows.changes().next().transpose()?.and_then(|row| row.after) {
+            return history::chosen(row).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Whether it changes anything but twinlog's own tables.

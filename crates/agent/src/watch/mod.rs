@@ -5,6 +5,7 @@
 //! again what was not settled, and comes to the same verdicts. So every failure is treated alike: the watch ends.
 
 mod barriers;
+mod clerk;
 mod desk;
 mod follow;
 mod ledger;
@@ -17,7 +18,10 @@ mod sounding;
 mod start;
 mod tables;
 mod target;
+mod ties;
 mod touched;
+mod trouble;
+mod watchman;
 
 use std::time::Duration;
 
@@ -38,6 +42,8 @@ pub use start::StartError;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// Verdicts and questions that may wait; when more come the logs wait, which costs their servers nothing.
 const QUEUE: usize = 256;
+/// How many verdicts are settled at once, each over a connection of its own to each node.
+const CLERKS: usize = 6;
 
 /// How a watch is to be made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +61,7 @@ pub struct Options {
 pub struct Summary {
     /// Transactions read from both logs.
     pub transactions: u64,
-    /// Conflicts found: rows that both nodes wrote without having seen each other.
+    /// Conflicts found: rows, or definitions, that both nodes wrote without having seen each other.
     pub conflicts: u64,
     /// Divergences found that no two-sided write explains.
     pub divergences: u64,
@@ -119,6 +125,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Start(error) => error.hint(),
+            Self::Stream(stream::Error::Purged { .. }) => Some(
+                "nobody can tell from the logs what was written there on both nodes; `twinlog run --from-now` goes on with \
+                 what comes now. Logs should be kept for longer than the agent may be away (binlog_expire_logs_seconds)"
+                    .into(),
+            ),
             Self::Stream(error) => error.hint(),
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
@@ -171,7 +182,7 @@ pub async fn watch(
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Summary, Error> {
     let ready = start::look(site).await?;
-    let leadership = start::lead(site).await?;
+    let leaderships = start::lead(site, CLERKS).await?;
     let begin = if options.from_now {
         start::now(&ready)?
     } else {
@@ -182,7 +193,11 @@ pub async fn watch(
         begin.settled.to_string(),
         begin.reason
     );
-    let mut watch = Watch::begin(site, options, ready, begin, leadership).await?;
+    let mut watch = Watch::begin(site, options, ready, begin, leaderships).await?;
+    if options.from_now {
+        // From now on the next one begins here, too, even if nothing happens.
+        watch.write_checkpoint().await?;
+    }
     let result = watch.run(stop).await;
     // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.
     let written = watch.last_checkpoint().await;

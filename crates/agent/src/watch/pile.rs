@@ -5,45 +5,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, time::timeout_at};
 use twinlog_converge::Side;
 
-use super::follow::Job;
+use super::{
+    follow::Job,
+    ties::{Taken, Ties},
+};
 
 /// How long rows that clients hold locked are left alone before their repair is tried again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// How often those that wait for another verdict in their place are asked about.
 const PARKED_LOOK: Duration = Duration::from_secs(5);
+/// How many verdicts are looked at for one that need not wait for those before it.
+const SCANNED_MAX: usize = 256;
 
 /// A row of the history that one half of a repair has left open, and the node that has written it.
 pub(super) type Half = (String, Side);
 
-/// What to do next.
-pub(super) enum Next {
-    /// This verdict. Of those that it took the place of, the halves that were done.
-    Job(Box<Job>, Vec<Half>),
-    /// See whether these still wait for something.
-    Look(Vec<u64>),
-}
-
-/// Verdicts that came, that wait for clients, and that wait for others in their place.
+/// Verdicts that came, that are being settled, that wait for clients, and that wait for others in their place.
+#[derive(Debug)]
 pub(super) struct Pile {
-    inbox: mpsc::UnboundedReceiver<Job>,
-    ready: VecDeque<Job>,
+    ready: VecDeque<(Job, Ties)>,
+    at_work: BTreeMap<u64, Ties>,
     busy: VecDeque<(Instant, Job)>,
     parked: BTreeMap<u64, (Job, Option<Half>)>,
+    /// Those that were replaced while they were at work.
+    replaced: BTreeSet<u64>,
     looked: Instant,
     /// Halves of those that were replaced.
     halves: Vec<Half>,
 }
 
 impl Pile {
-    pub(super) fn new(inbox: mpsc::UnboundedReceiver<Job>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            inbox,
             ready: VecDeque::new(),
+            at_work: BTreeMap::new(),
             busy: VecDeque::new(),
             parked: BTreeMap::new(),
+            replaced: BTreeSet::new(),
             looked: Instant::now(),
             halves: Vec::new(),
         }
@@ -51,17 +51,76 @@ impl Pile {
 
     /// Whether there is nothing that could be done at once.
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.inbox.is_empty()
+        self.ready.is_empty()
     }
 
-    /// Its rows are held by clients: later.
+    /// Puts it on the pile, and takes those away that it takes the place of.
+    pub(super) fn take(&mut self, job: Job) {
+        if !job.replaces.is_empty() {
+            let gone: BTreeSet<u64> = job.replaces.iter().copied().collect();
+            self.ready.retain(|(job, _)| !gone.contains(&job.number));
+            self.busy.retain(|(_, job)| !gone.contains(&job.number));
+            for number in gone {
+                if let Some((_, half)) = self.parked.remove(&number) {
+                    self.halves.extend(half);
+                }
+                if self.at_work.contains_key(&number) {
+                    self.replaced.insert(number);
+                }
+            }
+        }
+        self.put(job);
+    }
+
+    fn put(&mut self, job: Job) {
+        let ties = Ties::of(&job.verdict);
+        self.ready.push_back((job, ties));
+    }
+
+    /// The first that need not wait for one before it, to be worked at until [`Pile::done`], [`Pile::later`] or
+    /// [`Pile::park`]; and the halves to be closed.
+    pub(super) fn next(&mut self) -> Option<(Job, Vec<Half>)> {
+        let now = Instant::now();
+        while self.busy.front().is_some_and(|(due, _)| *due <= now) {
+            let job = self.busy.pop_front().map(|(_, job)| job);
+            job.into_iter().for_each(|job| self.put(job));
+        }
+        let mut taken = Taken::default();
+        self.at_work.values().for_each(|ties| taken.add(ties));
+        let free = self.ready.iter().take(SCANNED_MAX).position(|(_, ties)| {
+            let waits = taken.bind(ties);
+            if waits {
+                taken.add(ties);
+            }
+            !waits
+        });
+        let (job, ties) = self.ready.remove(free?)?;
+        self.at_work.insert(job.number, ties);
+        Some((job, std::mem::take(&mut self.halves)))
+    }
+
+    /// It is settled.
+    pub(super) fn done(&mut self, job: u64) {
+        self.at_work.remove(&job);
+        self.replaced.remove(&job);
+    }
+
+    /// Its rows are held by clients: later, if no other has taken its place.
     pub(super) fn later(&mut self, job: Job) {
-        self.busy.push_back((Instant::now() + BUSY_PAUSE, job));
+        self.at_work.remove(&job.number);
+        if !self.replaced.remove(&job.number) {
+            self.busy.push_back((Instant::now() + BUSY_PAUSE, job));
+        }
     }
 
-    /// Its rows were written since: another verdict will come in its place.
+    /// Its rows were written since: another verdict will come in its place, or has come.
     pub(super) fn park(&mut self, job: Job, half: Option<Half>) {
-        self.parked.insert(job.number, (job, half));
+        self.at_work.remove(&job.number);
+        if self.replaced.remove(&job.number) {
+            self.halves.extend(half);
+        } else {
+            self.parked.insert(job.number, (job, half));
+        }
     }
 
     /// No other verdict will come in its place: it is looked at as it is.
@@ -69,59 +128,16 @@ impl Pile {
         if let Some((mut job, half)) = self.parked.remove(&number) {
             job.kept = false;
             self.halves.extend(half);
-            self.ready.push_back(job);
+            self.put(job);
         }
     }
 
-    /// What to do next; `None` when nothing more will come.
-    pub(super) async fn next(&mut self) -> Option<Next> {
-        loop {
-            while let Ok(job) = self.inbox.try_recv() {
-                self.take(job);
-            }
-            if let Some(job) = self.ready.pop_front() {
-                return Some(Next::Job(Box::new(job), std::mem::take(&mut self.halves)));
-            }
-            let now = Instant::now();
-            if self.busy.front().is_some_and(|(due, _)| *due <= now)
-                && let Some((_, job)) = self.busy.pop_front()
-            {
-                return Some(Next::Job(Box::new(job), std::mem::take(&mut self.halves)));
-            }
-            if !self.parked.is_empty() && now >= self.looked + PARKED_LOOK {
-                self.looked = now;
-                return Some(Next::Look(self.parked.keys().copied().collect()));
-            }
-            let due = self.busy.front().map(|(due, _)| *due);
-            let look = (!self.parked.is_empty()).then(|| self.looked + PARKED_LOOK);
-            // The inbox closes when the watch ends: what waits is seen again by the next one.
-            match [due, look].into_iter().flatten().min() {
-                None => {
-                    let job = self.inbox.recv().await?;
-                    self.take(job);
-                }
-                Some(due) => {
-                    if let Ok(job) = timeout_at(due.into(), self.inbox.recv()).await {
-                        let job = job?;
-                        self.take(job);
-                    }
-                }
-            }
+    /// Those of which it is time to see whether they still wait for something.
+    pub(super) fn look_due(&mut self) -> Vec<u64> {
+        if self.looked.elapsed() < PARKED_LOOK {
+            return Vec::new();
         }
-    }
-
-    /// Puts it on the pile, and takes those away that it takes the place of.
-    fn take(&mut self, job: Job) {
-        if !job.replaces.is_empty() {
-            let gone: BTreeSet<u64> = job.replaces.iter().copied().collect();
-            self.ready.retain(|job| !gone.contains(&job.number));
-            self.busy.retain(|(_, job)| !gone.contains(&job.number));
-            for number in gone {
-                if let Some((_, half)) = self.parked.remove(&number) {
-                    self.halves.extend(half);
-                }
-            }
-        }
-        self.ready.push_back(job);
+        self.looked = Instant::now();
+        self.parked.keys().copied().collect()
     }
 }

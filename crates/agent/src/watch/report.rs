@@ -142,12 +142,14 @@ impl Report {
                 }
             }
             Found::Ddl { table, id } => {
+                self.summary.conflicts += 1;
                 self.summary.open += 1;
                 tracing::warn!(
                     "both nodes changed the definition of {table} without having seen each other; see `twinlog \
                      conflicts show {id}`"
                 );
             }
+            Found::Dropped => {}
             Found::ToVerify { table, reason } => {
                 if self.to_verify.insert((table.to_string(), reason.clone())) {
                     self.summary.to_verify += 1;

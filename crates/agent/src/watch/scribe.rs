@@ -1,7 +1,7 @@
 //! Fills in the history which transaction repaired what: a repair does not know its own GTID while it is made, so it is
 //! written down when it is read in the log.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use twinlog_binlog::Gtid;
@@ -10,18 +10,17 @@ use twinlog_server::conn::Conn;
 
 use crate::history;
 
+/// The node where all of it is written: notes on both nodes about one row would swap on their way.
+pub(super) const NODE: Side = Side::A;
+/// How many are written in one transaction, where many wait.
+const BATCH_MAX: usize = 100;
 /// How long the end of a watch waits for what is not written yet. The next watch does not make up for it: it is for
 /// people to look at, and no more.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many ids are remembered: the halves of one repair are read within moments of each other.
-const NOTED_MAX: usize = 4096;
-
-/// A repair that was read in the log of the node where it was made.
+/// A repair that was read in the log of [`NODE`].
 #[derive(Debug)]
 pub(super) struct ReadRepair {
-    /// The node.
-    pub(super) side: Side,
     /// The history's id.
     pub(super) id: String,
     /// Its transaction.
@@ -36,32 +35,26 @@ pub(super) struct Scribe {
 }
 
 impl Scribe {
-    /// One connection per node.
-    pub(super) fn begin(mut conns: [Conn; 2]) -> Self {
+    /// Begins, with a connection to [`NODE`].
+    pub(super) fn begin(mut conn: Conn) -> Self {
         // Unbounded: there are no more of them than repairs.
         let (repairs, mut read) = mpsc::unbounded_channel::<ReadRepair>();
         let task = tokio::spawn(async move {
-            let mut noted = HashSet::new();
-            while let Some(repair) = read.recv().await {
-                // A repair with a half on each node is noted once: two notes, one per node, would swap on their way.
-                if noted.len() >= NOTED_MAX {
-                    noted.clear();
-                }
-                if !noted.insert(repair.id.clone()) {
-                    continue;
-                }
-                let conn = &mut conns[repair.side.index()];
-                let gtid = repair.gtid.to_string();
-                if let Err(error) = history::set_repair_gtid(conn, &repair.id, &gtid).await {
+            let mut batch = Vec::new();
+            while read.recv_many(&mut batch, BATCH_MAX).await > 0 {
+                let named = batch
+                    .drain(..)
+                    .map(|repair| (repair.id, repair.gtid.to_string()));
+                let named: Vec<_> = named.collect();
+                if let Err(error) = history::set_repair_gtids(&mut conn, &named).await {
+                    let ids: Vec<&str> = named.iter().map(|(id, _)| id.as_str()).collect();
                     tracing::warn!(
-                        "cannot write down that {gtid} repaired {}: {error}",
-                        repair.id
+                        "cannot write down which transaction repaired {}: {error}",
+                        ids.join(", ")
                     );
                 }
             }
-            for conn in conns {
-                conn.close().await;
-            }
+            conn.close().await;
         });
         Self { repairs, task }
     }

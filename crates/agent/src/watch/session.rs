@@ -1,6 +1,7 @@
 //! One watch, from its beginning to its end.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,10 +11,10 @@ use tokio::{
     task::JoinSet,
 };
 use twinlog_binlog::{RowError, Transaction};
-use twinlog_converge::Side;
+use twinlog_converge::{Side, Verdict};
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
-    conn::{Conn, Error as ConnError},
+    conn::{Conn, Error as ConnError, within},
     dialect::Dialect,
     gtid::GtidSet,
 };
@@ -21,12 +22,13 @@ use twinlog_server::{
 use super::{
     CHECKPOINT_EVERY, Error, Options, QUEUE, Summary,
     barriers::Barriers,
-    desk::{Answer, Clerk, Desk},
+    clerk::Clerk,
+    desk::{Answer, Desk},
     follow::{Follow, Job},
     report::Report,
-    scribe::Scribe,
+    scribe::{self, Scribe},
     sounding::{self, Sounding},
-    start::{Begin, Ready},
+    start::{Begin, Ready, connect},
     tables::{Tables, is_replicated},
     target::Target,
 };
@@ -38,9 +40,8 @@ use crate::{
 
 /// How long a link may be down while `--once` waits for it.
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take to let the agent in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
+/// How long a node may take to write the checkpoint: the watch waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
 const OPEN_JOBS_MAX: usize = 10_000;
 
@@ -82,23 +83,25 @@ impl<'a> Watch<'a> {
         options: Options,
         ready: [Ready; 2],
         begin: Begin,
-        leadership: Leadership,
+        leaderships: Vec<Leadership>,
     ) -> Result<Self, Error> {
         let nodes = ready.each_ref().map(|node| node.name.clone());
         let names = nodes.each_ref().map(|node| node.name.clone());
         let dialects = ready.each_ref().map(|node| node.dialect);
         let tables = Arc::new(Tables::default());
         let (soundings, sounders) = sound(site, dialects).await?;
-        let clerk = |to| Clerk {
+        let clerk = |leadership, to: &mpsc::Sender<Answer>| Clerk {
             nodes: nodes.clone(),
-            dialects,
             conflicts: site.config.conflicts.clone(),
             tables: Arc::clone(&tables),
             leadership,
-            pace: Pace::default(),
-            to,
+            to: to.clone(),
         };
-        let desk = Desk::open(clerk, QUEUE);
+        let clerks = |to: &mpsc::Sender<Answer>| {
+            let clerks = leaderships.into_iter();
+            clerks.map(|leadership| clerk(leadership, to)).collect()
+        };
+        let desk = Desk::open(clerks, Pace::default(), QUEUE);
         let ids = nodes.each_ref().map(|node| node.server_id);
         let ([stream_a, stream_b], readers) = read_logs(site, &begin.settled, ids)?;
         Ok(Self {
@@ -106,7 +109,7 @@ impl<'a> Watch<'a> {
             once: options.once,
             report: Report::new(names, options.limits),
             desk,
-            scribe: Scribe::begin([connect(site, Side::A).await?, connect(site, Side::B).await?]),
+            scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
             tables: Arc::clone(&tables),
             definitions: ready.map(|node| node.conn),
@@ -160,7 +163,11 @@ impl<'a> Watch<'a> {
                 self.report.connected(log, &connected);
                 Ok(())
             }
-            Some(Ok(Item::Position(_) | Item::Reconnecting(_))) => Ok(()),
+            Some(Ok(Item::Position(_))) => {
+                self.barriers.answer(&self.streams, &self.follow);
+                Ok(())
+            }
+            Some(Ok(Item::Reconnecting(_))) => Ok(()),
             Some(Err(error)) => Err(error.into()),
             // It ends only when it is stopped, which only the end of the watch does.
             None => std::future::pending().await,
@@ -171,13 +178,19 @@ impl<'a> Watch<'a> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
-                self.tables.load(conn, &table).await?
+                let keys = self.tables.load(conn, &table).await?;
+                // One that is not there was dropped since, or has another name, which the log will tell. The keys that
+                // the log itself names are followed.
+                Some(keys.unwrap_or_default())
             } else {
                 None
             };
             self.follow.set_keys(table, keys);
         }
         let jobs = self.follow.push(log, transaction);
+        for names in self.follow.take_renames() {
+            self.tables.rename(names);
+        }
         for repair in self.follow.take_repairs() {
             self.scribe.write(repair);
         }
@@ -185,12 +198,23 @@ impl<'a> Watch<'a> {
     }
 
     fn begin_jobs(&mut self, log: Side, jobs: Result<Vec<Job>, RowError>) -> Result<(), Error> {
-        let jobs = jobs.map_err(|error| Error::Image {
-            node: self.report.name(log),
+        let node = self.report.name(log);
+        let image = |error| Error::Image {
+            node: node.clone(),
             error,
-        })?;
-        for job in jobs {
-            self.desk.take(job);
+        };
+        let mut jobs = VecDeque::from(jobs.map_err(image)?);
+        while let Some(job) = jobs.pop_front() {
+            match &job.verdict {
+                // A statement may be about a table that the pair does not replicate: nothing asks for its keys; and
+                // definitions of what is not replicated may differ.
+                Verdict::ToVerify { table, .. } | Verdict::ConcurrentDdl { table, .. }
+                    if !is_replicated(&self.site.config, table) =>
+                {
+                    jobs.extend(self.follow.finish(job.number).map_err(image)?);
+                }
+                _ => self.desk.take(job),
+            }
         }
         self.barriers.answer(&self.streams, &self.follow);
         Ok(())
@@ -286,13 +310,13 @@ impl<'a> Watch<'a> {
     }
 
     /// On the first node that takes it.
-    async fn write_checkpoint(&mut self) -> Result<(), Error> {
+    pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
         let checkpoint = self
             .report
             .checkpoint(self.follow.settled(), &self.follow.load());
         let [a, b] = &mut self.writers;
-        if history::write_checkpoint(a, &checkpoint).await.is_err() {
-            history::write_checkpoint(b, &checkpoint).await?;
+        if write(a, &checkpoint).await.is_err() {
+            write(b, &checkpoint).await?;
         }
         self.follow.wrote();
         self.written_at = Instant::now();
@@ -310,9 +334,15 @@ impl<'a> Watch<'a> {
     }
 }
 
-async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
-    let node = site.nodes()[side.index()];
-    site.connect(node, Login::Agent, CONNECT_TIMEOUT).await
+async fn write(conn: &mut Conn, checkpoint: &history::Checkpoint) -> Result<(), ConnError> {
+    let written = within(WRITE_TIMEOUT, history::write_checkpoint(conn, checkpoint)).await;
+    written.unwrap_or_else(|| {
+        Err(ConnError::Lost {
+            address: conn.address().clone(),
+            reason: format!("no answer within {} s", WRITE_TIMEOUT.as_secs()),
+            sql: "write the checkpoint".into(),
+        })
+    })
 }
 
 /// Asks both nodes how far they are, from now on.

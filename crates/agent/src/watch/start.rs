@@ -1,10 +1,12 @@
 //! Before both logs are read: can they be followed at all, and from where.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
+use tokio::time::sleep;
+use twinlog_converge::Side;
 use twinlog_pair::{
-    config::Node,
+    config::Mode,
     origin, own_tables,
     site::{Login, Site},
 };
@@ -16,10 +18,19 @@ use twinlog_server::{
 };
 
 use super::follow::NodeName;
-use crate::{history, resolve::Leadership};
+use crate::{
+    history,
+    resolve::{Leadership, LeadershipError},
+};
 
 /// How long a server may take to let the agent in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server keeps a connection of the agent's that says nothing, in seconds: the most that servers take. Whatever
+/// their `wait_timeout`, a pair that rests for a night does not lose its agent's connections.
+const IDLE_S: u32 = 31_536_000;
+/// How long the lock of an agent that has just ended may still be held: its server rolls a transaction back first.
+const SEAT_PATIENCE: Duration = Duration::from_secs(2);
+const SEAT_POLL: Duration = Duration::from_millis(50);
 
 /// What kept the agent from watching.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +41,9 @@ pub enum StartError {
     /// A server's answer that is no GTID set.
     #[error(transparent)]
     Gtid(#[from] gtid::Error),
+    /// The configuration has links without GTIDs.
+    #[error("the links go by position, and without GTIDs the agent cannot tell transactions apart")]
+    ByPosition,
     /// The pair is not as the agent needs it.
     #[error("the agent cannot follow this pair: {}", .0.join("; "))]
     NotReady(Vec<String>),
@@ -41,6 +55,11 @@ impl StartError {
         match self {
             Self::Server(error) => error.hint(),
             Self::Gtid(_) => None,
+            Self::ByPosition => Some(
+                "`twinlog up` makes links by GTID where [replication] says `mode = \"gtid\"`; it does not move a live link \
+                 from one to the other"
+                    .into(),
+            ),
             Self::NotReady(_) => {
                 Some("`twinlog up` makes the pair so, or says why it cannot".into())
             }
@@ -67,15 +86,38 @@ pub(super) struct Ready {
     checkpoint: Option<GtidSet>,
     origin: Option<GtidSet>,
     standing: Standing,
+    /// twinlog's own tables that are not there.
+    no_tables: Vec<&'static str>,
+}
+
+impl Ready {
+    /// In words, if there are any: a twinlog that made the pair before these were needed.
+    fn lacks_tables(&self) -> Option<String> {
+        let all = self.no_tables.join(", ");
+        (!all.is_empty()).then(|| format!("the schema twinlog has no {all}"))
+    }
+}
+
+/// Logs in as the agent, for good.
+pub(super) async fn connect(site: &Site, side: Side) -> Result<Conn, ConnError> {
+    let node = site.nodes()[side.index()];
+    let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
+    conn.execute(&format!("SET SESSION wait_timeout = {IDLE_S}"))
+        .await?;
+    Ok(conn)
 }
 
 /// Looks at both nodes.
 pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
-    let [a, b] = site.nodes();
-    let (a, b) = try_join(look_at(site, a), look_at(site, b)).await?;
+    if site.config.replication.mode == Mode::Position {
+        return Err(StartError::ByPosition);
+    }
+    let (a, b) = try_join(look_at(site, Side::A), look_at(site, Side::B)).await?;
     let mut wrong = Vec::new();
     for (facts, ready) in [&a, &b] {
-        wrong.extend(missing(site, facts).map(|what| format!("{}: {what}", ready.name.name)));
+        let own = facts.membership.as_ref().and(ready.lacks_tables());
+        let lacks = missing(site, facts).chain(own);
+        wrong.extend(lacks.map(|what| format!("{}: {what}", ready.name.name)));
     }
     if a.1.dialect.is_mariadb() != b.1.dialect.is_mariadb() {
         wrong.push("one node is MySQL and the other MariaDB".to_owned());
@@ -90,13 +132,14 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
     }
 }
 
-async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), StartError> {
-    let mut conn = site.connect(node, Login::Agent, CONNECT_TIMEOUT).await?;
+async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartError> {
+    let mut conn = connect(site, side).await?;
     let server = ServerFacts::read(&mut conn).await?;
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
     let (mut checkpoint, mut origin) = (None, None);
-    if own_tables::missing(&own).is_empty() {
+    let no_tables = own_tables::missing(&own);
+    if no_tables.is_empty() {
         checkpoint = history::read_checkpoint(&mut conn)
             .await?
             .map(|checkpoint| GtidSet::parse(flavour, &checkpoint.settled))
@@ -108,7 +151,7 @@ async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), Start
     }
     let ready = Ready {
         name: NodeName {
-            name: node.name.clone(),
+            name: site.nodes()[side.index()].name.clone(),
             server_id: server.server_id(),
         },
         dialect: server.dialect,
@@ -116,19 +159,32 @@ async fn look_at(site: &Site, node: &Node) -> Result<(ServerFacts, Ready), Start
         conn,
         checkpoint,
         origin,
+        no_tables,
     };
     Ok((server, ready))
 }
 
-/// Takes the right to repair.
-pub(super) async fn lead(site: &Site) -> Result<Leadership, super::Error> {
-    let [a, b] = site.nodes();
-    let names = [a.name.clone(), b.name.clone()];
-    let conns = try_join(
-        site.connect(a, Login::Agent, CONNECT_TIMEOUT),
-        site.connect(b, Login::Agent, CONNECT_TIMEOUT),
-    );
-    Ok(Leadership::take(names, conns.await?.into()).await?)
+/// Takes the right to repair, with so many connections to each node.
+pub(super) async fn lead(site: &Site, seats: usize) -> Result<Vec<Leadership>, super::Error> {
+    let mut taken = Vec::new();
+    for seat in 0..seats {
+        let began = Instant::now();
+        let leadership = loop {
+            let names = site.nodes().map(|node| node.name.clone());
+            let conns = try_join(connect(site, Side::A), connect(site, Side::B)).await?;
+            match Leadership::take_seat(seat, names, conns.into()).await {
+                // Whoever has the first lock is the agent: the others are of one that has ended.
+                Err(LeadershipError::Held { .. })
+                    if seat > 0 && began.elapsed() < SEAT_PATIENCE =>
+                {
+                    sleep(SEAT_POLL).await;
+                }
+                taken => break taken?,
+            }
+        };
+        taken.push(leadership);
+    }
+    Ok(taken)
 }
 
 /// What a node lacks for its log to be followed.

@@ -14,18 +14,38 @@ use twinlog_server::{
 
 use crate::row::{RowError, TableInfo};
 
+/// A table is followed through so many new names.
+const RENAMES_MAX: usize = 16;
+
 /// The definitions, for the watch (which loads them) and its desks.
 #[derive(Debug, Default)]
-pub(super) struct Tables(Mutex<HashMap<TableName, Arc<TableInfo>>>);
+pub(super) struct Tables(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    infos: HashMap<TableName, Arc<TableInfo>>,
+    /// What tables are called that the logs know by another name.
+    renamed: HashMap<TableName, TableName>,
+}
 
 impl Tables {
     /// What is known of a table.
     pub(super) fn get(&self, table: &TableName) -> Option<Arc<TableInfo>> {
-        self.lock().get(table).cloned()
+        self.lock().infos.get(table).cloned()
     }
 
-    /// Reads a table's definition from a node, anew. `None` for a table that is not there (any more): its rows are of
-    /// no interest to anybody.
+    /// A table has another name from here on.
+    pub(super) fn rename(&self, [from, to]: [TableName; 2]) {
+        self.lock().renamed.insert(from, to);
+    }
+
+    /// What is known of a table is not so any more.
+    pub(super) fn forget(&self, table: &TableName) {
+        self.lock().infos.remove(table);
+    }
+
+    /// Reads a table's definition from a node, anew, under the name that it has by now. `None` for a table that is not
+    /// there.
     ///
     /// # Errors
     /// As [`TableInfo::load`].
@@ -34,21 +54,28 @@ impl Tables {
         conn: &mut Conn,
         table: &TableName,
     ) -> Result<Option<TableKeys>, RowError> {
-        match TableInfo::load(conn, table).await {
-            Ok(info) => {
-                let keys = info.keys();
-                self.lock().insert(table.clone(), Arc::new(info));
-                Ok(Some(keys))
+        let mut name = table.clone();
+        for _ in 0..RENAMES_MAX {
+            match TableInfo::load(conn, &name).await {
+                Ok(info) => {
+                    let keys = info.keys();
+                    self.lock().infos.insert(table.clone(), Arc::new(info));
+                    return Ok(Some(keys));
+                }
+                Err(RowError::NoTable { .. }) => {}
+                Err(error) => return Err(error),
             }
-            Err(RowError::NoTable { .. }) => {
-                self.lock().remove(table);
-                Ok(None)
+            let renamed = self.lock().renamed.get(&name).cloned();
+            match renamed {
+                Some(renamed) => name = renamed,
+                None => break,
             }
-            Err(error) => Err(error),
         }
+        self.forget(table);
+        Ok(None)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TableName, Arc<TableInfo>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         // Nothing that is done under the lock can leave the map half-changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,8 +85,11 @@ impl Tables {
 pub(super) fn is_replicated(config: &Config, table: &TableName) -> bool {
     let database = &*table.database;
     let own = SYSTEM_SCHEMAS.contains(&database) || database == OWN_SCHEMA;
-    !own && config
-        .databases
-        .as_ref()
-        .is_none_or(|databases| databases.iter().any(|name| name == database))
+    // Without a name it is any database.
+    database.is_empty()
+        || !own
+            && config
+                .databases
+                .as_ref()
+                .is_none_or(|databases| databases.iter().any(|name| name == database))
 }

@@ -3,7 +3,7 @@
 //! A verdict speaks of rows at one moment. What is read from a node afterwards, or found changed by a repair's guard,
 //! may be a later write's, which brings a verdict of its own (or needs none): such a row is left alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use twinlog_binlog::{Change, Image, RowError, Transaction};
 use twinlog_converge::TableName;
@@ -13,10 +13,46 @@ use twinlog_converge::TableName;
 pub(super) struct Touched {
     /// By table: the positions of the columns that name its rows, and who watches which row.
     tables: HashMap<TableName, Watched>,
-    /// By job: the rows that were touched, by their place in the verdict.
-    touched: HashMap<u64, BTreeSet<usize>>,
+    /// By job.
+    touched: HashMap<u64, Touches>,
     /// By job: the rows that it watches.
     watching: HashMap<u64, Vec<(TableName, Vec<u8>)>>,
+}
+
+/// What of a verdict's rows was written since.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Touches {
+    /// The rows, by their place in the verdict.
+    pub(super) rows: BTreeSet<usize>,
+    /// How often any of them was.
+    pub(super) count: u64,
+    /// The same, of repairs, by the history's id.
+    repairs: BTreeMap<String, (BTreeSet<usize>, u64)>,
+}
+
+impl Touches {
+    fn add(&mut self, row: usize, repair: Option<&str>) {
+        let (rows, count) = match repair {
+            None => (&mut self.rows, &mut self.count),
+            Some(id) => {
+                let (rows, count) = self.repairs.entry(id.to_owned()).or_default();
+                (rows, count)
+            }
+        };
+        rows.insert(row);
+        *count += 1;
+    }
+
+    /// By all but the repair with that id.
+    fn but(mut self, own: Option<&str>) -> Self {
+        for (id, (rows, count)) in std::mem::take(&mut self.repairs) {
+            if own != Some(&id) {
+                self.rows.extend(rows);
+                self.count += count;
+            }
+        }
+        self
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +84,7 @@ impl Touched {
 
     /// A verdict's row was written by what had come before the verdict.
     pub(super) fn touch(&mut self, job: u64, place: usize) {
-        self.touched.entry(job).or_default().insert(place);
+        self.touched.entry(job).or_default().add(place, None);
     }
 
     /// Ends the watch for a verdict.
@@ -70,8 +106,12 @@ impl Touched {
         }
     }
 
-    /// Takes note of what a transaction of either log touches.
-    pub(super) fn note(&mut self, transaction: &Transaction) -> Result<(), RowError> {
+    /// Takes note of what a transaction of either log touches; `repair` is the history's id where it is one.
+    pub(super) fn note(
+        &mut self,
+        transaction: &Transaction,
+        repair: Option<&str>,
+    ) -> Result<(), RowError> {
         if self.tables.is_empty() {
             return Ok(());
         }
@@ -89,7 +129,7 @@ impl Touched {
                 for image in [change.before, change.after].into_iter().flatten() {
                     let jobs = watched.rows.get(&name(image, &watched.key)?);
                     for (job, place) in jobs.into_iter().flatten() {
-                        self.touched.entry(*job).or_default().insert(*place);
+                        self.touched.entry(*job).or_default().add(*place, repair);
                     }
                 }
             }
@@ -97,9 +137,10 @@ impl Touched {
         Ok(())
     }
 
-    /// The verdict's rows that were touched since it was given.
-    pub(super) fn of(&self, job: u64) -> BTreeSet<usize> {
-        self.touched.get(&job).cloned().unwrap_or_default()
+    /// What of the verdict's rows was touched since it was given, but by the repair with that id.
+    pub(super) fn of(&self, job: u64, own: Option<&str>) -> Touches {
+        let touches = self.touched.get(&job).cloned();
+        touches.unwrap_or_default().but(own)
     }
 }
 

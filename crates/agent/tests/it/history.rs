@@ -2,7 +2,7 @@
 
 use twinlog_agent::history::{
     Attempt, Checkpoint, Filter, HistoryError, State, counts, find, insert_sql, list, prune,
-    read_checkpoint, record, resolve, set_repair_gtid, write_checkpoint,
+    read_checkpoint, record, resolve, set_repair_gtids, write_checkpoint,
 };
 use twinlog_agent::history::{chosen, is_history};
 use twinlog_agent::row::run;
@@ -61,10 +61,10 @@ async fn kept(kind: ServerKind) {
     );
     record(&mut conn, &first).await.unwrap();
     assert_eq!(find(&mut conn, "0a").await.unwrap(), closed);
-    set_repair_gtid(&mut conn, &first.id, "1-1-9")
+    set_repair_gtids(&mut conn, &[(first.id.clone(), "1-1-9".to_owned())])
         .await
         .unwrap();
-    set_repair_gtid(&mut conn, &first.id, "1-1-10")
+    set_repair_gtids(&mut conn, &[(first.id.clone(), "1-1-10".to_owned())])
         .await
         .unwrap();
     assert_eq!(

@@ -7,3 +7,4 @@ mod resolve;
 mod row;
 mod stream;
 mod support;
+mod watch;

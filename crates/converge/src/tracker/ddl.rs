@@ -68,7 +68,14 @@ impl Tracker {
                 self.note_data(id, table);
                 return;
             }
-            Effect::Tables { names, wipes } => (Scope::Tables(names), wipes),
+            Effect::Tables {
+                names,
+                wipes,
+                renames,
+            } => {
+                self.renames.extend(renames);
+                (Scope::Tables(names), wipes)
+            }
             Effect::Database { name, wipes } => (Scope::Database(name), wipes),
         };
         self.tables.set_stale(|table| scope.covers(table));
@@ -83,6 +90,12 @@ impl Tracker {
             text: String::from_utf8_lossy(&statement.text).into_owned(),
             until: None,
         });
+    }
+
+    /// Tables that statements gave other names, since this was asked last: the old and the new one of each. Rows in the
+    /// logs before that are under the old name.
+    pub fn take_renames(&mut self) -> Vec<[TableName; 2]> {
+        std::mem::take(&mut self.renames)
     }
 
     /// The definition's change that must be settled before a settled transaction is looked at: one that is in a log

@@ -57,6 +57,7 @@ pub struct Tracker {
     /// What is prepared in each log, by its xid.
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
+    renames: Vec<[TableName; 2]>,
     /// What keeps transactions from being retired.
     order: retire::Order,
     /// Transactions that were let go before both logs showed them, for lack of memory.
@@ -92,6 +93,7 @@ impl Tracker {
             waiting: Default::default(),
             prepared: Default::default(),
             ddls: Vec::new(),
+            renames: Vec::new(),
             order: retire::Order::default(),
             abandoned: Abandoned::default(),
             serial: 0,

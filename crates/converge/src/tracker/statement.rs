@@ -17,6 +17,8 @@ pub(super) enum Effect {
         names: Vec<TableName>,
         /// Whether rows may be gone afterwards.
         wipes: bool,
+        /// What each is called afterwards that gets another name, in this order.
+        renames: Vec<[TableName; 2]>,
     },
     /// Perhaps any definition of a database.
     Database { name: Arc<str>, wipes: bool },
@@ -225,7 +227,11 @@ impl Parser<'_> {
         if verb.is("TRUNCATE") {
             self.accept("TABLE");
             let names = self.names()?;
-            return Some(Effect::Tables { names, wipes: true });
+            return Some(Effect::Tables {
+                names,
+                wipes: true,
+                renames: Vec::new(),
+            });
         }
         let replaces = self.tokens.first()?.is("OR");
         // What comes before the object (DEFINER = …, ALGORITHM = …, UNIQUE) names no table.
@@ -265,6 +271,7 @@ impl Parser<'_> {
             return Some(Effect::Tables {
                 names,
                 wipes: false,
+                renames: Vec::new(),
             });
         }
         self.table(verb, replaces, if_exists)
@@ -273,7 +280,7 @@ impl Parser<'_> {
     /// `CREATE|ALTER|DROP|RENAME TABLE`, after that.
     fn table(&mut self, verb: &Token, replaces: bool, if_exists: bool) -> Option<Effect> {
         let mut names = vec![self.name()?];
-        let mut wipes = false;
+        let (mut wipes, mut renames) = (false, Vec::new());
         if verb.is("DROP") {
             wipes = true;
             while self.sign(',') {
@@ -294,6 +301,8 @@ impl Parser<'_> {
                 }
                 names.push(self.name()?);
             }
+            let pairs = names.chunks_exact(2);
+            renames.extend(pairs.map(|pair| [pair[0].clone(), pair[1].clone()]));
         } else {
             wipes = self.tokens.iter().any(|token| token.is("PARTITION"));
             while let Some(at) = self
@@ -301,15 +310,24 @@ impl Parser<'_> {
                 .iter()
                 .position(|token| token.is("RENAME") || (wipes && token.is("TABLE")))
             {
+                let is_rename = self.tokens[at].is("RENAME");
                 self.tokens = &self.tokens[at + 1..];
                 let column = ["COLUMN", "INDEX", "KEY"];
                 if !self.tokens.first()?.is_any(&column) {
                     self.skip(&["TO", "AS"]);
-                    names.push(self.name()?);
+                    let name = self.name()?;
+                    if is_rename {
+                        renames.push([names[0].clone(), name.clone()]);
+                    }
+                    names.push(name);
                 }
             }
         }
-        Some(Effect::Tables { names, wipes })
+        Some(Effect::Tables {
+            names,
+            wipes,
+            renames,
+        })
     }
 }
 
@@ -381,9 +399,15 @@ mod tests {
         };
         match effect(&statement) {
             Effect::Nothing => "nothing".to_owned(),
-            Effect::Tables { names, wipes } => {
+            Effect::Tables {
+                names,
+                wipes,
+                renames,
+            } => {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-                format!("{}{}", names.join(" "), if wipes { " wiped" } else { "" })
+                let renames = renames.iter().map(|[from, to]| format!(", {from} -> {to}"));
+                let wiped = if wipes { " wiped" } else { "" };
+                format!("{}{wiped}{}", names.join(" "), renames.collect::<String>())
             }
             Effect::Database { name, wipes } => {
                 format!("all of {name}{}", if wipes { " wiped" } else { "" })
@@ -397,7 +421,14 @@ mod tests {
         for (text, expected) in [
             ("ALTER TABLE t ADD COLUMN z INT", "shop.t"),
             ("alter table `other`.`a``b` drop column x", "other.a`b"),
-            ("ALTER TABLE t RENAME TO u", "shop.t shop.u"),
+            (
+                "ALTER TABLE t RENAME TO u",
+                "shop.t shop.u, shop.t -> shop.u",
+            ),
+            (
+                "ALTER TABLE t ADD x INT, RENAME o.u",
+                "shop.t o.u, shop.t -> o.u",
+            ),
             (
                 "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX i TO j",
                 "shop.t",
@@ -417,7 +448,10 @@ mod tests {
             ("DROP TABLE t, o.u", "shop.t o.u wiped"),
             ("TRUNCATE t", "shop.t wiped"),
             ("truncate table o.t", "o.t wiped"),
-            ("RENAME TABLE a TO b, c TO o.d", "shop.a shop.b shop.c o.d"),
+            (
+                "RENAME TABLE a TO b, c TO o.d",
+                "shop.a shop.b shop.c o.d, shop.a -> shop.b, shop.c -> o.d",
+            ),
             ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", "shop.t"),
             ("DROP INDEX i ON o.t", "o.t"),
             ("/*!50003 ALTER TABLE t ADD x INT */", "shop.t"),

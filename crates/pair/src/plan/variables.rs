@@ -137,6 +137,8 @@ fn has(server: &Server, setting: &Setting) -> bool {
             "replica_net_timeout" => {
                 actual.parse().unwrap_or(u32::MAX) <= setting.value.parse().unwrap_or(0)
             }
+            // None must mean none: see `Row::retries_whole`.
+            "replica_transaction_retries" if setting.value == "0" => actual == "0",
             "replica_transaction_retries" | "replica_parallel_workers" => {
                 actual.parse().unwrap_or(0_u64) >= setting.value.parse().unwrap_or(0)
             }

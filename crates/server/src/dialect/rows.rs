@@ -42,6 +42,9 @@ pub struct Row {
     pub gtid_online: bool,
     /// The retry count is an option of the statement that points a replica at its source.
     pub retry_count: bool,
+    /// An applier that tries a transaction again after a lock wait tries all of it. Where it does not, it commits what came
+    /// before the lock, drops the rest and says nothing (MySQL 5.6 with its places in tables, seen on 5.6.24).
+    pub retries_whole: bool,
     /// `GET_…_PUBLIC_KEY` exists: a replica without TLS can log in with `caching_sha2_password`.
     pub get_public_key: bool,
     /// TLS 1.2 or newer, which twinlog's own connections and modern clients need.
@@ -89,6 +92,7 @@ const MYSQL_56: Row = Row {
     gtid_purged_adds: false,
     gtid_online: false,
     retry_count: true,
+    retries_whole: false,
     get_public_key: false,
     modern_tls: false,
     filter_online: false,
@@ -99,6 +103,7 @@ const MYSQL_56: Row = Row {
 
 const MYSQL_57: Row = Row {
     from: (5, 7, 0),
+    retries_whole: true,
     initialise: Initialise::Option,
     user_if_not_exists: true,
     gtid_online: true,
@@ -190,6 +195,7 @@ const MARIADB_105: Row = Row {
     gtid_purged_adds: false,
     gtid_online: true,
     retry_count: false,
+    retries_whole: true,
     get_public_key: false,
     modern_tls: true,
     filter_online: true,

@@ -16,7 +16,7 @@ use twinlog_pair::site::Site;
 
 use crate::{
     cli::Format,
-    failure::{Failure, NO, WORLD},
+    failure::{Failure, NO, USAGE, WORLD},
     output::{print, print_json, tell},
 };
 
@@ -87,6 +87,8 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
         if summary.open + summary.to_verify > 0 {
             return Ok(ExitCode::from(NO));
         }
+    } else {
+        tell("stopped; the next start goes on from here");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,8 +142,9 @@ pub(crate) fn describe(summary: &Summary) -> String {
 
 impl From<twinlog_agent::watch::Error> for Failure {
     fn from(error: twinlog_agent::watch::Error) -> Self {
-        use twinlog_agent::watch::Error;
+        use twinlog_agent::watch::{Error, StartError};
         let code = match &error {
+            Error::Start(StartError::ByPosition) => USAGE,
             Error::LinkStopped { .. } | Error::Leadership(_) => NO,
             _ => WORLD,
         };

@@ -146,6 +146,7 @@ fn planned(from: &Rows, peer: &Rows, to: &Rows, how: How) -> Plan {
         )
     });
     let judged = Judged {
+        aged: false,
         rows: rows.collect(),
         decided: true,
     };
@@ -297,6 +298,7 @@ fn what_is_not_known_is_left_to_a_person() {
     );
     row.held[1] = None;
     let mut judged = Judged {
+        aged: false,
         rows: vec![row],
         decided: true,
     };

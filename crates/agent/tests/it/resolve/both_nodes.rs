@@ -34,6 +34,7 @@ async fn both_nodes(kind: ServerKind) {
         &merge,
         entry("aaaaaaaaaaaa").into(),
         NOW_US,
+        None,
     )
     .await
     .unwrap();
@@ -57,6 +58,7 @@ async fn both_nodes(kind: ServerKind) {
         &halves,
         entry("bbbbbbbbbbbb").into(),
         NOW_US,
+        None,
     )
     .await
     .unwrap();
@@ -83,6 +85,7 @@ async fn both_nodes(kind: ServerKind) {
         &equal,
         entry("cccccccccccc").into(),
         NOW_US,
+        None,
     )
     .await
     .unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinlog_agent::history::{Kind, State, Told, chosen, find, set_repair_gtid};
+use twinlog_agent::history::{Kind, State, Told, chosen, find, set_repair_gtids};
 use twinlog_agent::resolve::{Judged, Settled, Tables, draft, settle};
 use twinlog_converge::{Conflict, Decision, Episode, EpisodeRow, Held, Side, Version, Write};
 use twinlog_testbed::{ServerKind, wait_until};
@@ -119,7 +119,7 @@ async fn from_the_logs(kind: ServerKind) {
     .unwrap();
     let id = draft.id().to_owned();
     assert_eq!(
-        settle(&mut leadership, &judged, draft, NOW_US)
+        settle(&mut leadership, &judged, draft, NOW_US, None)
             .await
             .unwrap(),
         Settled::Repaired
@@ -171,9 +171,12 @@ async fn from_the_logs(kind: ServerKind) {
         (id.clone(), Some("a"), entry.chosen_us)
     );
     let gtid = repair.gtid.unwrap().to_string();
-    set_repair_gtid(leadership.hand(Side::A).conn(), &id, &gtid)
-        .await
-        .unwrap();
+    set_repair_gtids(
+        leadership.hand(Side::A).conn(),
+        &[(id.clone(), gtid.clone())],
+    )
+    .await
+    .unwrap();
     pair.both(
         "SELECT IFNULL(repair_gtid, '') FROM twinlog.conflict",
         &[&gtid],

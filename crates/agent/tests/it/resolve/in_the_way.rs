@@ -50,6 +50,7 @@ async fn in_the_way(kind: ServerKind) {
         &swapping,
         entry("dddddddddddd").into(),
         NOW_US,
+        None,
     )
     .await;
     assert!(matches!(held.unwrap(), Settled::Busy { side: Side::A, .. }));
@@ -60,6 +61,7 @@ async fn in_the_way(kind: ServerKind) {
         &swapping,
         entry("dddddddddddd").into(),
         NOW_US,
+        None,
     )
     .await;
     assert_eq!(settled.unwrap(), Settled::Repaired);
@@ -79,6 +81,7 @@ async fn in_the_way(kind: ServerKind) {
         &stranger,
         entry("eeeeeeeeeeee").into(),
         NOW_US,
+        None,
     )
     .await
     .unwrap();
@@ -98,9 +101,15 @@ async fn in_the_way(kind: ServerKind) {
         [Content::Gone, row(6, "x", 6)],
         row(6, "x", 6),
     )]);
-    let settled = settle(&mut leadership, &bent, entry("ffffffffffff").into(), NOW_US)
-        .await
-        .unwrap();
+    let settled = settle(
+        &mut leadership,
+        &bent,
+        entry("ffffffffffff").into(),
+        NOW_US,
+        None,
+    )
+    .await
+    .unwrap();
     assert!(
         matches!(&settled, Settled::Open(reason) if reason.contains("a trigger")),
         "{settled:?}"

@@ -1,6 +1,6 @@
 //! One agent at a time.
 
-use twinlog_agent::resolve::{LOCK_NAME, Leadership, LeadershipError};
+use twinlog_agent::resolve::{Leadership, LeadershipError, lock_name};
 use twinlog_converge::Side;
 use twinlog_testbed::{ServerKind, wait_until};
 
@@ -40,7 +40,7 @@ async fn only_one_agent_leads() {
         assert!(first.check().await.is_err());
         first.release().await;
         wait_until(DEADLINE, "both locks free", async || {
-            let sql = format!("SELECT IS_FREE_LOCK('{LOCK_NAME}')");
+            let sql = format!("SELECT IS_FREE_LOCK('{}')", lock_name(0));
             let free = [
                 a.query_one::<u32>(&sql).await,
                 b.query_one::<u32>(&sql).await,

@@ -3,6 +3,7 @@
 mod both_nodes;
 mod families;
 mod from_logs;
+mod guard;
 mod in_the_way;
 mod killed;
 mod lead;
@@ -80,6 +81,7 @@ pub(crate) fn judged_row(
 
 pub(crate) fn judged(rows: Vec<JudgedRow>) -> Judged {
     Judged {
+        aged: false,
         rows,
         decided: true,
     }

@@ -1,6 +1,6 @@
 //! How a node applies what its peer did.
 
-use twinlog_server::version::Flavour;
+use twinlog_server::{dialect::Dialect, version::Flavour};
 
 use crate::doctor::{
     Hit, Rule, Scene, Severity,
@@ -99,11 +99,7 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         why: "On a node that takes writes, clients' locks and deadlocks hit the applier in ordinary use. With few retries the link \
               stops on one long transaction.",
         advice: "Set `replica_transaction_retries = 100` (`slave_transaction_retries` before MySQL 8.0.26 and in MariaDB).",
-        check: |scene| {
-            super::judged(scene, "replica_transaction_retries", |value| {
-                number(value).is_some_and(|retries| retries < RETRIES_MIN)
-            })
-        },
+        check: few_retries,
     },
     Rule {
         code: "TL036",
@@ -136,6 +132,22 @@ pub(in crate::doctor) const RULES: &[Rule] = &[
         check: applies_own,
     },
 ];
+
+/// Where the applier loses changes when it tries again, it had better stop.
+fn few_retries(scene: &Scene) -> Vec<Hit> {
+    let few = |value: &str| number(value).is_some_and(|retries| retries < RETRIES_MIN);
+    let subjects = scene.subjects.iter().filter(|subject| {
+        let version = subject.version.as_ref();
+        let dialect = version.and_then(|version| Dialect::of(version).ok());
+        dialect.is_none_or(|dialect| dialect.row().retries_whole)
+    });
+    subjects
+        .filter_map(|subject| {
+            let seen = subject.settings.judge("replica_transaction_retries", few)?;
+            Some(super::hit(subject, seen))
+        })
+        .collect()
+}
 
 fn out_of_order(scene: &Scene) -> Vec<Hit> {
     scene

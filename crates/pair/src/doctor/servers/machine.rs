@@ -185,6 +185,7 @@ fn as_safe(key: &str, own: &str, safe: &str) -> bool {
         // 0 is for ever; how full the disk gets is another rule's.
         "binlog_expire_logs_seconds" => numbers.is_some_and(|(own, safe)| own == 0 || own >= safe),
         "replica_net_timeout" => numbers.is_some_and(|(own, safe)| own <= safe),
+        "replica_transaction_retries" if safe == "0" => own == "0",
         "replica_transaction_retries" => numbers.is_some_and(|(own, safe)| own >= safe),
         "replica_parallel_workers" => true,
         _ => settings::same_value(safe, own),

@@ -1,0 +1,89 @@
+//! What a conflict is, as an id: the same for whoever sees it again.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::history::{Detail, RowDetail, Told, WriteDetail};
+
+/// How many hexadecimal digits an id has: 48 bits, so that among a million conflicts two meet once in 500 pairs.
+const ID_DIGITS: usize = 12;
+
+/// The id of an episode: its conflicts, with the writes that had not seen each other or are lost, and their rows. Neither
+/// its own repair nor what clients wrote later, who had seen all, makes another conflict of it.
+/// Of the rows only the first ones are its own: those that were found in the way come after them.
+pub(super) fn episode_id(detail: &Detail, own_rows: usize) -> String {
+    let counts = |write: usize| {
+        let WriteDetail {
+            repair, against, ..
+        } = &detail.writes[write];
+        !repair && (!against.is_empty() || is_lost(detail, write))
+    };
+    let writes: Vec<usize> = (0..detail.writes.len()).filter(|&at| counts(at)).collect();
+    if detail.conflicts.is_empty() || writes.is_empty() {
+        return id_of_all(detail, own_rows);
+    }
+    let rows = |write: usize| {
+        let WriteDetail { before, after, .. } = &detail.writes[write];
+        [before, after].map(|image| image.as_ref().map(|(row, _)| *row))
+    };
+    let mut of: Vec<usize> = writes
+        .iter()
+        .flat_map(|&write| rows(write))
+        .flatten()
+        .collect();
+    of.sort_unstable();
+    of.dedup();
+    id(detail, &writes, &of)
+}
+
+/// The id of an episode with all that was written, and all its rows.
+pub(super) fn id_of_all(detail: &Detail, own_rows: usize) -> String {
+    let writes: Vec<usize> = (0..detail.writes.len()).collect();
+    let rows: Vec<usize> = (0..own_rows).collect();
+    id(detail, &writes, &rows)
+}
+
+fn id(detail: &Detail, writes: &[usize], rows: &[usize]) -> String {
+    let conflicts = detail.conflicts.iter().map(|[a, b]| format!("{a} {b}"));
+    let writes = writes.iter().map(|&at| detail.writes[at].gtid.clone());
+    let name = |row: &RowDetail| {
+        // Cells have no map in them, and serialise.
+        let key = serde_json::to_string(&row.key).unwrap_or_default();
+        let table = detail.tables.get(row.table);
+        let table = table.map(|table| format!("{}.{}", table.schema, table.name));
+        format!("{} {key}", table.unwrap_or_default())
+    };
+    let rows = rows.iter().filter_map(|&at| detail.rows.get(at));
+    // Of a difference that no write explains, what the nodes hold is all that tells it from the next one there.
+    let unexplained = detail.conflicts.is_empty() && detail.writes.is_empty();
+    let held = rows.clone().filter(|_| unexplained);
+    let held = held.map(|row| serde_json::to_string(&row.held).unwrap_or_default());
+    let parts = conflicts.chain(writes).chain(rows.map(name)).chain(held);
+    id_of(parts.collect())
+}
+
+/// An id that the parts have, in whatever order.
+pub(super) fn id_of(mut parts: Vec<String>) -> String {
+    parts.sort();
+    parts.dedup();
+    let mut hash = Xxh3::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
+    }
+    let mut digits = format!("{:032x}", hash.digest128());
+    digits.truncate(ID_DIGITS);
+    digits
+}
+
+/// Whether a write is on no node, and nobody overwrote it who had seen it.
+pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
+    let Detail { rows, writes, .. } = detail;
+    let write = &writes[write];
+    let Some((row, left)) = write.after.as_ref().filter(|_| !write.repair) else {
+        return false;
+    };
+    let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
+    let holds = |held: &Told| matches!(held, Told::Row(cells) if cells == left);
+    let found = |other: &WriteDetail| matches!(&other.before, Some((at, cells)) if at == row && cells == left);
+    !held.into_iter().any(holds) && !writes.iter().any(found)
+}

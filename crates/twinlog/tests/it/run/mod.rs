@@ -1,0 +1,15 @@
+//! `twinlog run` on real pairs.
+
+mod crash;
+mod crossing;
+mod interrupted;
+mod kit;
+mod life;
+mod load;
+mod once;
+mod policies;
+mod quiet;
+mod refused;
+mod strict;
+mod tap;
+mod unfollowed;
