@@ -6,7 +6,7 @@ use twinlog_converge::{
 };
 
 use crate::{
-    case::{self, Case, Op, Shape},
+    case::{self, Case, FOLD_FROM, Op, Shape},
     node::{Do, Set},
     pair::Flavour,
     schema::COUNTER,
@@ -19,6 +19,7 @@ fn shape(policy: Policy) -> Shape {
         secondary: Vec::new(),
         child_of: None,
         skew: [0; 2],
+        fold_from: FOLD_FROM,
     }
 }
 
