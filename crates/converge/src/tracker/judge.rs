@@ -189,25 +189,26 @@ impl<'a> Block<'a> {
         rows: &[EpisodeRow],
         changes: &[Change<'_>],
     ) -> bool {
-        let repairs: Vec<&Tx> = changes
-            .iter()
-            .map(|change| change.tx)
-            .filter(|tx| tx.repair.is_some())
-            .collect();
-        let is_judged = |tx: &Tx| repairs.iter().any(|repair| repair.judged(tx));
-        let of = |gtid: &Gtid| changes.iter().find(|change| change.tx.gtid == *gtid);
-        let told = |gtid: &Gtid| of(gtid).is_some_and(|change| is_judged(change.tx));
-        let open = |change: &Change<'_>| {
-            let tx = change.tx;
-            tx.repair.is_none() && !change.against.is_empty() && {
-                let against = change.against.iter().map(|&at| changes[at].tx);
-                !is_judged(tx) || against.clone().any(|other| !is_judged(other))
-            }
-        };
-        !repairs.is_empty()
-            && conflicts.iter().all(|pair| pair.gtids.iter().all(told))
-            && !changes.iter().any(open)
-            && !has_lost_of(rows, changes, |tx| !is_judged(tx))
+        let repairs = changes.iter().map(|change| change.tx);
+        repairs.filter(|tx| tx.judged.is_some()).any(|repair| {
+            let is_judged = |tx: &Tx| repair.judged(tx);
+            let told = |gtid: &Gtid| {
+                let of = changes.iter().find(|change| change.tx.gtid == *gtid);
+                of.is_some_and(|change| is_judged(change.tx))
+            };
+            let open = |change: &Change<'_>| {
+                let mut against = change.against.iter().map(|&at| changes[at].tx);
+                change.tx.repair.is_none()
+                    && !change.against.is_empty()
+                    && (!is_judged(change.tx) || against.any(|other| !is_judged(other)))
+            };
+            let writes = repair.judged.as_ref().map(|judged| judged.writes);
+            let of_them = changes.iter().filter(|change| is_judged(change.tx));
+            writes == Some(of_them.count())
+                && conflicts.iter().all(|pair| pair.gtids.iter().all(told))
+                && !changes.iter().any(open)
+                && !has_lost_of(rows, changes, |tx| !is_judged(tx))
+        })
     }
 
     /// The rows that a transaction touches which is here but not judged with them; whether some of them are wiped.

@@ -12,8 +12,9 @@ use super::{
     graph::{Graph, Node},
 };
 
-/// A verdict of more changes is not kept: each later write would judge all of them again.
-const KEPT_CHANGES_MAX: usize = 256;
+/// A verdict of more changes is not kept: each later write would judge all of them again. From so many on, long runs of one
+/// side's changes of a row are taken as one.
+pub(super) const KEPT_CHANGES_MAX: usize = 256;
 
 /// The verdicts that are kept, by the numbers of their episodes.
 #[derive(Debug, Clone, Default)]

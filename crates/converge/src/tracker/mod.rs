@@ -3,6 +3,7 @@
 mod abandoned;
 mod api;
 mod ddl;
+mod fold;
 mod graph;
 mod judge;
 mod kept;
@@ -41,6 +42,9 @@ use transaction::{Body, Place, Transactions, Tx, TxId, Waiter};
 /// A transaction among those that one MariaDB server committed in one domain: they come in this order everywhere.
 type Stream = (u32, u32, u64);
 
+/// Why a table is not followed any more.
+const TOO_HOT: &str = "both sides write one of its keys faster than it settles";
+
 /// Follows both logs. See the crate's documentation.
 #[derive(Debug, Clone)]
 pub struct Tracker {
@@ -77,6 +81,8 @@ pub struct Tracker {
     scratch: Scratch,
     /// What was said of and is not settled yet.
     kept: Kept,
+    /// From so many changes that would be judged together on, long runs are taken as one.
+    fold_from: usize,
 }
 
 impl Tracker {
@@ -106,6 +112,7 @@ impl Tracker {
             touches: 0,
             scratch: Scratch::default(),
             kept: Kept::default(),
+            fold_from: kept::KEPT_CHANGES_MAX,
         }
     }
 
@@ -175,10 +182,7 @@ impl Tracker {
         }
         self.forget_partial(id);
         if let Some(table) = self.keys.take_too_hot() {
-            self.forget_table(
-                table,
-                "both sides write one of its keys faster than it settles",
-            );
+            self.forget_table(table, TOO_HOT);
         }
         self.relieve();
     }

@@ -6,7 +6,7 @@ use twinlog_converge::{
 };
 
 use crate::{
-    case::{self, Case, Op, Shape},
+    case::{self, Case, FOLD_FROM, Op, Shape},
     node::{Do, Set},
     pair::Flavour,
     schema::COUNTER,
@@ -19,6 +19,7 @@ fn shape(policy: Policy) -> Shape {
         secondary: Vec::new(),
         child_of: None,
         skew: [0; 2],
+        fold_from: FOLD_FROM,
     }
 }
 
@@ -42,6 +43,21 @@ fn update(id: u8) -> Do {
         id,
         set,
         keys: [0; 3],
+        parent: 0,
+    }
+}
+
+/// Sets the second of the columns that may be unique.
+fn set_keys(id: u8, keys: [u8; 3]) -> Do {
+    let set = Set {
+        keys: [false, true, false],
+        ..Set::default()
+    };
+    Do::Update {
+        table: 0,
+        id,
+        set,
+        keys,
         parent: 0,
     }
 }
@@ -407,6 +423,29 @@ fn a_later_end_is_no_part_of_an_earlier_one() {
             Op::Apply(A, 2),
             client(A, &[delete(0, 1)]),
             client(B, &[update(1)]),
+        ],
+    );
+}
+
+#[test]
+fn two_rows_of_the_same_transactions_of_which_one_was_repaired() {
+    holds(
+        Shape {
+            secondary: vec![vec![2]],
+            ..shape(Policy::Merge {
+                counters: vec![COUNTER],
+            })
+        },
+        vec![
+            client(B, &[insert(0, 2, [0, 1, 0], 0), insert(0, 4, [0; 3], 0)]),
+            client(A, &[insert(0, 2, [0; 3], 0), insert(0, 4, [0, 2, 0], 0)]),
+            client(B, &[delete(0, 2)]),
+            Op::Apply(A, 2),
+            Op::Apply(B, 1),
+            Op::Read(B, 3),
+            Op::Read(A, 3),
+            Op::Judge(1),
+            client(A, &[set_keys(4, [0, 1, 0])]),
         ],
     );
 }
