@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use twinlog_binlog::{Change, Image, RowError, Transaction};
+use twinlog_binlog::{Change, Image, RowError, Statement, Transaction};
 use twinlog_converge::TableName;
 
 /// Watches the rows of open verdicts.
@@ -116,7 +116,13 @@ impl Touched {
             return Ok(());
         }
         for change in &transaction.changes {
-            let Change::Rows(rows) = change else { continue };
+            let rows = match change {
+                Change::Rows(rows) => rows,
+                Change::Statement(statement) => {
+                    self.truncated(statement);
+                    continue;
+                }
+            };
             let table = TableName {
                 database: rows.table.database.clone(),
                 name: rows.table.name.clone(),
@@ -137,11 +143,40 @@ impl Touched {
         Ok(())
     }
 
+    /// A table that is emptied has all its rows touched, those too that were not there.
+    fn truncated(&mut self, statement: &Statement) {
+        for (table, watched) in &self.tables {
+            if truncates(statement, table) {
+                for &(job, place) in watched.rows.values().flatten() {
+                    self.touched.entry(job).or_default().add(place, None);
+                }
+            }
+        }
+    }
+
     /// What of the verdict's rows was touched since it was given, but by the repair with that id.
     pub(super) fn of(&self, job: u64, own: Option<&str>) -> Touches {
         let touches = self.touched.get(&job).cloned();
         touches.unwrap_or_default().but(own)
     }
+}
+
+/// Whether a statement is `TRUNCATE` of that table.
+fn truncates(statement: &Statement, table: &TableName) -> bool {
+    let text = String::from_utf8_lossy(&statement.text).replace('`', "");
+    let mut words = text.split(|char: char| char.is_whitespace() || ";,".contains(char));
+    let mut words = words.by_ref().filter(|word| !word.is_empty());
+    if !words
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case("truncate"))
+    {
+        return false;
+    }
+    let name = words.find(|word| !word.eq_ignore_ascii_case("table"));
+    let name = name.unwrap_or_default();
+    let (database, name) = name.split_once('.').unwrap_or((&*statement.database, name));
+    // Where names are told apart by case, one more verdict is looked at twice.
+    database.eq_ignore_ascii_case(&table.database) && name.eq_ignore_ascii_case(&table.name)
 }
 
 /// What names a row: the bytes of its key's columns, each with its length before it.
@@ -153,4 +188,43 @@ fn name(image: Image<'_>, key: &[usize]) -> Result<Vec<u8>, RowError> {
         name.extend_from_slice(bytes);
     }
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_of_its_own_does_not_count() {
+        let mut touches = Touches::default();
+        touches.add(0, None);
+        touches.add(1, Some("own"));
+        touches.add(2, Some("other"));
+        touches.add(2, Some("other"));
+        let but = touches.clone().but(Some("own"));
+        assert_eq!((but.rows, but.count), (BTreeSet::from([0, 2]), 3));
+        let all = touches.but(None);
+        assert_eq!((all.rows, all.count), (BTreeSet::from([0, 1, 2]), 4));
+    }
+
+    #[test]
+    fn a_table_that_is_emptied_is_known() {
+        let table = TableName {
+            database: "shop".into(),
+            name: "t".into(),
+        };
+        let is = |database: &str, text: &str| {
+            let statement = Statement {
+                database: database.into(),
+                text: text.to_owned().into(),
+                error_code: 0,
+            };
+            truncates(&statement, &table)
+        };
+        assert!(is("shop", "TRUNCATE TABLE t"));
+        assert!(is("", "truncate `shop`.`t`;"));
+        assert!(!is("other", "truncate t"));
+        assert!(!is("shop", "truncate table u"));
+        assert!(!is("shop", "drop table t"));
+    }
 }
