@@ -1,12 +1,13 @@
 //! One repair as one transaction, a statement at a time.
 
+use std::time::Duration;
+
 use twinlog_converge::Side;
 use twinlog_server::facts::Coordinates;
 
 use super::{
     Content, Hand, Op, Repair, Sight, StepError, Witness,
     steps::{Step, steps, write_sql},
-    witness,
 };
 use crate::row::{identifier, literal, lock, run};
 
@@ -69,6 +70,8 @@ pub struct Execution<'a> {
     steps: std::vec::IntoIter<Step>,
     /// Rows that the copy of the first repair has made what they shall be.
     done: Vec<bool>,
+    /// How long both logs may take to be read, with the rows locked.
+    patience: Duration,
     /// The other node's connection, and who reads both logs.
     eyes: Option<(&'a mut Hand, &'a mut dyn Witness)>,
 }
@@ -91,16 +94,19 @@ impl<'a> Execution<'a> {
             done: vec![false; repair.rows.len()],
             repair,
             mark,
+            patience: Duration::ZERO,
             eyes: None,
         }
     }
 
-    /// As [`Execution::new`], with someone who knows whether the rows were written since they were judged.
+    /// As [`Execution::new`], with someone who knows whether the rows were written since they were judged, and how long that
+    /// may take.
     pub fn watched(
         [hand, peer]: [&'a mut Hand; 2],
         repair: &'a Repair,
         mark: &'a Mark,
         witness: &'a mut dyn Witness,
+        patience: Duration,
     ) -> Self {
         Self {
             hand,
@@ -108,6 +114,7 @@ impl<'a> Execution<'a> {
             done: vec![false; repair.rows.len()],
             repair,
             mark,
+            patience,
             eyes: Some((peer, witness)),
         }
     }
@@ -188,7 +195,7 @@ impl<'a> Execution<'a> {
             Side::A => [here, there],
             Side::B => [there, here],
         };
-        let seen = witness.look(ends.clone(), witness::LOCKED_MAX).await;
+        let seen = witness.look(ends.clone(), self.patience).await;
         Ok(match seen {
             Sight::Untouched => None,
             Sight::Touched => Some(Outcome::Touched),

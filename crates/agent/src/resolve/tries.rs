@@ -8,7 +8,7 @@ use twinlog_server::conn::Error;
 
 use super::{
     Execution, Hand, Mark, Outcome, Progress, Repair, Sight, StepError, Watched,
-    witness::BEHIND_MAX,
+    witness::{BEHIND_MAX, LOCKED_MAX},
 };
 
 /// How often a repair is tried against other transactions' locks. With a second per lock wait that is three seconds at
@@ -81,12 +81,20 @@ pub(crate) async fn try_repair(
 ) -> Result<Tried, Error> {
     let started = Instant::now();
     let mut tries = 0;
+    let mut behind = 0;
     let mut pause = PAUSE_MIN;
     loop {
         tries += 1;
         let mut execution = match &mut watched {
             Some(witness) => {
-                Execution::watched([&mut *hand, &mut *peer], repair, mark, &mut **witness)
+                let patience = LOCKED_MAX[behind.min(LOCKED_MAX.len() - 1)];
+                Execution::watched(
+                    [&mut *hand, &mut *peer],
+                    repair,
+                    mark,
+                    &mut **witness,
+                    patience,
+                )
             }
             None => Execution::new(hand, repair, mark),
         };
@@ -106,7 +114,8 @@ pub(crate) async fn try_repair(
                     Some(witness) => witness.look(ends, BEHIND_MAX).await,
                     None => Sight::Behind,
                 };
-                if seen == Sight::Behind || tries >= TRIES {
+                behind += 1;
+                if seen == Sight::Behind || behind >= LOCKED_MAX.len() {
                     return Ok(Tried::Busy("the logs are not read that far yet".to_owned()));
                 }
             }
