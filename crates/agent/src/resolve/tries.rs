@@ -24,6 +24,11 @@ const AGAIN: [u16; 3] = [1205, 1213, 1020];
 /// ER_DUP_ENTRY, and its form with the key's name.
 const DUPLICATE: [u16; 2] = [1062, 1586];
 
+/// Whether an error is because of another transaction.
+pub(super) fn is_passing(code: u16) -> bool {
+    AGAIN.contains(&code)
+}
+
 /// How a repair ended after all tries.
 #[derive(Debug)]
 pub(crate) enum Tried {
@@ -35,6 +40,8 @@ pub(crate) enum Tried {
     Touched,
     /// The row of the history that it should change is not there as it should be.
     NotYet,
+    /// Rows that refer to its rows would go or change with them.
+    Cascades(String),
     /// Clients hold the rows.
     Busy(String),
     /// The server, or what is known of its rows, does not allow it.
@@ -51,7 +58,7 @@ impl Tried {
     pub(super) fn reason(self) -> (Option<u16>, String) {
         match self {
             Self::Refused { code, message } => (code, message),
-            Self::Busy(message) => (None, message),
+            Self::Busy(message) | Self::Cascades(message) => (None, message),
             Self::Done | Self::Changed(_) | Self::Touched | Self::NotYet => (
                 None,
                 "the other half of the repair has not come over the link".to_owned(),
@@ -107,6 +114,7 @@ pub(crate) async fn try_repair(
                 sleep(ARRIVAL_POLL).await;
             }
             Ok(Outcome::NotYet) => return Ok(Tried::NotYet),
+            Ok(Outcome::Cascades(message)) => return Ok(Tried::Cascades(message)),
             Ok(Outcome::Refused(message)) => {
                 return Ok(Tried::Refused {
                     code: None,

@@ -21,6 +21,7 @@ mod target;
 mod ties;
 mod touched;
 mod trouble;
+mod undescribed;
 mod watchman;
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use twinlog_converge::{Limits, Load, Side};
+use twinlog_converge::{Limits, Load, Side, TableName};
 use twinlog_pair::{
     explain,
     watch_state::{AgentState, STATE_VERSION, ToVerify},
@@ -35,7 +35,17 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(names: [String; 2], limits: Limits) -> Self {
+    /// `to_verify` are the tables that the last agent could not follow: whether they are equal is known no better now.
+    pub(super) fn new(names: [String; 2], limits: Limits, to_verify: Vec<ToVerify>) -> Self {
+        let to_verify: BTreeSet<_> = to_verify
+            .into_iter()
+            .map(|table| (table.table, table.reason))
+            .collect();
+        for (table, reason) in &to_verify {
+            tracing::info!(
+                "whether {table} is equal on both nodes is not known since an earlier run: {reason}"
+            );
+        }
         let host = nix::unistd::gethostname().unwrap_or_default();
         Self {
             names,
@@ -50,7 +60,7 @@ impl Report {
             },
             clock_offset_us: [None, None],
             link_said: [None, None],
-            to_verify: BTreeSet::new(),
+            to_verify,
         }
     }
 
@@ -150,14 +160,20 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => {
-                if self.to_verify.insert((table.to_string(), reason.clone())) {
-                    self.summary.to_verify += 1;
-                    tracing::warn!(
-                        "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
-                    );
-                }
-            }
+            Found::ToVerify { table, reason } => self.must_verify(table, reason),
+        }
+    }
+
+    /// Names a table that cannot be followed, once.
+    pub(super) fn must_verify(&mut self, table: &TableName, reason: &str) {
+        if self
+            .to_verify
+            .insert((table.to_string(), reason.to_owned()))
+        {
+            self.summary.to_verify += 1;
+            tracing::warn!(
+                "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
+            );
         }
     }
 

@@ -31,6 +31,7 @@ use super::{
     start::{Begin, Ready, connect},
     tables::{Tables, is_replicated},
     target::Target,
+    undescribed,
 };
 use crate::{
     history,
@@ -107,7 +108,7 @@ impl<'a> Watch<'a> {
         Ok(Self {
             site,
             once: options.once,
-            report: Report::new(names, options.limits),
+            report: Report::new(names, options.limits, begin.to_verify),
             desk,
             scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
@@ -174,7 +175,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn transaction(&mut self, log: Side, transaction: Transaction) -> Result<(), Error> {
+    async fn transaction(&mut self, log: Side, mut transaction: Transaction) -> Result<(), Error> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
@@ -186,6 +187,9 @@ impl<'a> Watch<'a> {
                 None
             };
             self.follow.set_keys(table, keys);
+        }
+        for table in undescribed::take(&mut transaction, &self.tables) {
+            self.report.must_verify(&table, undescribed::REASON);
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {

@@ -9,6 +9,7 @@ use twinlog_pair::{
     config::Mode,
     origin, own_tables,
     site::{Login, Site},
+    watch_state::{AgentState, ToVerify},
 };
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -74,6 +75,8 @@ pub(super) struct Begin {
     pub(super) settled: GtidSet,
     /// Why these, for people.
     pub(super) reason: &'static str,
+    /// The tables that the last agent could not follow.
+    pub(super) to_verify: Vec<ToVerify>,
 }
 
 /// A node, asked.
@@ -84,6 +87,8 @@ pub(super) struct Ready {
     /// For reading definitions.
     pub(super) conn: Conn,
     checkpoint: Option<GtidSet>,
+    /// What the checkpoint says of tables that could not be followed.
+    to_verify: Vec<ToVerify>,
     origin: Option<GtidSet>,
     standing: Standing,
     /// twinlog's own tables that are not there.
@@ -137,13 +142,15 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
     let server = ServerFacts::read(&mut conn).await?;
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
-    let (mut checkpoint, mut origin) = (None, None);
+    let (mut checkpoint, mut origin, mut to_verify) = (None, None, Vec::new());
     let no_tables = own_tables::missing(&own);
     if no_tables.is_empty() {
-        checkpoint = history::read_checkpoint(&mut conn)
-            .await?
-            .map(|checkpoint| GtidSet::parse(flavour, &checkpoint.settled))
-            .transpose()?;
+        if let Some(last) = history::read_checkpoint(&mut conn).await? {
+            checkpoint = Some(GtidSet::parse(flavour, &last.settled)?);
+            // Where another twinlog wrote something else, nothing is known.
+            let state: AgentState = serde_json::from_str(&last.detail).unwrap_or_default();
+            to_verify = state.to_verify;
+        }
         origin = origin::read(&mut conn)
             .await?
             .map(|origin| GtidSet::parse(flavour, &origin.gtids))
@@ -158,6 +165,7 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
         standing: Standing::read(&mut conn, &server.dialect).await?,
         conn,
         checkpoint,
+        to_verify,
         origin,
         no_tables,
     };
@@ -233,12 +241,14 @@ pub(super) fn from(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
         return Ok(Begin {
             settled: checkpoint.clone(),
             reason: "where the last agent was",
+            to_verify: [&a.to_verify[..], &b.to_verify[..]].concat(),
         });
     }
     if let (Some(a), Some(b)) = (&a.origin, &b.origin) {
         return Ok(Begin {
             settled: a.merge(b)?,
             reason: "where both logs stood when the pair was made",
+            to_verify: Vec::new(),
         });
     }
     now(nodes)
@@ -252,5 +262,6 @@ pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     Ok(Begin {
         settled: a?.common(&b?)?,
         reason: "what both nodes have executed by now",
+        to_verify: Vec::new(),
     })
 }

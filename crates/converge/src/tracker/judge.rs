@@ -14,6 +14,7 @@ use super::{
     graph::{Graph, Node},
     key::{KeyHash, Kind, SpreadMap},
     steps::{Atom, Step},
+    table::name_of,
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
 };
@@ -55,10 +56,10 @@ impl Tracker {
                 members,
             };
             if let Some(episode) = block.episode(!replaced.is_empty()) {
-                let written_since = block.written_since();
+                let (written_since, is_wiped) = block.written_since();
                 let verdict = Verdict::Episode(episode);
                 self.outputs.push_back(Output::Verdict(verdict));
-                if self.keep(&nodes, replaced, written_since) {
+                if self.keep(&nodes, replaced, written_since, is_wiped) {
                     return true;
                 }
             }
@@ -204,10 +205,22 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// The rows that a transaction touches which is here but not judged with them.
-    fn written_since(&self) -> Vec<usize> {
+    /// The rows that a transaction touches which is here but not judged with them; whether some of them are wiped.
+    fn written_since(&self) -> (Vec<usize>, bool) {
         let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
-        let (_, index, _) = self.rows();
+        let ids: Vec<TxId> = self.members.iter().map(|&at| self.tx_id(at)).collect();
+        let (all, index, _) = self.rows();
+        let is_wiped = |row: &Row<'_>| {
+            self.tracker
+                .is_wiped_after(&name_of(row.image.table()), &ids)
+        };
+        let wiped = all
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| is_wiped(row))
+            .map(|(at, _)| at);
+        let wiped: Vec<usize> = wiped.collect();
+        let any_wiped = !wiped.is_empty();
         let mut rows: Vec<usize> = index
             .iter()
             .filter(|(key, _)| {
@@ -216,9 +229,11 @@ impl<'a> Block<'a> {
                 touches.any(|touch| touch.kind != Kind::Reference && !members.contains(&touch.tx.0))
             })
             .map(|(_, &row)| row)
+            .chain(wiped)
             .collect();
         rows.sort_unstable();
-        rows
+        rows.dedup();
+        (rows, any_wiped)
     }
 
     /// All rows, each with its trail in both logs, their places by key, and the pairs of which the second wrote over what its

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use twinlog_binlog::{Change, Gtid, Rows, Statement, Transaction};
 
 pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
+pub use ddl::Wipe;
 
 pub(crate) use versions::same_version;
 
@@ -63,6 +64,7 @@ pub struct Tracker {
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
     renames: Vec<[TableName; 2]>,
+    wipes: Vec<ddl::Wipe>,
     /// What keeps transactions from being retired.
     order: retire::Order,
     /// Transactions that were let go before both logs showed them, for lack of memory.
@@ -101,6 +103,7 @@ impl Tracker {
             prepared: Default::default(),
             ddls: Vec::new(),
             renames: Vec::new(),
+            wipes: Vec::new(),
             order: retire::Order::default(),
             abandoned: Abandoned::default(),
             serial: 0,
