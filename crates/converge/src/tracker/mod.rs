@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod api;
+mod contention;
 mod ddl;
 mod fold;
 mod graph;

@@ -91,13 +91,12 @@ impl Ties {
         self.groups.insert(group, (members, count));
     }
 
-    fn members(&self, id: TxId) -> impl Iterator<Item = TxId> + '_ {
-        let group = self.of.get(&id).copied();
-        let members = group.and_then(|group| self.groups.get(&group));
+    fn members(&self, group: u64) -> impl Iterator<Item = TxId> + '_ {
+        let members = self.groups.get(&group);
         let members = members.into_iter().flat_map(|(members, _)| members);
         members
             .copied()
-            .filter(move |id| self.of.get(id).copied() == group)
+            .filter(move |id| self.of.get(id) == Some(&group))
     }
 
     fn untie(&mut self, id: TxId) {
@@ -127,8 +126,8 @@ impl Order {
     /// The one before it in its domain, if that is not retired.
     fn before_in_domain(&self, gtid: &Gtid) -> Option<TxId> {
         let place = in_domain(gtid)?;
-        let earlier = self.domains.range((place.0, 0, 0)..place);
-        earlier.last().map(|(_, &id)| id)
+        let mut earlier = self.domains.range((place.0, 0, 0)..place);
+        earlier.next_back().map(|(_, &id)| id)
     }
 }
 
@@ -247,7 +246,7 @@ impl Tracker {
     /// All that must go before a transaction or with it; else one of them that is not done with.
     fn to_retire(&self, id: TxId) -> Result<Vec<TxId>, TxId> {
         let mut found = vec![id];
-        let mut seen = SpreadSet::default();
+        let (mut seen, mut groups) = (SpreadSet::default(), SpreadSet::default());
         seen.insert(id);
         let mut at = 0;
         while let Some(&id) = found.get(at) {
@@ -271,7 +270,10 @@ impl Tracker {
                 tx.is_some_and(|tx| tx.serial == serial)
             };
             let before = earlier.filter(alive).map(|&(id, _)| id);
-            let with = self.order.ties.members(id);
+            let group = self.order.ties.of.get(&id).copied();
+            let with = group.filter(|&group| groups.insert(group));
+            let with = with.into_iter();
+            let with = with.flat_map(|group| self.order.ties.members(group));
             for other in before
                 .chain(with)
                 .chain(self.order.before_in_domain(&tx.gtid))
