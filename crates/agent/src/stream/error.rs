@@ -144,12 +144,12 @@ impl Error {
                 "check the node's address; after a rebuild start twinlog again".into()
             }
             Self::Purged { .. } => {
-                "run `twinlog verify`, which compares the tables themselves; then keep logs longer \
+                "only a comparison of the tables themselves can tell what was in it; keep logs for longer \
                  (binlog_expire_logs_seconds)"
                     .into()
             }
             Self::Rewound { .. } => {
-                "was the server restored from a backup, or its log reset? run `twinlog verify` before going on".into()
+                "was the server restored from a backup, or its log reset? compare the tables of both nodes before going on".into()
             }
             Self::Unreadable { .. } => "look into the server's error log, and check its disk".into(),
             Self::Decode { error, .. } => return error.hint(),

@@ -1,6 +1,9 @@
 //! Before both logs are read: can they be followed at all, and from where.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join;
 use tokio::time::sleep;
@@ -9,7 +12,7 @@ use twinlog_pair::{
     config::Mode,
     origin, own_tables,
     site::{Login, Site},
-    watch_state::{AgentState, ToVerify},
+    watch_state::{ALL_TABLES, AgentState, ToVerify},
 };
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -45,6 +48,12 @@ pub enum StartError {
     /// The configuration has links without GTIDs.
     #[error("the links go by position, and without GTIDs the agent cannot tell transactions apart")]
     ByPosition,
+    /// Nothing tells from where both logs must be read.
+    #[error(
+        "nothing tells from where both logs must be read: no agent has left a checkpoint, and when the pair was made \
+         nobody wrote down where {0}'s log stood"
+    )]
+    NoBegin(String),
     /// The pair is not as the agent needs it.
     #[error("the agent cannot follow this pair: {}", .0.join("; "))]
     NotReady(Vec<String>),
@@ -61,6 +70,10 @@ impl StartError {
                  from one to the other"
                     .into(),
             ),
+            Self::NoBegin(_) => Some(
+                "`twinlog run --from-now` begins with what comes now, and names all tables as not compared"
+                    .into(),
+            ),
             Self::NotReady(_) => {
                 Some("`twinlog up` makes the pair so, or says why it cannot".into())
             }
@@ -75,8 +88,8 @@ pub(super) struct Begin {
     pub(super) settled: GtidSet,
     /// Why these, for people.
     pub(super) reason: &'static str,
-    /// The tables that the last agent could not follow.
-    pub(super) to_verify: Vec<ToVerify>,
+    /// What the last agent said of itself.
+    pub(super) last: AgentState,
 }
 
 /// A node, asked.
@@ -86,13 +99,19 @@ pub(super) struct Ready {
     pub(super) dialect: Dialect,
     /// For reading definitions.
     pub(super) conn: Conn,
-    checkpoint: Option<GtidSet>,
-    /// What the checkpoint says of tables that could not be followed.
-    to_verify: Vec<ToVerify>,
+    checkpoint: Option<Left>,
     origin: Option<GtidSet>,
     standing: Standing,
     /// twinlog's own tables that are not there.
     no_tables: Vec<&'static str>,
+}
+
+/// What the last agent left on a node.
+#[derive(Debug)]
+struct Left {
+    settled: GtidSet,
+    written_us: u64,
+    state: AgentState,
 }
 
 impl Ready {
@@ -142,15 +161,20 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
     let server = ServerFacts::read(&mut conn).await?;
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
-    let (mut checkpoint, mut origin, mut to_verify) = (None, None, Vec::new());
+    let (mut checkpoint, mut origin) = (None, None);
     let no_tables = own_tables::missing(&own);
     if no_tables.is_empty() {
-        if let Some(last) = history::read_checkpoint(&mut conn).await? {
-            checkpoint = Some(GtidSet::parse(flavour, &last.settled)?);
-            // Where another twinlog wrote something else, nothing is known.
-            let state: AgentState = serde_json::from_str(&last.detail).unwrap_or_default();
-            to_verify = state.to_verify;
-        }
+        checkpoint = history::read_checkpoint(&mut conn)
+            .await?
+            .map(|checkpoint| {
+                Ok::<_, gtid::Error>(Left {
+                    settled: GtidSet::parse(flavour, &checkpoint.settled)?,
+                    written_us: checkpoint.written_us,
+                    // What another version wrote is no reason not to start.
+                    state: serde_json::from_str(&checkpoint.detail).unwrap_or_default(),
+                })
+            })
+            .transpose()?;
         origin = origin::read(&mut conn)
             .await?
             .map(|origin| GtidSet::parse(flavour, &origin.gtids))
@@ -165,7 +189,6 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
         standing: Standing::read(&mut conn, &server.dialect).await?,
         conn,
         checkpoint,
-        to_verify,
         origin,
         no_tables,
     };
@@ -193,6 +216,24 @@ pub(super) async fn lead(site: &Site, seats: usize) -> Result<Vec<Leadership>, s
         taken.push(leadership);
     }
     Ok(taken)
+}
+
+/// The connections that hold the agent's lock, by the node's name.
+pub(super) async fn connections(
+    leader: &mut Leadership,
+    names: [&str; 2],
+) -> Result<BTreeMap<String, u64>, ConnError> {
+    let mut connections = BTreeMap::new();
+    for (side, name) in Side::BOTH.into_iter().zip(names) {
+        let id = leader
+            .hand(side)
+            .conn()
+            .value("SELECT CONNECTION_ID()")
+            .await?;
+        let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
+        connections.insert(name.to_owned(), id);
+    }
+    Ok(connections)
 }
 
 /// What a node lacks for its log to be followed.
@@ -234,34 +275,51 @@ pub(super) fn from(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     let [a, b] = nodes;
     // A checkpoint is replicated: one node may have an older one, which is as good but further back.
     let checkpoint = match (&a.checkpoint, &b.checkpoint) {
-        (Some(a), Some(b)) => Some(if a.covers(b)? { a } else { b }),
+        (Some(a), Some(b)) => Some(if a.settled.covers(&b.settled)? { a } else { b }),
         (one, other) => one.as_ref().or(other.as_ref()),
     };
     if let Some(checkpoint) = checkpoint {
         return Ok(Begin {
-            settled: checkpoint.clone(),
+            settled: checkpoint.settled.clone(),
             reason: "where the last agent was",
-            to_verify: [&a.to_verify[..], &b.to_verify[..]].concat(),
+            last: last(nodes),
         });
     }
-    if let (Some(a), Some(b)) = (&a.origin, &b.origin) {
-        return Ok(Begin {
-            settled: a.merge(b)?,
-            reason: "where both logs stood when the pair was made",
-            to_verify: Vec::new(),
-        });
-    }
-    now(nodes)
+    let no_begin = |node: &Ready| StartError::NoBegin(node.name.name.clone());
+    let origin_a = a.origin.as_ref().ok_or_else(|| no_begin(a))?;
+    let origin_b = b.origin.as_ref().ok_or_else(|| no_begin(b))?;
+    Ok(Begin {
+        settled: origin_a.merge(origin_b)?,
+        reason: "where both logs stood when the pair was made: no agent has left a checkpoint yet",
+        last: AgentState::default(),
+    })
 }
 
-/// From what both nodes have executed by now: what went before is not looked at.
+/// From what both nodes have executed by now: what went before is not looked at, and may differ anywhere.
 pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     let [a, b] = nodes
         .each_ref()
         .map(|node| node.standing.applied.merge(&node.standing.logged));
+    let passed_over = ToVerify {
+        table: ALL_TABLES.to_owned(),
+        reason: format!(
+            "`twinlog run --from-now` passed over what was not compared by {}",
+            jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    };
     Ok(Begin {
         settled: a?.common(&b?)?,
         reason: "what both nodes have executed by now",
-        to_verify: Vec::new(),
+        last: AgentState {
+            to_verify: vec![passed_over],
+            ..AgentState::default()
+        },
     })
+}
+
+/// What the last agent said of itself: the later of what it left on both nodes.
+fn last(nodes: &[Ready; 2]) -> AgentState {
+    let left = nodes.iter().filter_map(|node| node.checkpoint.as_ref());
+    let latest = left.max_by_key(|left| left.written_us);
+    latest.map(|left| left.state.clone()).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod crossing;
+mod cut_short;
 mod interrupted;
 mod kit;
 mod life;
