@@ -144,12 +144,12 @@ impl Error {
                 "check the node's address; after a rebuild start twinlog again".into()
             }
             Self::Purged { .. } => {
-                "run `twinlog verify`, which compares the tables themselves; then keep logs longer \
-                 (binlog_expire_logs_seconds)"
-                    .into()
+                "compare the tables of both nodes; then keep logs longer (binlog_expire_logs_seconds)".into()
             }
             Self::Rewound { .. } => {
-                "was the server restored from a backup, or its log reset? run `twinlog verify` before going on".into()
+                "it was restored from an older copy, or its log was reset: keep clients away from it, because what they write there \
+                 now may never reach its peer; docs/operations.md has the steps under \"A node that was restored\""
+                    .into()
             }
             Self::Unreadable { .. } => "look into the server's error log, and check its disk".into(),
             Self::Decode { error, .. } => return error.hint(),

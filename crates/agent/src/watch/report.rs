@@ -1,11 +1,11 @@
 //! What a watch tells: lines for the log, counts for the checkpoint and for `--once`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use twinlog_converge::{Limits, Load, Side};
 use twinlog_pair::{
     explain,
-    watch_state::{AgentState, STATE_VERSION, ToVerify},
+    watch_state::{AgentState, LastOwn, STATE_VERSION, ToVerify},
 };
 use twinlog_server::{facts::LinkFacts, gtid::GtidSet};
 
@@ -176,7 +176,13 @@ impl Report {
     }
 
     /// What is to be written down.
-    pub(super) fn checkpoint(&mut self, settled: &GtidSet, load: &Load) -> Checkpoint {
+    pub(super) fn checkpoint(
+        &mut self,
+        settled: &GtidSet,
+        load: &Load,
+        last_own: BTreeMap<String, LastOwn>,
+    ) -> Checkpoint {
+        self.state.last_own = last_own;
         let verify = |(table, reason): &(String, String)| ToVerify {
             table: table.clone(),
             reason: reason.clone(),

@@ -25,6 +25,7 @@ use super::{
     clerk::Clerk,
     desk::{Answer, Desk},
     follow::{Follow, Job},
+    recall::Recall,
     report::Report,
     scribe::{self, Scribe},
     sounding::{self, Sounding},
@@ -72,6 +73,7 @@ pub(super) struct Watch<'a> {
     passed: [Option<GtidSet>; 2],
     target: Target,
     report: Report,
+    recall: Recall,
     links_down_since: [Option<Instant>; 2],
     written_at: Instant,
 }
@@ -88,6 +90,12 @@ impl<'a> Watch<'a> {
         let nodes = ready.each_ref().map(|node| node.name.clone());
         let names = nodes.each_ref().map(|node| node.name.clone());
         let dialects = ready.each_ref().map(|node| node.dialect);
+        let left: Vec<_> = match options.from_now {
+            // Who begins anew has decided about what was before.
+            true => Vec::new(),
+            false => ready.iter().map(|node| node.last_own.clone()).collect(),
+        };
+        let recall = Recall::new(nodes.clone(), dialects[0], &left);
         let tables = Arc::new(Tables::default());
         let (soundings, sounders) = sound(site, dialects).await?;
         let clerk = |leadership, to: &mpsc::Sender<Answer>| Clerk {
@@ -108,6 +116,7 @@ impl<'a> Watch<'a> {
             site,
             once: options.once,
             report: Report::new(names, options.limits),
+            recall,
             desk,
             scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
@@ -139,6 +148,8 @@ impl<'a> Watch<'a> {
                 item = b.next(), if reads => self.item(Side::B, item).await?,
                 answer = self.desk.next() => self.answered(answer?)?,
                 Some(sounding) = self.soundings.recv() => {
+                    let conn = &mut self.definitions[sounding.side.index()];
+                    self.recall.heard(&sounding, conn).await?;
                     if self.heard(sounding)? {
                         return Ok(self.report.summary());
                     }
@@ -157,11 +168,13 @@ impl<'a> Watch<'a> {
         match item {
             Some(Ok(Item::Transaction(received))) => {
                 self.report.read(log, &received);
+                self.recall.note(log, &received.transaction);
                 self.transaction(log, *received.transaction).await
             }
             Some(Ok(Item::Connected(connected))) => {
                 self.report.connected(log, &connected);
-                Ok(())
+                let conn = &mut self.definitions[log.index()];
+                self.recall.check(self.site, log, conn).await
             }
             Some(Ok(Item::Position(_))) => {
                 self.barriers.answer(&self.streams, &self.follow);
@@ -311,9 +324,11 @@ impl<'a> Watch<'a> {
 
     /// On the first node that takes it.
     pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
-        let checkpoint = self
-            .report
-            .checkpoint(self.follow.settled(), &self.follow.load());
+        let checkpoint = self.report.checkpoint(
+            self.follow.settled(),
+            &self.follow.load(),
+            self.recall.to_state(),
+        );
         let [a, b] = &mut self.writers;
         if write(a, &checkpoint).await.is_err() {
             write(b, &checkpoint).await?;
