@@ -6,7 +6,7 @@ use super::{ServerFacts, Standing};
 use crate::{
     conn::{Conn, Error},
     dialect::Dialect,
-    gtid::{GtidSet, MariaDbPosition, MariaDbState, Missing},
+    gtid::{GtidSet, MariaDbGtid, MariaDbPosition, MariaDbState, Missing, MySqlSet},
     version::Flavour,
 };
 
@@ -69,6 +69,31 @@ impl Author {
         }
     }
 
+    /// What a server had before, with what it has of its own now: as `gtid_executed` or `gtid_binlog_state` say it.
+    fn renewed(&self, before: &str, now: &str) -> Option<String> {
+        match self {
+            Self::MySql(uuid) => {
+                let (before, now): (MySqlSet, MySqlSet) = (before.parse().ok()?, now.parse().ok()?);
+                Some(before.union(&now.only_from(*uuid)).to_string())
+            }
+            Self::MariaDb { domain, server_id } => {
+                let is_own = |text: &&str| {
+                    let gtid = text.parse::<MariaDbGtid>();
+                    gtid.is_ok_and(|gtid| (gtid.domain, gtid.server) == (*domain, *server_id))
+                };
+                let own = now.split(',').find(is_own);
+                let others = before.split(',').filter(|text| !is_own(text));
+                let marks = own.into_iter().chain(others);
+                Some(
+                    marks
+                        .filter(|text| !text.is_empty())
+                        .collect::<Vec<_>>()
+                        .join(","),
+                )
+            }
+        }
+    }
+
     /// The last of its own in a MariaDB's log.
     fn last_in(&self, facts: &ServerFacts) -> Option<MariaDbPosition> {
         let Self::MariaDb { domain, server_id } = self else {
@@ -106,19 +131,26 @@ pub fn lost(server: &ServerFacts, peer: &ServerFacts) -> Option<Missing> {
     missing(&seen, &GtidSet::MariaDb(author.last_in(server)?))
 }
 
-/// Asks a server again what it has. What a peer has had from it by an earlier moment is in that, unless it is lost.
+/// Asks a server again what it has of its own. What a peer has had from it by an earlier moment is in that, unless it is
+/// lost. What it has of others stays as of the first moment: the peer may have been asked before it had that.
 ///
 /// # Errors
 /// As [`Conn::rows`].
 pub async fn read_again(conn: &mut Conn, server: &mut ServerFacts) -> Result<(), Error> {
-    let (name, value) = if server.dialect.is_mariadb() {
-        let name = "gtid_binlog_state";
-        let value = conn.value(&format!("SELECT @@GLOBAL.{name}")).await?;
-        (name, value.unwrap_or_default())
+    let Some(author) = Author::of(server) else {
+        return Ok(());
+    };
+    let mariadb = server.dialect.is_mariadb();
+    let (name, now) = if mariadb {
+        let state = conn.value("SELECT @@GLOBAL.gtid_binlog_state").await?;
+        ("gtid_binlog_state", state.unwrap_or_default())
     } else {
         ("gtid_executed", mysql_now(conn).await?)
     };
-    server.variables.insert(name.to_owned(), value);
+    let before = server.named(name).unwrap_or_default();
+    if let Some(both) = author.renewed(before, &now) {
+        server.variables.insert(name.to_owned(), both);
+    }
     Ok(())
 }
 
@@ -181,6 +213,21 @@ mod tests {
             applied: set(applied),
             logged: set(logged),
         }
+    }
+
+    #[test]
+    fn only_its_own_is_newer() {
+        let a = Author::MySql(A.parse().unwrap());
+        let renewed = a.renewed(&format!("{A}:1-5,{B}:1-2"), &format!("{A}:1-9,{B}:1-7"));
+        assert_eq!(renewed, Some(format!("{A}:1-9,{B}:1-2")));
+        let b = Author::MariaDb {
+            domain: 2,
+            server_id: 2,
+        };
+        let renewed = |before, now| b.renewed(before, now).unwrap();
+        assert_eq!(renewed("1-1-4,2-2-5", "1-1-9,2-2-8"), "2-2-8,1-1-4");
+        assert_eq!(renewed("", "2-2-8"), "2-2-8");
+        assert_eq!(renewed("2-2-8,1-1-4", ""), "1-1-4");
     }
 
     #[test]
