@@ -270,7 +270,10 @@ impl Decoder {
         shape: rows_event::Shape,
         body: &Bytes,
     ) -> Result<Output, Fault> {
-        let rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
+        let mut rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
+        if event == EventType::PARTIAL_UPDATE_ROWS_EVENT {
+            rows = rows_event::without_rows(rows);
+        }
         if let Some(id) = rows.table_id
             && rows.cascaded
             && self.tables.get(id, true).is_err()

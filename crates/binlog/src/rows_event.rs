@@ -43,6 +43,7 @@ pub(crate) fn shape(event: EventType) -> Option<Shape> {
         EventType::WRITE_ROWS_EVENT => (RowsKind::Insert, true, false),
         EventType::UPDATE_ROWS_EVENT => (RowsKind::Update, true, false),
         EventType::DELETE_ROWS_EVENT => (RowsKind::Delete, true, false),
+        EventType::PARTIAL_UPDATE_ROWS_EVENT => (RowsKind::Update, true, false),
         EventType::WRITE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Insert, false, true),
         EventType::UPDATE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Update, false, true),
         EventType::DELETE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Delete, false, true),
@@ -51,6 +52,14 @@ pub(crate) fn shape(event: EventType) -> Option<Shape> {
         EventType::DELETE_ROWS_COMPRESSED_EVENT => (RowsKind::Delete, true, true),
         _ => return None,
     })
+}
+
+/// What is known of an event that has only parts of documents (`binlog_row_value_options = PARTIAL_JSON`): its table, and
+/// that none of its rows is told in full.
+pub(crate) fn without_rows(mut rows: RowsEvent) -> RowsEvent {
+    rows.present_after = vec![0; rows.present_after.len()].into();
+    rows.data = Bytes::new();
+    rows
 }
 
 /// From a whole body.

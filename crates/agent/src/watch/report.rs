@@ -160,12 +160,12 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => self.cannot_follow(table, reason),
+            Found::ToVerify { table, reason } => self.must_verify(table, reason),
         }
     }
 
     /// Names a table that cannot be followed, once.
-    pub(super) fn cannot_follow(&mut self, table: &TableName, reason: &str) {
+    pub(super) fn must_verify(&mut self, table: &TableName, reason: &str) {
         if self
             .to_verify
             .insert((table.to_string(), reason.to_owned()))

@@ -189,7 +189,7 @@ impl<'a> Watch<'a> {
             self.follow.set_keys(table, keys);
         }
         for table in undescribed::take(&mut transaction, &self.tables) {
-            self.report.cannot_follow(&table, undescribed::REASON);
+            self.report.must_verify(&table, undescribed::REASON);
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {

@@ -229,11 +229,7 @@ fn unknown_events_are_refused_by_number() {
         "event of type 99 at :220: the event's type is not known, so what it changes is not either"
     );
     assert!(error.hint().is_some());
-    for event in [
-        EventType::PARTIAL_UPDATE_ROWS_EVENT,
-        EventType::LOAD_EVENT,
-        EventType::PRE_GA_WRITE_ROWS_EVENT,
-    ] {
+    for event in [EventType::LOAD_EVENT, EventType::PRE_GA_WRITE_ROWS_EVENT] {
         assert!(matches!(
             fault(log.push(event, b"x")),
             Fault::Unsupported { .. }

@@ -112,3 +112,47 @@ async fn definitions_that_change_are_followed_on_mysql() {
 async fn definitions_that_change_are_followed_on_mariadb() {
     all(ServerKind::MariaDb1011).await;
 }
+
+/// Rows that both nodes wrote, of tables that are emptied or made anew before the agent looks: they do not come back.
+async fn wiped(kind: ServerKind) {
+    let setup = "CREATE DATABASE shop; CREATE TABLE shop.emptied (id INT PRIMARY KEY, v INT); \
+                 INSERT INTO shop.emptied VALUES (1, 0); CREATE TABLE shop.anew (id INT PRIMARY KEY, v INT); \
+                 INSERT INTO shop.anew VALUES (1, 0)";
+    let pair = Up::with(kind, "policy = \"prefer:b\"", setup).await;
+    let write = |v: i32| format!("UPDATE shop.emptied SET v = {v}; UPDATE shop.anew SET v = {v}");
+    pair.apart(&write(1), &write(2)).await;
+    for table in ["emptied", "anew"] {
+        super::swapped(&pair, &format!("SELECT v FROM shop.{table}")).await;
+    }
+    pair.exec(
+        Side::A,
+        "TRUNCATE TABLE shop.emptied; DROP TABLE shop.anew; CREATE TABLE shop.anew (id INT PRIMARY KEY, v INT)",
+    )
+    .await;
+    let summary = pair.once().await;
+    assert_eq!(
+        (summary.repaired, summary.open, summary.to_verify),
+        (0, 0, 0),
+        "{kind}"
+    );
+    pair.both(
+        "SELECT v FROM shop.emptied UNION ALL SELECT v FROM shop.anew",
+        &[],
+    )
+    .await;
+    pair.both(
+        "SELECT state FROM twinlog.conflict",
+        &["superseded", "superseded"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn wiped_rows_stay_wiped_on_mysql() {
+    wiped(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn wiped_rows_stay_wiped_on_mariadb() {
+    wiped(ServerKind::MariaDb1011).await;
+}
