@@ -23,9 +23,8 @@ const TABLES: &[&str] = &[
     "CREATE TABLE shop.of_a (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
 ];
 
-/// One round of a client that has the ids from `first` on to itself; some statements of each kind. Where it `prepares`,
-/// distributed transactions of two phases, too.
-fn round(number: u64, first: u64, prepares: bool) -> Vec<String> {
+/// One round of a client that has the ids from `first` on to itself; some statements of each kind.
+fn round(number: u64, first: u64) -> Vec<String> {
     let id = first + number * 10;
     let last = id.saturating_sub(10).max(first);
     let text = [
@@ -70,25 +69,20 @@ fn round(number: u64, first: u64, prepares: bool) -> Vec<String> {
         format!("UPDATE shop.t SET n = n + 1 WHERE id = {id}"),
         format!("XA END 'y{id}'"),
         format!("XA COMMIT 'y{id}' ONE PHASE"),
+        format!("XA START 'x{id}'"),
+        format!("INSERT INTO shop.t (id, n) VALUES ({}, 1)", id + 5),
+        format!("XA END 'x{id}'"),
+        format!("XA PREPARE 'x{id}'"),
+        format!(
+            "XA {} 'x{id}'",
+            if number.is_multiple_of(3) {
+                "ROLLBACK"
+            } else {
+                "COMMIT"
+            }
+        ),
     ];
-    let mut text = text.to_vec();
-    if prepares {
-        text.extend([
-            format!("XA START 'x{id}'"),
-            format!("INSERT INTO shop.t (id, n) VALUES ({}, 1)", id + 5),
-            format!("XA END 'x{id}'"),
-            format!("XA PREPARE 'x{id}'"),
-            format!(
-                "XA {} 'x{id}'",
-                if number.is_multiple_of(3) {
-                    "ROLLBACK"
-                } else {
-                    "COMMIT"
-                }
-            ),
-        ]);
-    }
-    text
+    text.to_vec()
 }
 
 /// What one node does to definitions while both write.
@@ -112,7 +106,7 @@ async fn define(a: &Db, file: &str) {
     .await;
 }
 
-async fn nothing_is_told(kind: ServerKind, prepares: bool) {
+async fn nothing_is_told(kind: ServerKind) {
     let pair = Pair::new(kind, "options = { secure_file_priv = \"\" }\n");
     pair.up();
     let [a, b] = pair.both();
@@ -125,12 +119,8 @@ async fn nothing_is_told(kind: ServerKind, prepares: bool) {
     let mut agent = pair.twinlog.spawn(&["run"]);
     agent.wait_for_line("reading both logs from");
     let loads = [
-        Load::times(a.clone(), ROUNDS, move |number| {
-            round(number, 1_000, prepares)
-        }),
-        Load::times(b.clone(), ROUNDS, move |number| {
-            round(number, 1_000_000, prepares)
-        }),
+        Load::times(a.clone(), ROUNDS, move |number| round(number, 1_000)),
+        Load::times(b.clone(), ROUNDS, move |number| round(number, 1_000_000)),
     ];
     define(&a, &file.display().to_string()).await;
     for load in loads {
@@ -163,10 +153,10 @@ async fn nothing_is_told(kind: ServerKind, prepares: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mysql_9_7() {
-    nothing_is_told(ServerKind::MySql97, true).await;
+    nothing_is_told(ServerKind::MySql97).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mariadb_10_11() {
-    nothing_is_told(ServerKind::MariaDb1011, false).await;
+    nothing_is_told(ServerKind::MariaDb1011).await;
 }
