@@ -137,6 +137,9 @@ impl Follow {
         )?;
         let repair = repair.map(|chosen| self.repair_mark(origin, &transaction, &chosen));
         self.tracker.push(log, origin, transaction, repair);
+        for wipe in self.tracker.take_wipes() {
+            self.touched.wipe(&wipe);
+        }
         self.drain()
     }
 

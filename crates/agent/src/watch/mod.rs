@@ -22,6 +22,7 @@ mod target;
 mod ties;
 mod touched;
 mod trouble;
+mod undescribed;
 mod watchman;
 
 use tokio::sync::watch;

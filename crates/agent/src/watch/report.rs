@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use twinlog_converge::Side;
+use twinlog_converge::{Side, TableName};
 use twinlog_pair::{
     explain,
     watch_state::{AgentState, STATE_VERSION, ToVerify},
@@ -44,8 +44,8 @@ impl Report {
             .map(|left| (left.table.clone(), left.reason.clone()))
             .collect();
         for (table, reason) in &to_verify {
-            tracing::warn!(
-                "whether {table} is equal is still not known: {reason}; only a comparison of both nodes can tell"
+            tracing::info!(
+                "whether {table} is equal on both nodes is not known since an earlier run: {reason}"
             );
         }
         Self {
@@ -170,14 +170,20 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => {
-                if self.to_verify.insert((table.to_string(), reason.clone())) {
-                    self.summary.to_verify += 1;
-                    tracing::warn!(
-                        "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
-                    );
-                }
-            }
+            Found::ToVerify { table, reason } => self.must_verify(table, reason),
+        }
+    }
+
+    /// Names a table that cannot be followed, once.
+    pub(super) fn must_verify(&mut self, table: &TableName, reason: &str) {
+        if self
+            .to_verify
+            .insert((table.to_string(), reason.to_owned()))
+        {
+            self.summary.to_verify += 1;
+            tracing::warn!(
+                "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
+            );
         }
     }
 

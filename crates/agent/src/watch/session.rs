@@ -32,6 +32,7 @@ use super::{
     start::{self, Begin, Ready, connect},
     tables::{Tables, is_replicated},
     target::Target,
+    undescribed,
 };
 use crate::{
     resolve::{Leadership, Pace},
@@ -183,7 +184,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn transaction(&mut self, log: Side, transaction: Transaction) -> Result<(), Error> {
+    async fn transaction(&mut self, log: Side, mut transaction: Transaction) -> Result<(), Error> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
@@ -195,6 +196,9 @@ impl<'a> Watch<'a> {
                 None
             };
             self.follow.set_keys(table, keys);
+        }
+        for table in undescribed::take(&mut transaction, &self.tables) {
+            self.report.must_verify(&table, undescribed::REASON);
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {

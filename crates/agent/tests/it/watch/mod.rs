@@ -1,10 +1,13 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
+mod by_hand;
+mod cascade;
 mod definitions;
 mod documents;
 mod idle;
 mod lock;
 mod locked_applier;
+mod long;
 mod many;
 mod partial;
 mod state;
