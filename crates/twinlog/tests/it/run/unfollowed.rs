@@ -153,7 +153,11 @@ async fn rows_of_a_table_that_is_not_described() {
     let [on_a, on_b] = contents(&pair).await;
     assert_eq!(on_a["shop.t"], on_b["shop.t"]);
     assert!(output.stderr.contains(says), "{}", output.stderr);
-    // It goes on.
+    // It goes on, and does not forget.
     a.run(&["INSERT INTO shop.t VALUES (9, 9)"]).await;
+    run_once(&pair).expect_code(1);
+    pair.twinlog
+        .run(&["run", "--once", "--compared"])
+        .expect_code(0);
     settles(&pair);
 }
