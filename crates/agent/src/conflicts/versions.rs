@@ -153,6 +153,7 @@ mod tests {
             writes,
             conflicts: Vec::new(),
             statements: None,
+            as_held: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         }

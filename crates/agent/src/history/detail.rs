@@ -35,6 +35,9 @@ pub struct Detail {
     /// Each node's statement, for definitions that both changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statements: Option<[String; 2]>,
+    /// Whether the rows were taken as one node held them when they were repaired, which may have been after these writes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_held: bool,
     /// What kept a repair from being made, the last one last.
     #[serde(default)]
     pub attempts: Vec<Attempt>,

@@ -34,7 +34,8 @@ pub struct Chosen {
     pub repaired: bool,
     /// Whether the row names the transaction that repaired it: then this transaction only wrote that down.
     pub named: bool,
-    /// The transactions that it was chosen from; `None` where a person chose, by what the rows were then.
+    /// The transactions that it was chosen from; `None` where a person chose, or the rows were taken as a
+    /// node held them: by what they were then.
     pub judged: Option<Arc<[Gtid]>>,
 }
 
@@ -45,6 +46,8 @@ struct Told {
     writes: Vec<ToldWrite>,
     #[serde(default)]
     rulings: Vec<serde::de::IgnoredAny>,
+    #[serde(default)]
+    as_held: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +58,7 @@ struct ToldWrite {
 /// The transactions of the writes in a row's detail.
 fn judged(detail: &str) -> Option<Arc<[Gtid]>> {
     let told: Told = serde_json::from_str(detail).ok()?;
-    if !told.rulings.is_empty() {
+    if !told.rulings.is_empty() || told.as_held {
         return None;
     }
     let gtids = told.writes.iter().map(|write| gtids::parse(&write.gtid));
@@ -111,6 +114,7 @@ mod tests {
             "",
             r#"{"writes":[{"gtid":"?"}]}"#,
             r#"{"writes":[{"gtid":"0-1-7"}],"rulings":[{}]}"#,
+            r#"{"writes":[{"gtid":"0-1-7"}],"as_held":true}"#,
         ] {
             assert_eq!(judged(other), None, "{other}");
         }

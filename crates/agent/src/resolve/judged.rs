@@ -295,6 +295,12 @@ impl Judged {
         }
     }
 
+    /// Whether what both shall hold goes by what a node holds now, not only by what was written.
+    #[must_use]
+    pub fn as_held(&self) -> bool {
+        self.aged || self.rows.iter().any(|row| row.as_held.is_some())
+    }
+
     /// Whether both nodes hold the same in every row; `false` while one must be asked.
     #[must_use]
     pub fn is_equal(&self) -> bool {

@@ -146,6 +146,7 @@ pub fn concurrent_ddl(
             writes: Vec::new(),
             conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
             statements: Some(statements.clone()),
+            as_held: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },
@@ -286,6 +287,7 @@ fn detail(
             .map(|conflict| [conflict.gtids[0].to_string(), conflict.gtids[1].to_string()])
             .collect(),
         statements: None,
+        as_held: judged.as_held(),
         attempts: Vec::new(),
         rulings: Vec::new(),
     })

@@ -6,7 +6,9 @@ use std::{
 };
 
 use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
-use twinlog_converge::{Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict};
+use twinlog_converge::{
+    Episode, Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
+};
 use twinlog_server::{
     facts::{OWN_SCHEMA, author::Author},
     gtid::GtidSet,
@@ -92,6 +94,11 @@ pub(super) struct Follow {
     /// The verdicts that are not settled, with the tracker's number if it is an episode; and the other way round.
     open: BTreeMap<u64, Option<u64>>,
     job_of: HashMap<u64, u64>,
+    /// Those that are repaired, while their repair was not read from both logs: what a client wrote before it came there is
+    /// judged with what the repair was chosen from. With the history's id.
+    repaired: BTreeMap<u64, String>,
+    /// The repairs that were read as complete since there was no verdict open, and from which logs.
+    read: HashMap<String, [bool; 2]>,
     /// How many episodes there were.
     episodes: u64,
     strangers: BTreeSet<u32>,
@@ -115,6 +122,8 @@ impl Follow {
             touched: Touched::default(),
             open: BTreeMap::new(),
             job_of: HashMap::new(),
+            repaired: BTreeMap::new(),
+            read: HashMap::new(),
             episodes: 0,
             strangers: BTreeSet::new(),
             own: HashSet::new(),
@@ -152,6 +161,9 @@ impl Follow {
         }
         let origin = self.origin(log, transaction.server_id);
         let repair = history_row(&transaction)?;
+        if let Some(chosen) = repair.as_ref().filter(|chosen| chosen.repaired) {
+            self.read.entry(chosen.id.clone()).or_default()[log.index()] = true;
+        }
         self.name_repair(log, &transaction, repair.as_ref());
         let repair = repair.filter(|_| touches_users(&transaction));
         self.touched.note(
@@ -163,7 +175,11 @@ impl Follow {
         for wipe in self.tracker.take_wipes() {
             self.touched.wipe(&wipe);
         }
-        self.drain()
+        let mut jobs = self.drain()?;
+        if !self.repaired.is_empty() {
+            jobs.extend(self.sweep()?);
+        }
+        Ok(jobs)
     }
 
     /// A node's appliers have executed these, although its log may have nothing of them.
@@ -183,11 +199,15 @@ impl Follow {
                 Output::Verdict(verdict) => {
                     let number = self.ledger.begin();
                     self.watch(number, &verdict)?;
-                    let (episode, replaces) = match &verdict {
-                        Verdict::Episode(_) => self.replaced(number),
-                        _ => (None, Vec::new()),
+                    let (episode, replaces, is_done) = match &verdict {
+                        Verdict::Episode(episode) => self.replaced(number, episode),
+                        _ => (None, Vec::new(), false),
                     };
                     self.open.insert(number, episode);
+                    if is_done {
+                        self.let_go_of(number);
+                        continue;
+                    }
                     jobs.push(Job {
                         number,
                         verdict,
@@ -202,15 +222,18 @@ impl Follow {
         Ok(jobs)
     }
 
-    /// The number of the episode that was just said, and the open verdicts that it takes the place of: they are done.
-    fn replaced(&mut self, job: u64) -> (Option<u64>, Vec<u64>) {
+    /// The number of the episode that was just said; the open verdicts that it takes the place of, which are done; whether
+    /// it says nothing but that their repair has come.
+    fn replaced(&mut self, job: u64, episode: &Episode) -> (Option<u64>, Vec<u64>, bool) {
         self.episodes += 1;
         let old = self.tracker.replaced_by(self.episodes);
         let old: Vec<u64> = old
             .iter()
             .filter_map(|old| self.job_of.remove(old))
             .collect();
+        let mut is_done = episode.repaired && !old.is_empty();
         for &old in &old {
+            is_done &= self.repaired.remove(&old).is_some();
             self.open.remove(&old);
             self.touched.forget(old);
             self.ledger.finish(old);
@@ -219,7 +242,7 @@ impl Follow {
             self.touched.touch(job, row);
         }
         self.job_of.insert(self.episodes, job);
-        (Some(self.episodes), old)
+        (Some(self.episodes), old, is_done)
     }
 
     /// Whether another verdict will take the place of this one.
@@ -256,8 +279,41 @@ impl Follow {
         open.then(|| self.touched.of(job, own))
     }
 
-    /// The verdict of that number is written down, or needs no writing; what comes of it.
-    pub(super) fn finish(&mut self, job: u64) -> Result<Vec<Job>, RowError> {
+    /// The verdict of that number is written down, or needs no writing; what comes of it. `repaired` is the history's id
+    /// where it took a repair.
+    pub(super) fn finish(
+        &mut self,
+        job: u64,
+        repaired: Option<&str>,
+    ) -> Result<Vec<Job>, RowError> {
+        match repaired.filter(|_| self.open.contains_key(&job)) {
+            Some(id) => {
+                self.touched.forget(job);
+                self.repaired.insert(job, id.to_owned());
+            }
+            None => self.let_go_of(job),
+        }
+        self.sweep()
+    }
+
+    /// Lets those go of which the repair has come in both logs, and those that the tracker holds no longer.
+    fn sweep(&mut self) -> Result<Vec<Job>, RowError> {
+        let has_come = |id: &String| self.read.get(id) == Some(&[true; 2]);
+        let done = self
+            .repaired
+            .iter()
+            .filter(|(job, id)| has_come(id) || !self.is_kept(**job));
+        for job in done.map(|(&job, _)| job).collect::<Vec<_>>() {
+            self.repaired.remove(&job);
+            self.let_go_of(job);
+        }
+        if self.open.is_empty() {
+            self.read.clear();
+        }
+        self.drain()
+    }
+
+    fn let_go_of(&mut self, job: u64) {
         // One that was replaced meanwhile was finished then.
         if let Some(episode) = self.open.remove(&job) {
             self.touched.forget(job);
@@ -267,7 +323,6 @@ impl Follow {
                 self.tracker.resolved(episode);
             }
         }
-        self.drain()
     }
 
     /// Where both logs could be read from without missing anything.

@@ -23,7 +23,7 @@ use super::{
     Error, Options, QUEUE, Summary,
     barriers::Barriers,
     clerk::Clerk,
-    desk::{Answer, Desk},
+    desk::{Answer, Desk, Found},
     follow::{Follow, Job},
     recall::Recall,
     record::{self, Record},
@@ -36,7 +36,7 @@ use super::{
     undescribed,
 };
 use crate::{
-    resolve::{Leadership, Pace},
+    resolve::{Leadership, Pace, Settled},
     stream::{self, Item, LogReader, LogStream},
 };
 
@@ -237,7 +237,7 @@ impl<'a> Watch<'a> {
                 Verdict::ToVerify { table, .. } | Verdict::ConcurrentDdl { table, .. }
                     if !is_replicated(&self.site.config, table) =>
                 {
-                    jobs.extend(self.follow.finish(job.number).map_err(image)?);
+                    jobs.extend(self.follow.finish(job.number, None).map_err(image)?);
                 }
                 _ => self.desk.take(job),
             }
@@ -251,7 +251,15 @@ impl<'a> Watch<'a> {
         match answer {
             Answer::Caught(caught) => self.barriers.push(caught),
             Answer::Settled(settlement) => {
-                jobs = self.follow.finish(settlement.job);
+                let repaired = match &settlement.found {
+                    Found::Rows {
+                        id,
+                        settled: Settled::Repaired,
+                        ..
+                    } => Some(id.as_str()),
+                    _ => None,
+                };
+                jobs = self.follow.finish(settlement.job, repaired);
                 self.report.settled(&settlement);
             }
             Answer::Kept { job, reply } => {

@@ -54,6 +54,7 @@ pub(crate) fn entry(id: &str) -> Entry {
             writes: Vec::new(),
             conflicts: Vec::new(),
             statements: None,
+            as_held: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },
