@@ -8,6 +8,7 @@ pub mod container;
 pub mod doctor;
 pub mod down;
 pub mod explain;
+pub mod lost;
 pub mod observe;
 pub mod origin;
 pub mod own_tables;

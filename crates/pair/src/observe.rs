@@ -14,6 +14,7 @@ use crate::{
     compare::{self, Comparison},
     config::{Node, Runtime},
     container::{self, DockerFacts},
+    lost,
     origin::{self, Origin},
     site::{Login, Site},
 };
@@ -194,7 +195,9 @@ pub async fn observe(site: &Site) -> PairFacts {
 pub async fn observe_nodes(site: &Site) -> [NodeFacts; 2] {
     let [a, b] = site.nodes();
     let (a, b) = futures_util::future::join(observe_node(site, a), observe_node(site, b)).await;
-    [a, b]
+    let mut nodes = [a, b];
+    lost::look_again(site, &mut nodes).await;
+    nodes
 }
 
 async fn observe_node(site: &Site, node: &Node) -> NodeFacts {

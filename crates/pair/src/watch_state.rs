@@ -59,6 +59,20 @@ pub struct AgentState {
     pub repairs: u64,
     /// Tables that it could not follow, and those that agents before it could not.
     pub to_verify: Vec<ToVerify>,
+    /// The last of its own transactions that was read from each node's log, by the node's name.
+    pub last_own: BTreeMap<String, LastOwn>,
+}
+
+/// A transaction in the log of the node that committed it: whether another bears its name by now can be told from this.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastOwn {
+    /// Its name.
+    pub gtid: String,
+    /// When it was committed: microseconds since 1970, as exactly as the log says.
+    pub committed_us: u64,
+    /// How long it is in the log.
+    pub bytes: u64,
 }
 
 impl AgentState {

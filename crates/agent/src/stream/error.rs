@@ -149,7 +149,9 @@ impl Error {
                     .into()
             }
             Self::Rewound { .. } => {
-                "was the server restored from a backup, or its log reset? compare the tables of both nodes before going on".into()
+                "it was restored from an older copy, or its log was reset: keep clients away from it, because what they write there \
+                 now may never reach its peer; docs/operations.md has the steps under \"A node that was restored\""
+                    .into()
             }
             Self::Unreadable { .. } => "look into the server's error log, and check its disk".into(),
             Self::Decode { error, .. } => return error.hint(),

@@ -45,8 +45,9 @@ enum Gtids {
         executed: GtidSet,
         purged: GtidSet,
     },
-    /// `gtid_binlog_state`, `gtid_slave_pos`.
+    /// `gtid_binlog_state`, `gtid_slave_pos`, `gtid_domain_id`.
     MariaDb {
+        domain: u32,
         logged: MariaDbState,
         applied: MariaDbPosition,
     },
@@ -77,9 +78,11 @@ impl Source {
                 (uuid, gtids)
             }
             Flavour::MariaDb => {
-                let sql = "SELECT @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos";
-                let [logged, applied] = one(wire, sql).await?.map(Option::unwrap_or_default);
+                let sql = "SELECT @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_domain_id";
+                let [logged, applied, domain] =
+                    one(wire, sql).await?.map(Option::unwrap_or_default);
                 let gtids = Gtids::MariaDb {
+                    domain: domain.parse().map_err(|_| UNREADABLE_GTIDS)?,
                     logged: logged.parse().map_err(|_| UNREADABLE_GTIDS)?,
                     applied: applied.parse().map_err(|_| UNREADABLE_GTIDS)?,
                 };
@@ -122,7 +125,7 @@ impl Source {
                 mode: mode.clone(),
             });
         }
-        if let Some(missing) = lacking(from, &self.executed()) {
+        if let Some(missing) = self.lost(from).or_else(|| lacking(from, &self.executed())) {
             return Err(Error::Rewound {
                 address: address(),
                 missing,
@@ -144,13 +147,31 @@ impl Source {
         }
     }
 
+    /// What of its own a MariaDB has lost: no applier skips that, and the place of its applier says nothing of it, because it
+    /// steps over what comes back under the server's own id.
+    fn lost(&self, from: &GtidSet) -> Option<Missing> {
+        let (Gtids::MariaDb { domain, logged, .. }, GtidSet::MariaDb(from)) = (&self.gtids, from)
+        else {
+            return None;
+        };
+        let read = from
+            .mark(*domain)
+            .filter(|mark| mark.server == self.server_id)?;
+        let mut own = MariaDbPosition::default();
+        if let Some(last) = logged.last_of(*domain, self.server_id) {
+            own.set(last);
+        }
+        let missing = from.only_domain(read.domain).subtract(&own);
+        (!missing.is_empty()).then_some(Missing::MariaDb(missing))
+    }
+
     /// All that the server has executed, whether it is in its log or not.
     fn executed(&self) -> GtidSet {
         match &self.gtids {
             Gtids::MySql { executed, .. } => executed.clone(),
-            Gtids::MariaDb { logged, applied } => {
-                GtidSet::MariaDb(logged.position().merge(applied))
-            }
+            Gtids::MariaDb {
+                logged, applied, ..
+            } => GtidSet::MariaDb(logged.position().merge(applied)),
         }
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
 use twinlog_converge::{Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict};
-use twinlog_server::{facts::OWN_SCHEMA, gtid::GtidSet};
+use twinlog_server::{
+    facts::{OWN_SCHEMA, author::Author},
+    gtid::GtidSet,
+};
 
 use super::{
     ledger::Ledger,
@@ -27,6 +30,26 @@ pub(super) struct NodeName {
     pub(super) name: String,
     /// Its server id.
     pub(super) server_id: u32,
+    /// What the GTIDs of its own transactions begin with.
+    pub(super) author: Option<Author>,
+}
+
+impl NodeName {
+    /// Whether it gave a transaction this name.
+    pub(super) fn wrote(&self, gtid: &Gtid) -> bool {
+        match (self.author, gtid) {
+            (Some(Author::MySql(own)), Gtid::MySql { uuid, .. }) => own.as_bytes() == uuid,
+            (
+                Some(Author::MariaDb { domain, server_id }),
+                Gtid::MariaDb {
+                    domain: in_domain,
+                    server_id: by,
+                    ..
+                },
+            ) => (domain, server_id) == (*in_domain, *by),
+            _ => false,
+        }
+    }
 }
 
 /// A verdict on its way to be settled.

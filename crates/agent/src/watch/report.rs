@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::{
     explain,
-    watch_state::{AgentState, STATE_VERSION, ToVerify},
+    watch_state::{AgentState, LastOwn, STATE_VERSION, ToVerify},
 };
 use twinlog_server::{facts::LinkFacts, gtid::GtidSet};
 
@@ -170,12 +170,12 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => self.must_verify(table, reason),
+            Found::ToVerify { table, reason } => self.cannot_follow(table, reason),
         }
     }
 
     /// Names a table that cannot be followed, once.
-    pub(super) fn must_verify(&mut self, table: &TableName, reason: &str) {
+    pub(super) fn cannot_follow(&mut self, table: &TableName, reason: &str) {
         if self
             .to_verify
             .insert((table.to_string(), reason.to_owned()))
@@ -199,6 +199,11 @@ impl Report {
         }
         said.clone_from(&down);
         down
+    }
+
+    /// So far was read of each node's own.
+    pub(super) fn recalls(&mut self, last_own: BTreeMap<String, LastOwn>) {
+        self.state.last_own = last_own;
     }
 
     /// This is under way.

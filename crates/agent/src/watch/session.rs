@@ -25,6 +25,7 @@ use super::{
     clerk::Clerk,
     desk::{Answer, Desk},
     follow::{Follow, Job},
+    recall::Recall,
     record::{self, Record},
     report::Report,
     scribe::{self, Scribe},
@@ -74,6 +75,7 @@ pub(super) struct Watch<'a> {
     left_open: u64,
     target: Target,
     report: Report,
+    recall: Recall,
     links_down_since: [Option<Instant>; 2],
 }
 
@@ -89,6 +91,12 @@ impl<'a> Watch<'a> {
         let nodes = ready.each_ref().map(|node| node.name.clone());
         let names = nodes.each_ref().map(|node| node.name.clone());
         let dialects = ready.each_ref().map(|node| node.dialect);
+        let left: Vec<_> = match options.from_now {
+            // Who begins anew has decided about what was before.
+            true => Vec::new(),
+            false => ready.iter().map(|node| node.last_own.clone()).collect(),
+        };
+        let recall = Recall::new(nodes.clone(), dialects[0], &left);
         let tables = Arc::new(Tables::default());
         let mut report = Report::new(names, options, &begin.last);
         if let Some(leader) = leaderships.first_mut() {
@@ -118,6 +126,7 @@ impl<'a> Watch<'a> {
                 [connect(site, Side::A).await?, connect(site, Side::B).await?],
                 &begin.last,
             ),
+            recall,
             desk,
             scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
@@ -149,6 +158,8 @@ impl<'a> Watch<'a> {
                 item = b.next(), if reads => self.item(Side::B, item).await?,
                 answer = self.desk.next() => self.answered(answer?)?,
                 Some(sounding) = self.soundings.recv() => {
+                    let conn = &mut self.definitions[sounding.side.index()];
+                    self.recall.heard(&sounding, conn).await?;
                     if self.heard(sounding)? {
                         return Ok(self.report.summary());
                     }
@@ -167,11 +178,13 @@ impl<'a> Watch<'a> {
         match item {
             Some(Ok(Item::Transaction(received))) => {
                 self.report.read(log, &received);
+                self.recall.note(log, &received.transaction);
                 self.transaction(log, *received.transaction).await
             }
             Some(Ok(Item::Connected(connected))) => {
                 self.report.connected(log, &connected);
-                Ok(())
+                let conn = &mut self.definitions[log.index()];
+                self.recall.check(self.site, log, conn).await
             }
             Some(Ok(Item::Position(_))) => {
                 self.barriers.answer(&self.streams, &self.follow);
@@ -198,7 +211,7 @@ impl<'a> Watch<'a> {
             self.follow.set_keys(table, keys);
         }
         for table in undescribed::take(&mut transaction, &self.tables) {
-            self.report.must_verify(&table, undescribed::REASON);
+            self.report.cannot_follow(&table, undescribed::REASON);
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {
@@ -334,6 +347,7 @@ impl<'a> Watch<'a> {
             work.verdicts_open = work.verdicts_open.max(self.left_open);
         }
         self.report.work(work);
+        self.report.recalls(self.recall.to_state());
     }
 
     /// Writes down how far both logs are settled, and what is under way; `false` where neither node takes it for now.

@@ -10,14 +10,15 @@ use tokio::time::sleep;
 use twinlog_converge::Side;
 use twinlog_pair::{
     config::Mode,
+    lost::{self, Lost},
     origin, own_tables,
     site::{Login, Site},
-    watch_state::{ALL_TABLES, AgentState, ToVerify},
+    watch_state::{ALL_TABLES, AgentState, LastOwn, ToVerify},
 };
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
-    facts::{self, ServerFacts, Standing},
+    facts::{self, ServerFacts, Standing, author::Author},
     gtid::{self, GtidSet},
 };
 
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The pair is not as the agent needs it.
     #[error("the agent cannot follow this pair: {}", .0.join("; "))]
     NotReady(Vec<String>),
+    /// A node has lost transactions of its own.
+    #[error("{}", .0.message)]
+    Lost(Lost),
 }
 
 impl StartError {
@@ -65,6 +69,7 @@ impl StartError {
         match self {
             Self::Server(error) => error.hint(),
             Self::Gtid(_) => None,
+            Self::Lost(lost) => Some(lost.hint.clone()),
             Self::ByPosition => Some(
                 "`twinlog up` makes links by GTID where [replication] says `mode = \"gtid\"`; it does not move a live link \
                  from one to the other"
@@ -100,6 +105,8 @@ pub(super) struct Ready {
     /// For reading definitions.
     pub(super) conn: Conn,
     checkpoint: Option<Left>,
+    /// What the last agent had read of each node's own, as far as that has come here.
+    pub(super) last_own: BTreeMap<String, LastOwn>,
     origin: Option<GtidSet>,
     standing: Standing,
     /// twinlog's own tables that are not there.
@@ -136,7 +143,9 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
     if site.config.replication.mode == Mode::Position {
         return Err(StartError::ByPosition);
     }
-    let (a, b) = try_join(look_at(site, Side::A), look_at(site, Side::B)).await?;
+    let (mut a, mut b) = try_join(look_at(site, Side::A), look_at(site, Side::B)).await?;
+    let conns = [&mut a.1.conn, &mut b.1.conn];
+    lost::look_again_over(conns, [&mut a.0, &mut b.0]).await?;
     let mut wrong = Vec::new();
     for (facts, ready) in [&a, &b] {
         let own = facts.membership.as_ref().and(ready.lacks_tables());
@@ -149,11 +158,16 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
     if a.1.name.server_id == b.1.name.server_id {
         wrong.push("both nodes have the same server_id".to_owned());
     }
-    if wrong.is_empty() {
-        Ok([a.1, b.1])
-    } else {
-        Err(StartError::NotReady(wrong))
+    if !wrong.is_empty() {
+        return Err(StartError::NotReady(wrong));
     }
+    for (node, peer) in [(&a, &b), (&b, &a)] {
+        let names = [node, peer].map(|(_, ready)| ready.name.name.as_str());
+        if let Some(lost) = lost::of(names, &node.0, &peer.0) {
+            return Err(StartError::Lost(lost));
+        }
+    }
+    Ok([a.1, b.1])
 }
 
 async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartError> {
@@ -162,6 +176,7 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
     let flavour = server.dialect.version().flavour;
     let own = facts::read_own_tables(&mut conn).await?;
     let (mut checkpoint, mut origin) = (None, None);
+    let mut last_own = BTreeMap::new();
     let no_tables = own_tables::missing(&own);
     if no_tables.is_empty() {
         checkpoint = history::read_checkpoint(&mut conn)
@@ -175,6 +190,10 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
                 })
             })
             .transpose()?;
+        last_own = checkpoint
+            .as_ref()
+            .map(|left| left.state.last_own.clone())
+            .unwrap_or_default();
         origin = origin::read(&mut conn)
             .await?
             .map(|origin| GtidSet::parse(flavour, &origin.gtids))
@@ -184,11 +203,13 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
         name: NodeName {
             name: site.nodes()[side.index()].name.clone(),
             server_id: server.server_id(),
+            author: Author::of(&server),
         },
         dialect: server.dialect,
         standing: Standing::read(&mut conn, &server.dialect).await?,
         conn,
         checkpoint,
+        last_own,
         origin,
         no_tables,
     };

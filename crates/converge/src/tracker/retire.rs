@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is made of what is retired. Whoever starts from it must come to the same verdicts, and to none about the
 //! past: so a transaction is retired only after, or together with,
-//! - those that it was judged with,
+//! - those that it was judged with, and the XA PREPARE that it ends,
 //! - the earlier ones (in either log) with which it has a key in common,
 //! - on MariaDB, where a checkpoint is a position, the earlier ones of its domain.
 
@@ -297,14 +297,8 @@ impl Tracker {
         };
         self.image_bytes -= tx.image_bytes;
         self.touches -= tx.keys.len();
-        let mut woken = self.leave_order(id, &tx);
+        let woken = self.leave_order(id, &tx);
         self.outputs.push_back(Output::Retired(tx.gtid));
-        if let Some(prepare) = tx.prepare
-            && let Some(prepared) = self.txs.get_mut(prepare)
-        {
-            prepared.holds -= 1;
-            woken.push(prepare);
-        }
         woken
     }
 

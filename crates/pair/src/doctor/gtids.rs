@@ -1,6 +1,9 @@
 //! Transactions that one node has and the other will never get.
 
-use twinlog_server::gtid::{MariaDbPosition, MySqlSet};
+use twinlog_server::{
+    facts::author,
+    gtid::{MariaDbPosition, MySqlSet},
+};
 
 use super::{Hit, Live, Rule, Scene, Severity, Subject};
 use crate::config::Mode;
@@ -28,6 +31,16 @@ pub(super) const RULES: &[Rule] = &[
         advice: "Build the node that lacks them anew from a copy of the other, and keep the log for longer \
                  (`binlog_expire_logs_seconds`).",
         check: purged,
+    },
+    Rule {
+        code: "TL117",
+        severity: Severity::Error,
+        title: "a node has lost transactions of its own",
+        why: "The other node had them from it. It was restored from an older copy, or its log was reset, and gives their names \
+              again: what clients write there is passed over by the other node, and the nodes differ without an error.",
+        advice: "Keep clients away from it. Put its newer data directory back, or make it anew from a dump of the other node: \
+                 docs/operations.md has the steps under \"A node that was restored\".",
+        check: own_lost,
     },
 ];
 
@@ -107,6 +120,24 @@ fn ahead_of(subject: &Subject, live: &Live, peer_subject: &Subject, peer: &Live)
         )
         .at("gtid_current_pos")
     })
+}
+
+fn own_lost(scene: &Scene) -> Vec<Hit> {
+    let Some(both) = scene.both_live() else {
+        return Vec::new();
+    };
+    directions(both)
+        .into_iter()
+        .filter_map(|((subject, live), (_, peer))| {
+            let mut facts = live.facts.clone();
+            if !facts.dialect.is_mariadb() {
+                let later = live.executed_later.clone();
+                facts.variables.insert("gtid_executed".into(), later);
+            }
+            let missing = author::lost(&facts, &peer.facts)?;
+            Some(Hit::on(subject, shorten(&missing.to_string())))
+        })
+        .collect()
 }
 
 fn purged(scene: &Scene) -> Vec<Hit> {

@@ -12,6 +12,7 @@ use super::{Action, Plan, Server};
 use crate::{
     config::{Policy, Runtime},
     container::DockerFacts,
+    lost,
     observe::{NodeFacts, PairFacts, ProcessFacts, Silence, mark},
     site::Site,
 };
@@ -274,6 +275,15 @@ pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> 
             "give both servers the same value; since MySQL 8.0 it can only be chosen when a data directory is made",
         ));
     }
+    for (own, peer) in [(0, 1), (1, 0)] {
+        let both = [own, peer].map(|index| &servers[index].facts);
+        let lost = lost::of(
+            [own, peer].map(|index| names[index].as_str()),
+            both[0],
+            both[1],
+        );
+        refusals.extend(lost.map(|lost| Refusal::new(Blame::State, lost.message, lost.hint)));
+    }
     for (index, server) in servers.into_iter().enumerate() {
         refusals.extend(other_pair(site, names[index], &server.facts));
         refusals.extend(strangers_account(&facts.nodes[index], &server.facts));
@@ -305,6 +315,21 @@ fn identities(
     }
     for index in 0..2 {
         let now = servers[index].server_id();
+        let (name, peer) = (names[index], names[1 - index]);
+        if !servers[index].links.is_empty() && now == ids[1 - index] && now != ids[index] {
+            refusals.push(Refusal::new(
+                Blame::State,
+                format!(
+                    "node {name} runs under server id {now}, which is {peer}'s: {peer} passes over what {name} logs so"
+                ),
+                format!(
+                    "set it back on {name}: `SET GLOBAL server_id = {}`, and find out who changed it. What {name} has logged \
+                     under {now} is not on {peer}, and no link brings it there: compare the tables before anything else",
+                    ids[index]
+                ),
+            ));
+            continue;
+        }
         if !servers[index].links.is_empty() && now != 0 && now != ids[index] {
             refusals.push(Refusal::new(
                 Blame::Config,

@@ -12,6 +12,7 @@ use twinlog_server::{
 use super::{Answers, Crossing, Disk, NodeReport, Report, measure};
 use crate::{
     config::{Node, Runtime},
+    lost,
     observe::Silence,
     origin, own_tables,
     site::{Login, Site},
@@ -35,6 +36,15 @@ struct Asked {
 pub(super) async fn gather(site: &Site, wait: Duration) -> Report {
     let [a, b] = site.nodes();
     let (mut a, mut b) = join(ask(site, a, wait), ask(site, b, wait)).await;
+    if let ([Some(reader_a), Some(reader_b)], [Ok(first), Ok(second)]) = (
+        [&mut a.reader, &mut b.reader],
+        [&mut a.report.server, &mut b.report.server],
+    ) {
+        let facts = [&mut first.facts, &mut second.facts];
+        let asked = lost::look_again_over([reader_a, reader_b], facts);
+        // What cannot be asked again stays as it was seen.
+        let _ = within(ANSWER_TIMEOUT, asked).await;
+    }
     let pair_id = site.is_founded().then(|| site.pair_id.clone());
     let id = pair_id.as_deref();
     let (a_writer, a_reader, b_writer, b_reader) = (

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, within},
     dialect::Dialect,
-    facts::{Coordinates, LinkFacts, ServerFacts},
+    facts::{Coordinates, LinkFacts, ServerFacts, author},
     sql::literal,
 };
 
@@ -38,6 +38,10 @@ pub(super) fn ready<'a>(
         if belonging(facts, pair_id, name) != Belonging::Ours {
             return Err(format!("{name} is not a node of this pair"));
         }
+    }
+    // A canary would take the name of a lost transaction, and hide the loss.
+    if author::lost(facts[0], facts[1]).is_some() {
+        return Err(format!("{source} has lost transactions of its own"));
     }
     if facts[0].binlog_end.is_none() {
         return Err(format!("{source} writes no binary log"));

@@ -6,7 +6,10 @@ use super::{
     Crossing, LinkState, LinkStatus, MeasuredBy, NodeReport, NodeStatus, Problem, Report,
     measure::{Belonging, belonging, link_from},
 };
-use crate::config::{Config, Writes};
+use crate::{
+    config::{Config, Writes},
+    lost,
+};
 
 /// Clocks further apart than this make conflicts by time of commit unfair.
 const CLOCK_OFFSET_MS_MAX: f64 = 1000.0;
@@ -25,6 +28,16 @@ pub(super) fn problems(
     let mut found = Vec::new();
     for (status, facts) in nodes.iter().zip(facts) {
         node(status, facts, pair_id, &mut found);
+    }
+    if let [Some(a), Some(b)] = facts {
+        for (own, ends) in [(0, [a, b]), (1, [b, a])] {
+            let names = [own, 1 - own].map(|index| nodes[index].name.as_str());
+            found.extend(lost::of(names, ends[0], ends[1]).map(|lost| Problem {
+                at: names[0].to_owned(),
+                message: lost.message,
+                hint: Some(lost.hint),
+            }));
+        }
     }
     // A server that is no node of the pair has no link of the pair, which goes without saying.
     let are_nodes = nodes.iter().zip(facts).all(|(status, facts)| {

@@ -1,5 +1,6 @@
 //! What one server says about itself: read, never guessed, and without changing anything.
 
+pub mod author;
 mod link;
 pub mod logins;
 pub mod schema;

@@ -40,14 +40,18 @@ fn mysql(executed: &str, purged: &str) -> Source {
     )
 }
 
+/// Server 2 in domain 2.
 fn mariadb(logged: &str, applied: &str) -> Source {
-    source(
+    let mut source = source(
         Flavour::MariaDb,
         Gtids::MariaDb {
+            domain: 2,
             logged: logged.parse().expect("a state"),
             applied: applied.parse().expect("a position"),
         },
-    )
+    );
+    source.server_id = 2;
+    source
 }
 
 fn begin(source: &Source, from: &str) -> String {
@@ -112,4 +116,19 @@ fn without_a_log_or_gtids_there_is_no_beginning() {
         source.begin(&other, &address()),
         Err(Error::AnotherServer { .. })
     ));
+}
+
+#[test]
+fn a_mariadb_that_has_lost_its_own() {
+    // Server 2 in domain 2. What came back over its link moved its applier, and wrote nothing.
+    let begun = begin(&mariadb("2-2-2,1-1-9", "2-2-5,1-1-9"), "2-2-5,1-1-9");
+    assert_eq!(
+        begun,
+        "db1:3306 no longer knows transactions that were read from it before: 2-2-3..5"
+    );
+    let begun = begin(&mariadb("1-1-9", "2-2-5,1-1-9"), "2-2-5");
+    assert!(begun.ends_with("2-2-1..5"), "{begun}");
+    // It has written on, or never wrote there.
+    assert_eq!(begin(&mariadb("2-2-7", ""), "2-2-5"), "2-2-5");
+    assert_eq!(begin(&mariadb("2-3-7", ""), "2-3-5"), "2-3-5");
 }

@@ -82,6 +82,18 @@ pub(super) const CASES: &[Case] = &[
         live(s, 1).executed_later = format!("{}:1-5,{}:1-20", UUIDS[0], UUIDS[1]);
         set(s, 0, "gtid_purged", &format!("{}:1-6", UUIDS[0]));
     }),
+    Case("TL117", mysql, |s| {
+        set(
+            s,
+            0,
+            "gtid_executed",
+            &format!("{}:1-10,{}:1-21", UUIDS[0], UUIDS[1]),
+        )
+    }),
+    Case("TL117", mariadb, |s| {
+        set(s, 1, "gtid_binlog_state", "1-1-10,2-2-2");
+        set(s, 0, "gtid_binlog_state", "2-2-20,1-1-10");
+    }),
     Case("TL114", mariadb, |s| {
         link(s).by_gtid = false;
         set(s, 0, "sync_master_info", "10000");
