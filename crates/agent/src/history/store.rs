@@ -265,29 +265,27 @@ pub async fn resolve(
     affected(conn, &sql).await.map(|rows| rows > 0)
 }
 
-/// Fills in the transactions that repaired entries (ids, GTIDs), as read from the log: all in one transaction. Of two
+/// Fills in the transactions that repaired entries (ids, GTIDs), as read from the log: all in one statement. Of two
 /// repairs of one entry the first stays.
 ///
 /// # Errors
 /// As [`Conn::rows`].
 pub async fn set_repair_gtids(conn: &mut Conn, named: &[(String, String)]) -> Result<(), Error> {
-    let updates = named.iter().map(|(id, gtid)| {
-        format!(
-            "UPDATE `twinlog`.`conflict` SET repair_gtid = {} WHERE id = {} AND repair_gtid IS NULL",
-            text_literal(gtid),
-            text_literal(id)
-        )
-    });
-    let updates: Vec<String> = updates.collect();
-    let sql = match updates.as_slice() {
-        [one] => one.clone(),
-        all => format!("START TRANSACTION; {}; COMMIT", all.join("; ")),
-    };
-    let done = run(conn, &sql).await.map(drop);
-    if done.is_err() && updates.len() > 1 {
-        run(conn, "ROLLBACK").await?;
+    if named.is_empty() {
+        return Ok(());
     }
-    done
+    // Of two branches for one id the first counts.
+    let branches = named
+        .iter()
+        .map(|(id, gtid)| format!("WHEN {} THEN {}", text_literal(id), text_literal(gtid)));
+    let branches: Vec<String> = branches.collect();
+    let ids: Vec<String> = named.iter().map(|(id, _)| text_literal(id)).collect();
+    let sql = format!(
+        "UPDATE `twinlog`.`conflict` SET repair_gtid = CASE id {} END WHERE id IN ({}) AND repair_gtid IS NULL",
+        branches.join(" "),
+        ids.join(", ")
+    );
+    run(conn, &sql).await.map(drop)
 }
 
 /// How many entries [`prune`] would delete, and how many as old ones it would leave because they are open.

@@ -7,7 +7,7 @@ use std::{
 
 use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
 use twinlog_converge::{
-    Episode, Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
+    Episode, Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Unended, Verdict,
 };
 use twinlog_server::{
     facts::{OWN_SCHEMA, author::Author},
@@ -323,6 +323,16 @@ impl Follow {
                 self.tracker.resolved(episode);
             }
         }
+    }
+
+    /// What both nodes have prepared, and nobody has ended.
+    pub(super) fn unended(&self) -> Vec<Unended> {
+        self.tracker.unended().collect()
+    }
+
+    /// Whether of these transactions, all of which were read, none waits for anything but the end of what is prepared.
+    pub(super) fn waits_only_for_prepared(&self, logged: &GtidSet) -> bool {
+        self.open.is_empty() && !self.tracker.not_done().any(|gtid| gtids::has(logged, gtid))
     }
 
     /// Where both logs could be read from without missing anything.

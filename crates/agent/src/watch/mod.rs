@@ -11,6 +11,7 @@ mod follow;
 mod ledger;
 mod links;
 mod pile;
+mod prepared;
 mod recall;
 mod record;
 mod report;

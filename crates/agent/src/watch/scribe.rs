@@ -13,10 +13,10 @@ use crate::history;
 /// The node where all of it is written: notes on both nodes about one row would swap on their way.
 pub(super) const NODE: Side = Side::A;
 /// How many are written in one transaction, where many wait.
-const BATCH_MAX: usize = 100;
-/// How long the end of a watch waits for what is not written yet. The next watch does not make up for it: it is for
-/// people to look at, and no more.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+const BATCH_MAX: usize = 500;
+/// How long the end of a watch waits for what is not written yet: thousands are written in it. The next watch does not
+/// make up for the rest: it is for people to look at, and no more.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A repair that was read in the log of [`NODE`].
 #[derive(Debug)]

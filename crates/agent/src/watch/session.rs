@@ -25,6 +25,7 @@ use super::{
     clerk::Clerk,
     desk::{Answer, Desk, Found},
     follow::{Follow, Job},
+    prepared::Prepared,
     recall::Recall,
     record::{self, Record},
     report::Report,
@@ -74,6 +75,7 @@ pub(super) struct Watch<'a> {
     /// What the last agent left unsettled: it is found again before the logs are read to their ends.
     left_open: u64,
     target: Target,
+    prepared: Prepared,
     report: Report,
     recall: Recall,
     links_down_since: [Option<Instant>; 2],
@@ -142,6 +144,7 @@ impl<'a> Watch<'a> {
             caught_up: [false; 2],
             left_open: begin.last.verdicts_open,
             target: Target::default(),
+            prepared: Prepared::default(),
             links_down_since: [None, None],
         })
     }
@@ -277,8 +280,17 @@ impl<'a> Watch<'a> {
         self.target.note(&sounding);
         self.heard[log.index()].get_or_insert(sounding);
         self.passed(log)?;
+        let names = Side::BOTH.map(|side| self.report.name(side));
+        let names = names.each_ref().map(String::as_str);
+        let goes_on = self.prepared.look(&self.follow.unended(), names);
         let repaired = self.report.summary().repaired;
-        Ok(self.once && self.target.is_reached(self.follow.settled(), repaired)?)
+        let (follow, streams) = (&self.follow, &self.streams);
+        let is_settled = |log: Side, logged: &GtidSet| {
+            let is_read = || streams[log.index()].read_up_to().has_gtids(logged);
+            Ok(follow.settled().covers(logged)?
+                || (goes_on && is_read() && follow.waits_only_for_prepared(logged)))
+        };
+        Ok(self.once && self.target.is_reached(is_settled, repaired)?)
     }
 
     /// What a node's appliers have executed without a trace in its log counts once its log was read as far as it went then.

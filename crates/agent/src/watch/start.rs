@@ -243,14 +243,18 @@ pub(super) async fn lead(site: &Site, seats: usize) -> Result<Vec<Leadership>, s
 pub(super) async fn connections(
     leader: &mut Leadership,
     names: [&str; 2],
-) -> Result<BTreeMap<String, u64>, ConnError> {
+) -> Result<BTreeMap<String, u64>, LeadershipError> {
     let mut connections = BTreeMap::new();
     for (side, name) in Side::BOTH.into_iter().zip(names) {
         let id = leader
             .hand(side)
             .conn()
             .value("SELECT CONNECTION_ID()")
-            .await?;
+            .await;
+        let id = id.map_err(|source| LeadershipError::Lost {
+            node: name.to_owned(),
+            source: Box::new(source),
+        })?;
         let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
         connections.insert(name.to_owned(), id);
     }

@@ -23,15 +23,16 @@ impl Target {
         self.logged[sounding.side.index()].get_or_insert_with(|| sounding.standing.logged.clone());
     }
 
-    /// Whether the drain is done. `settled` is the checkpoint, `repaired` how many repairs were made so far.
+    /// Whether the drain is done. `is_settled` tells whether a node's log is settled so far, `repaired` is how many repairs
+    /// were made so far.
     pub(super) fn is_reached(
         &mut self,
-        settled: &GtidSet,
+        is_settled: impl Fn(Side, &GtidSet) -> Result<bool, gtid::Error>,
         repaired: u64,
     ) -> Result<bool, gtid::Error> {
         for side in Side::BOTH {
             match &self.logged[side.index()] {
-                Some(logged) if settled.covers(logged)? => {}
+                Some(logged) if is_settled(side, logged)? => {}
                 _ => return Ok(false),
             }
         }

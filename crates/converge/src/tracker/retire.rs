@@ -348,6 +348,6 @@ impl Tracker {
 }
 
 /// Whether nothing of it is open.
-fn is_done(tx: &Tx) -> bool {
+pub(super) fn is_done(tx: &Tx) -> bool {
     tx.settled() && tx.live == 0 && tx.holds == 0
 }

@@ -1,8 +1,9 @@
 //! Distributed transactions: what is prepared counts where it is committed.
 
-use twinlog_binlog::{Rows, Xa};
+use bytes::Bytes;
+use twinlog_binlog::{CommitTime, Gtid, Rows, Xa};
 
-use super::{Tracker, transaction::TxId};
+use super::{Tracker, retire::is_done, transaction::TxId};
 use crate::Side;
 
 /// The rows of an XA PREPARE in one log.
@@ -13,7 +14,47 @@ pub(super) struct Prepared {
     size_bytes: usize,
 }
 
+/// A distributed transaction that both nodes have prepared, and that is neither committed nor rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unended {
+    /// Its name, as the server logs it.
+    pub xid: Bytes,
+    /// Where it was prepared.
+    pub origin: Side,
+    /// When.
+    pub prepared: CommitTime,
+}
+
 impl Tracker {
+    /// What is prepared and does not end.
+    pub fn unended(&self) -> impl Iterator<Item = Unended> {
+        Side::BOTH.into_iter().flat_map(move |log| {
+            let prepared = self.prepared[log.index()].iter();
+            prepared.filter_map(move |(xid, prepared)| {
+                let tx = self.txs.get(prepared.tx)?;
+                (tx.origin == log && tx.settled()).then(|| Unended {
+                    xid: xid.clone(),
+                    origin: log,
+                    prepared: tx.committed,
+                })
+            })
+        })
+    }
+
+    /// The transactions that are not done with for another reason than that they are prepared, or come after what is.
+    pub fn not_done(&self) -> impl Iterator<Item = &Gtid> {
+        let prepared: Vec<TxId> = self
+            .prepared
+            .iter()
+            .flat_map(|prepared| prepared.values().map(|prepared| prepared.tx))
+            .collect();
+        self.ages.iter().filter_map(move |&(serial, id)| {
+            let tx = self.txs.get(id).filter(|tx| tx.serial == serial)?;
+            let only_prepared = tx.settled() && tx.live == 0 && prepared.contains(&id);
+            (!is_done(tx) && !only_prepared).then_some(&tx.gtid)
+        })
+    }
+
     /// The rows that become visible with a transaction in a log, and the bytes that they keep: none for a PREPARE, those
     /// of the PREPARE for its COMMIT. The PREPARE is retired together with its end: a start from a checkpoint must see it
     /// again.

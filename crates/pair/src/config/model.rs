@@ -265,6 +265,31 @@ pub enum Policy {
     Manual,
 }
 
+impl Policy {
+    /// How they are spelled.
+    pub const WORDS: [&str; 5] = [
+        "last-write-wins",
+        "first-write-wins",
+        "prefer:<node>",
+        "merge",
+        "manual",
+    ];
+
+    /// The policy of that name, as `twinlog.toml` spells it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "last-write-wins" => Some(Self::LastWriteWins),
+            "first-write-wins" => Some(Self::FirstWriteWins),
+            "merge" => Some(Self::Merge),
+            "manual" => Some(Self::Manual),
+            other => other
+                .strip_prefix("prefer:")
+                .map(|node| Self::Prefer(node.to_owned())),
+        }
+    }
+}
+
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -293,15 +293,7 @@ fn conflicts(table: &Table<'_>) -> Conflicts {
 fn policy(table: &Table<'_>) -> Option<Policy> {
     let expected =
         "\"last-write-wins\", \"first-write-wins\", \"prefer:<node>\", \"merge\" or \"manual\"";
-    table.parsed("policy", expected, |text| match text {
-        "last-write-wins" => Some(Policy::LastWriteWins),
-        "first-write-wins" => Some(Policy::FirstWriteWins),
-        "merge" => Some(Policy::Merge),
-        "manual" => Some(Policy::Manual),
-        other => other
-            .strip_prefix("prefer:")
-            .map(|node| Policy::Prefer(node.to_owned())),
-    })
+    table.parsed("policy", expected, Policy::parse)
 }
 
 fn agent(table: &Table<'_>) -> Agent {

@@ -174,6 +174,8 @@ struct Hit {
     place: Option<String>,
     seen: String,
     advice: Option<String>,
+    /// Where it is worse than the rule says in general.
+    severity: Option<Severity>,
 }
 
 impl Hit {
@@ -183,6 +185,7 @@ impl Hit {
             place: None,
             seen: seen.into(),
             advice: None,
+            severity: None,
         }
     }
 
@@ -192,11 +195,17 @@ impl Hit {
             place: None,
             seen: seen.into(),
             advice: None,
+            severity: None,
         }
     }
 
     fn at(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
+        self
+    }
+
+    fn severe(mut self, severity: Severity) -> Self {
+        self.severity = Some(severity);
         self
     }
 
@@ -255,7 +264,7 @@ pub fn examine(scene: &Scene) -> Vec<Finding> {
 fn finding(rule: &'static Rule, hit: Hit) -> Finding {
     Finding {
         code: rule.code,
-        severity: rule.severity,
+        severity: hit.severity.unwrap_or(rule.severity),
         title: rule.title,
         nodes: hit.nodes,
         place: hit.place,

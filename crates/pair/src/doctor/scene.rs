@@ -10,7 +10,7 @@ use twinlog_server::{
 };
 
 use super::Settings;
-use crate::config::{Config, Mode, Node};
+use crate::config::{Config, Mode, Node, Policy};
 
 /// Everything the rules look at.
 #[derive(Debug, Clone)]
@@ -125,6 +125,15 @@ impl Scene {
     pub(super) fn repairs(&self) -> bool {
         self.config.as_ref().is_some_and(|config| {
             config.conflicts.is_active() && config.replication.mode == Mode::Gtid
+        })
+    }
+
+    /// Whether twinlog is to repair conflicts in that table.
+    pub(super) fn repairs_table(&self, database: &str, table: &str) -> bool {
+        let config = self.config.as_ref().filter(|_| self.repairs());
+        config.is_some_and(|config| {
+            let (policy, _) = config.conflicts.policy_of(database, table);
+            *policy != Policy::Manual
         })
     }
 

@@ -58,9 +58,12 @@ pub(super) const RULES: &[Rule] = &[
         code: "TL309",
         severity: Severity::Info,
         title: "a table has triggers",
-        why: "They fire where a client writes, and their effect is replicated. A repair is such a write, too: it fires them once \
-              more. MariaDB can also fire them on the replica (slave_run_triggers_for_rbr): then the effect is there twice.",
-        advice: "Keep them the same on both nodes, and `slave_run_triggers_for_rbr = NO`.",
+        why: "They fire where a client writes, and their effect is replicated. A repair is such a write, too: an AFTER trigger runs \
+              once more at each repair, and a BEFORE trigger that changes the row keeps the repair from storing what was chosen, \
+              so that conflicts there stay open for a person. A warning where the table's conflict policy repairs. MariaDB can \
+              also fire them on the replica (slave_run_triggers_for_rbr): then the effect is there twice.",
+        advice: "Keep them the same on both nodes, and `slave_run_triggers_for_rbr = NO`. Where what they do must not be done \
+                 twice, or they change the row, give the table policy \"manual\" or move it into the application.",
         check: triggers,
     },
     Rule {
@@ -215,7 +218,7 @@ fn cascades(scene: &Scene) -> Vec<Hit> {
 }
 
 fn triggers(scene: &Scene) -> Vec<Hit> {
-    each(scene, |schema| {
+    let hits = each(scene, |schema| {
         let triggers = schema.triggers.iter();
         triggers
             .map(|trigger| {
@@ -225,7 +228,15 @@ fn triggers(scene: &Scene) -> Vec<Hit> {
                 )
             })
             .collect()
-    })
+    });
+    let worse = |hit: Hit| {
+        let table = hit.place.as_deref().and_then(|place| place.split_once('.'));
+        match table.is_some_and(|(database, table)| scene.repairs_table(database, table)) {
+            true => hit.severe(Severity::Warning),
+            false => hit,
+        }
+    };
+    hits.into_iter().map(worse).collect()
 }
 
 fn nearly_full(table: &Table) -> Option<String> {

@@ -33,6 +33,10 @@ fn mistakes_are_said_with_what_to_do() {
     twinlog.write("empty.toml", "[nodes.a]\nport = 1\n[nodes.b]\nport = 2\n");
     for (name, args) in [
         ("no_file", vec!["plan"]),
+        (
+            "unknown_policy",
+            vec!["conflicts", "list", "--policy", "bogus"],
+        ),
         ("wrong_file", vec!["-c", "wrong.toml", "up"]),
         ("broken_file", vec!["down", "-c", "broken.toml"]),
         (

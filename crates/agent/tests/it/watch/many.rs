@@ -74,3 +74,20 @@ async fn many_repairs_on_mysql_5_6() {
 async fn many_repairs_on_mariadb() {
     are_repaired(ServerKind::MariaDb1011).await;
 }
+
+/// `--once` ends when it is written down which transaction repaired what, and not before.
+#[tokio::test]
+async fn each_is_named_when_once_ends() {
+    let values: Vec<String> = (0..ROWS).map(|id| format!("({id}, 0)")).collect();
+    let setup = format!(
+        "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT); INSERT INTO shop.t VALUES {}",
+        values.join(", ")
+    );
+    let pair = Up::with(ServerKind::MariaDb1011, "policy = \"prefer:b\"", &setup).await;
+    pair.apart("UPDATE shop.t SET v = 1", "UPDATE shop.t SET v = 2")
+        .await;
+    let summary = pair.once().await;
+    assert_eq!(summary.repaired, ROWS as u64);
+    let named = "SELECT CONCAT_WS(' ', COUNT(*), COUNT(repair_gtid)) FROM twinlog.conflict";
+    assert_eq!(pair.rows(Side::A, named).await, [format!("{ROWS} {ROWS}")]);
+}

@@ -10,6 +10,7 @@ mod locked_applier;
 mod long;
 mod many;
 mod partial;
+mod prepared;
 mod state;
 mod told_once;
 

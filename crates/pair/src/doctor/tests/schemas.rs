@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{Policy, TablePolicy},
-    doctor::{Scene, examine},
+    doctor::{Scene, Severity, examine},
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -218,4 +218,23 @@ fn a_unique_key_without_nulls_names_rows_as_well() {
         schema.tables[0].keys[0].name = "u".into();
     }
     assert_eq!(examine(&scene), []);
+}
+
+#[test]
+fn triggers_are_a_warning_where_a_policy_repairs() {
+    let severity = |change: fn(&mut Scene)| {
+        let mut scene = mysql();
+        triggers(&mut scene, ["x", "x"]);
+        change(&mut scene);
+        let found = examine(&scene);
+        let of = found.iter().find(|finding| finding.code == "TL309");
+        of.map(|finding| finding.severity)
+    };
+    assert_eq!(severity(|_| {}), Some(Severity::Warning));
+    assert_eq!(
+        severity(|scene| {
+            scene.config.as_mut().expect("a pair").conflicts.policy = Policy::Manual;
+        }),
+        Some(Severity::Info)
+    );
 }

@@ -7,7 +7,7 @@ use twinlog_agent::{
     conflicts::{Book, ListDocument, Listing},
     history::{Entry, Filter, Kind, LIST_LIMIT_DEFAULT, State},
 };
-use twinlog_pair::site::Site;
+use twinlog_pair::{config::Policy, site::Site};
 
 use super::{
     grid::{BOLD, CYAN, Cell, DIM, GREEN, Grid, PLAIN, RED, cut},
@@ -52,7 +52,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     state: Vec<State>,
     /// Only by this policy, as twinlog.toml spells it.
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", value_parser = policy)]
     policy: Option<String>,
     /// Only of this kind: conflict, divergence or ddl.
     #[arg(long, value_name = "KIND", value_parser = kind)]
@@ -67,6 +67,13 @@ pub(super) struct ListArgs {
 fn state(text: &str) -> Result<State, String> {
     let found = State::ALL.into_iter().find(|state| state.word() == text);
     found.ok_or_else(|| format!("one of {}", State::ALL.map(State::word).join(", ")))
+}
+
+fn policy(text: &str) -> Result<String, String> {
+    match Policy::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!("one of {}", Policy::WORDS.join(", "))),
+    }
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
