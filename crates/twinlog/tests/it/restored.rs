@@ -100,6 +100,7 @@ async fn is_made_anew(pair: &Pair, kind: ServerKind) {
             "SELECT @@GLOBAL.gtid_executed",
         )
     };
+    a.run(&[stop]).await;
     b.run(&[stop, "SET sql_log_bin = 0", "DROP DATABASE shop", reset])
         .await;
     let had = a.rows(executed).await.remove(0).remove(0);
@@ -122,6 +123,8 @@ async fn is_made_anew(pair: &Pair, kind: ServerKind) {
             &format!("SET GLOBAL gtid_binlog_state = '{had}'"),
         ])
         .await;
+        a.run(&[&format!("SET GLOBAL gtid_slave_pos = '{had}'")])
+            .await;
     } else {
         b.run(&[&format!("SET GLOBAL gtid_purged = '{had}'")]).await;
     }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod crossing;
+mod impostor;
 mod interrupted;
 mod kit;
 mod life;
