@@ -1,5 +1,6 @@
 //! `twinlog run` on real pairs.
 
+mod alarm;
 mod crash;
 mod crossing;
 mod impostor;
