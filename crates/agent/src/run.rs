@@ -28,15 +28,13 @@ pub async fn run(
     let mut pause = PAUSE_MIN;
     loop {
         let attempt = Instant::now();
-        let error = match watch::watch(site, options, &mut stop).await {
+        let error = match watch::watch(site, &mut options, &mut stop).await {
             Ok(summary) => return Ok(summary),
             Err(error) => error,
         };
         if !error.is_transient() || (options.once && began.elapsed() > ONCE_PATIENCE) {
             return Err(error);
         }
-        // It has written a checkpoint of its own: that is where to go on.
-        options.from_now = false;
         if attempt.elapsed() > PAUSE_MAX {
             pause = PAUSE_MIN;
         }

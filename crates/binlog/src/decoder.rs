@@ -113,7 +113,11 @@ impl Decoder {
     fn format_description(&mut self, header: &Header, event: &Bytes) -> Result<Output, Fault> {
         let format = Format::parse(event)?;
         self.format = Some(format.clone());
-        self.tables = Tables::default();
+        self.tables.end_statement();
+        if format.after_start {
+            // The server numbers its tables anew.
+            self.tables = Tables::default();
+        }
         // In the middle of a file it comes again, with the place it has at the beginning.
         if !header.is_artificial() {
             self.end = self.end.max(header.end.into());
@@ -266,9 +270,18 @@ impl Decoder {
         shape: rows_event::Shape,
         body: &Bytes,
     ) -> Result<Output, Fault> {
-        let rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
-        if let Some(id) = rows.table_id {
-            let table = Arc::clone(self.tables.get(id)?);
+        let mut rows = rows_event::parse(shape, body, self.post_header_len(event)?)?;
+        if event == EventType::PARTIAL_UPDATE_ROWS_EVENT {
+            rows = rows_event::without_rows(rows);
+        }
+        if let Some(id) = rows.table_id
+            && rows.cascaded
+            && self.tables.get(id, true).is_err()
+        {
+            let database = self.tables.current_database();
+            self.open_group()?.undescribed(database)?;
+        } else if let Some(id) = rows.table_id {
+            let table = Arc::clone(self.tables.get(id, rows.cascaded)?);
             if rows.columns != table.columns.len() {
                 return Err(Fault::Malformed(
                     "the rows have not the columns of their table",

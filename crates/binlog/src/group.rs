@@ -5,7 +5,7 @@ use std::{mem::size_of, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    Change, CommitTime, Fault, Gtid, Rows, Transaction, Xa,
+    Change, CommitTime, Fault, Gtid, Rows, Statement, Transaction, Xa,
     gtid_event::{Alter, Begin, Form},
     header::Header,
     query::{self, Control, Query},
@@ -97,6 +97,21 @@ impl Group {
             return Err(Fault::OutsideTransaction);
         }
         self.push(Change::Rows(rows), kept_bytes);
+        Ok(())
+    }
+
+    /// Rows that went with those that they referred to, of a table that nothing describes, in this database as far as is
+    /// known: told as a statement that does not name what it changes.
+    pub(crate) fn undescribed(&mut self, database: Arc<str>) -> Result<(), Fault> {
+        if self.form != Form::Transaction {
+            return Err(Fault::OutsideTransaction);
+        }
+        let statement = Statement {
+            database,
+            text: Bytes::from_static(Statement::UNDESCRIBED),
+            error_code: 0,
+        };
+        self.push(Change::Statement(statement), Statement::UNDESCRIBED.len());
         Ok(())
     }
 

@@ -12,6 +12,7 @@
 //! | rows of all versions, compressed or not, in payloads or not | [`Change::Rows`], one per event |
 //! | any other statement, LOAD DATA in statement format | [`Change::Statement`] |
 //! | ROLLBACK TO a savepoint, ROLLBACK | the rows since then are gone; statements stay, as the servers log such an end only where one of them cannot be rolled back |
+//! | a partial update of JSON documents | an update of its table without rows: [`Rows::is_full`] is `false` |
 //! | an empty transaction | one without changes: on MySQL a replica that skipped all of it |
 //! | MariaDB's ALTER in two parts | the statement at its COMMIT; START and ROLLBACK are transactions without changes |
 //! | a transaction without an end, and then a format description | dropped, and named in [`Output::Format`]: it never was |
@@ -22,9 +23,8 @@
 //! row event there. `SET timestamp` forges it.
 //!
 //! # What is refused
-//! Everything that could change a row and is not understood, by name or number: partial JSON updates, incidents, encrypted
-//! logs, fragments of rows events, types that are not known and not marked ignorable. So are bytes that are damaged:
-//! lengths are compared with what is there before anything is allocated, and checksums are verified where the log has them.
+//! Everything that could change a row and is not understood, by name or number: incidents, encrypted logs, fragments of
+//! rows events, types that are not known and not marked ignorable. So are bytes that are damaged: lengths are compared with what is there before anything is allocated, and checksums are verified where the log has them.
 
 mod column_metadata;
 mod cursor;

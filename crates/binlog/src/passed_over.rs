@@ -22,11 +22,6 @@ pub(crate) fn may_be(header: &Header) -> Result<(), Fault> {
         | T::BINLOG_CHECKPOINT_EVENT
         | T::TRANSACTION_CONTEXT_EVENT
         | T::VIEW_CHANGE_EVENT => Ok(()),
-        T::PARTIAL_UPDATE_ROWS_EVENT => Err(Fault::Unsupported {
-            why: "the event has only parts of JSON values, so what a row holds is not known",
-            hint: "SET PERSIST binlog_row_value_options = '' on this server; the tables written meanwhile \
-                   have to be verified",
-        }),
         T::START_ENCRYPTION_EVENT => Err(Fault::Unsupported {
             why: "the events that follow are encrypted",
             hint: "read the log from the server as a replica does: it decrypts what it sends",

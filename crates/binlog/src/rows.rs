@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Image, RowError, Table};
+use crate::{Image, RowError, Table, walk::count_present};
 
 /// What a rows event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub struct RowChange<'a> {
 }
 
 impl Rows {
+    /// Whether its images have all columns. Not so with `binlog_row_image` other than FULL, and for partial updates of
+    /// JSON documents.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let columns = self.table.columns.len();
+        let is_full = |present: &[u8]| count_present(present, columns) == Some(columns);
+        is_full(&self.present) && (self.kind != RowsKind::Update || is_full(&self.present_after))
+    }
+
     /// The rows in their order. Nothing is copied or decoded; the bounds of every image are checked. After an error
     /// there is no more.
     #[must_use]

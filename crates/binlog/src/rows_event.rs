@@ -6,8 +6,15 @@ use crate::{EventType, Fault, RowsKind, cursor::Cursor, inflate, table_map};
 
 /// The rows event is the last one of its statement.
 const FLAG_STATEMENT_END: u16 = 0x1;
+/// Foreign keys are not checked when it is applied.
+const FLAG_NO_FOREIGN_KEY_CHECKS: u16 = 0x2;
+/// The server looked after foreign keys above its storage engine, and logged what they did (MySQL 9.6 and later).
+const FLAG_SQL_FOREIGN_KEYS: u16 = 0x10;
 /// The number of no table: an event that only ends a statement (`Table_id::DUMMY`).
 const NO_TABLE: u64 = 0x00ff_ffff;
+
+/// The flags of rows that a foreign key deleted or changed (seen on MySQL 9.7).
+const CASCADED: u16 = FLAG_NO_FOREIGN_KEY_CHECKS | FLAG_SQL_FOREIGN_KEYS;
 
 /// A rows event before its table is known.
 #[derive(Debug)]
@@ -16,6 +23,8 @@ pub(crate) struct RowsEvent {
     /// `None`: it only ends a statement.
     pub(crate) table_id: Option<u64>,
     pub(crate) ends_statement: bool,
+    /// Whether a foreign key of another table's row did it.
+    pub(crate) cascaded: bool,
     pub(crate) columns: usize,
     pub(crate) present: Bytes,
     pub(crate) present_after: Bytes,
@@ -34,6 +43,7 @@ pub(crate) fn shape(event: EventType) -> Option<Shape> {
         EventType::WRITE_ROWS_EVENT => (RowsKind::Insert, true, false),
         EventType::UPDATE_ROWS_EVENT => (RowsKind::Update, true, false),
         EventType::DELETE_ROWS_EVENT => (RowsKind::Delete, true, false),
+        EventType::PARTIAL_UPDATE_ROWS_EVENT => (RowsKind::Update, true, false),
         EventType::WRITE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Insert, false, true),
         EventType::UPDATE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Update, false, true),
         EventType::DELETE_ROWS_COMPRESSED_EVENT_V1 => (RowsKind::Delete, false, true),
@@ -42,6 +52,14 @@ pub(crate) fn shape(event: EventType) -> Option<Shape> {
         EventType::DELETE_ROWS_COMPRESSED_EVENT => (RowsKind::Delete, true, true),
         _ => return None,
     })
+}
+
+/// What is known of an event that has only parts of documents (`binlog_row_value_options = PARTIAL_JSON`): its table, and
+/// that none of its rows is told in full.
+pub(crate) fn without_rows(mut rows: RowsEvent) -> RowsEvent {
+    rows.present_after = vec![0; rows.present_after.len()].into();
+    rows.data = Bytes::new();
+    rows
 }
 
 /// From a whole body.
@@ -75,6 +93,7 @@ pub(crate) fn parse(
         kind,
         table_id: Some(table_id).filter(|&id| id != NO_TABLE),
         ends_statement: flags & FLAG_STATEMENT_END != 0,
+        cascaded: flags & CASCADED == CASCADED,
         columns,
         present,
         present_after,

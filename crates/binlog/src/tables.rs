@@ -60,13 +60,23 @@ impl Tables {
         Ok(())
     }
 
-    /// The table that the current statement described under that number.
-    pub(crate) fn get(&self, id: u64) -> Result<&Arc<Table>, Fault> {
+    /// The table that the current statement described under that number. For rows that a foreign key deleted or changed
+    /// (`cascaded`) also one that an earlier statement did: where the applier of MySQL 9.7 replaces a row that others
+    /// refer to with CASCADE, it writes their deletion without describing their table. Numbers are not used twice while a
+    /// server runs.
+    pub(crate) fn get(&self, id: u64, cascaded: bool) -> Result<&Arc<Table>, Fault> {
         self.maps
             .get(&id)
-            .filter(|map| map.statement == self.statement)
+            .filter(|map| cascaded || map.statement == self.statement)
             .map(|map| &map.table)
             .ok_or(Fault::NoTableMap(id))
+    }
+
+    /// The database of a table that the current statement described; empty for none.
+    pub(crate) fn current_database(&self) -> Arc<str> {
+        let mut maps = self.maps.values();
+        let current = maps.find(|map| map.statement == self.statement);
+        current.map_or_else(|| "".into(), |map| Arc::clone(&map.table.database))
     }
 
     /// What was described counts no longer: the next statement describes its tables again.

@@ -60,6 +60,19 @@ pub struct Statement {
     pub error_code: u16,
 }
 
+impl Statement {
+    /// What stands for rows by a foreign key of which the server did not write the table.
+    pub(crate) const UNDESCRIBED: &'static [u8] =
+        b"DELETE /* rows by a foreign key; the server did not write of which table */";
+
+    /// Whether it is no statement, but stands for rows that a foreign key deleted or changed and of which the server did
+    /// not write the table.
+    #[must_use]
+    pub fn is_undescribed(&self) -> bool {
+        *self.text == *Self::UNDESCRIBED
+    }
+}
+
 /// A part in a distributed transaction. Its `xid` is the text that the server logs: `X'…',X'…',n`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Xa {

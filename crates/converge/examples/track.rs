@@ -161,15 +161,11 @@ fn transaction(
     }
 }
 
-fn run(shape: &Shape, changes: u64) {
-    let table = table();
+fn follow(tracker: &mut Tracker) {
     let name = TableName {
         database: "bench".into(),
         name: "rows".into(),
     };
-    let mut tracker = Tracker::new(Limits {
-        memory_bytes: 1 << 30,
-    });
     let primary = UniqueKey {
         name: "PRIMARY".into(),
         columns: vec![0],
@@ -181,6 +177,14 @@ fn run(shape: &Shape, changes: u64) {
             foreign: vec![],
         }),
     );
+}
+
+fn run(shape: &Shape, changes: u64) {
+    let table = table();
+    let mut tracker = Tracker::new(Limits {
+        memory_bytes: 1 << 30,
+    });
+    follow(&mut tracker);
     let pairs = changes / shape.rows_per_transaction / 2;
     let per_batch = (BATCH / shape.rows_per_transaction / 2).max(1);
     let (mut spent, mut episodes, mut retired) = (Duration::ZERO, 0_u64, 0_u64);
@@ -241,6 +245,60 @@ fn run(shape: &Shape, changes: u64) {
     );
 }
 
+/// Both sides write the same row so many times each while the links stand still; then both logs show the rest.
+fn outage(changes: u64) {
+    let shape = Shape {
+        name: "one row on both sides, links stopped",
+        rows_per_transaction: 1,
+        updates: true,
+        lag: changes,
+        contended: 1,
+    };
+    let table = table();
+    let mut tracker = Tracker::new(Limits::default()).keeping();
+    follow(&mut tracker);
+    let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+    let (mut episodes, mut writes, mut most) = (0_u64, 0, 0);
+    let start = cpu_time();
+    for copies in [false, true] {
+        for at in 0..changes {
+            for origin in Side::BOTH {
+                let base = changes * origin.index() as u32;
+                let other = changes * origin.peer().index() as u32;
+                let (before, log) = match (at, copies) {
+                    (0, false) => (0, origin),
+                    (_, false) => (base + at, origin),
+                    (0, true) => (other + changes, origin.peer()),
+                    (_, true) => (base + at, origin.peer()),
+                };
+                let number = u64::from(at) + 1;
+                let it = transaction(&shape, &table, number, origin, 1, before, base + at + 1);
+                tracker.push(log, origin, it, None);
+                while let Some(output) = tracker.next_output() {
+                    match output {
+                        Output::Verdict(Verdict::Episode(episode)) => {
+                            (episodes, writes) = (episodes + 1, episode.writes.len());
+                            tracker.resolved(episodes);
+                        }
+                        Output::Verdict(verdict) => println!("{verdict:?}"),
+                        Output::Retired(_) => {}
+                    }
+                }
+            }
+            if at % 1000 == 0 {
+                most = most.max(tracker.load().memory_bytes);
+            }
+        }
+    }
+    let spent = cpu_time() - start;
+    println!(
+        "{:<44} {changes} on each side in {:.2} s; {} MiB in flight at most; {episodes} episodes, the last of {writes} writes",
+        shape.name,
+        spent.as_secs_f64(),
+        most >> 20,
+    );
+}
+
 /// What this thread has had of a core: other programs do not count. From the kernel's `schedstat`.
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat");
@@ -257,5 +315,8 @@ fn main() {
         .unwrap_or(2_000_000);
     for shape in &SHAPES {
         run(shape, changes);
+    }
+    for changes in [changes / 200, changes / 100, changes / 40] {
+        outage(changes);
     }
 }

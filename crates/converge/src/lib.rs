@@ -24,11 +24,30 @@
 //! MariaDB's log has nothing of a transaction of which nothing was left. Its place is then just before the next one of
 //! its server and domain there, or where [`Tracker::passed`] was called.
 //!
+//! # What a repair had not seen
+//! A repair is chosen from what was judged; between the judgement and its commit its node may execute a client's change that
+//! its guard does not see: one that is skipped there, or that leaves the row by chance as it was judged. The order of both
+//! logs does not tell. So a repair's mark names what it was chosen from ([`RepairMark::judged`]); to a client's change
+//! that comes before it and is not among that it yields, whatever the policy, and a counter gets that change's addition on
+//! top. An episode with the repair that was chosen from all of it says so ([`Episode::repaired`]): nothing is to be done.
+//! That holds only if [`Tracker::resolved`] is called after the repair was pushed from both logs.
+//!
+//! # What a checkpoint may hold
+//! A transaction is retired only after, or together with, all that it was judged with and each earlier one, in either
+//! log, on one of its keys there; on MariaDB, where a checkpoint is a position, also each earlier one of its domain. So
+//! whoever starts from a checkpoint judges what is left as if it had read all. Those that go together are said one right
+//! after the other: take all that [`Tracker::next_output`] has before a checkpoint is made.
+//!
 //! # Memory
-//! A change in flight takes about 90 bytes beside its images. Past the limit images are forgotten first (a digest of them
-//! still tells whether the copy is the same), then whole tables, then what is left of the transactions: each time a
-//! table is named to be verified ([`Verdict::ToVerify`]), at latest when something of it would have had to be judged.
-//! The same happens to a key that both sides write without a pause (some thousand writes in flight).
+//! A change in flight takes about 90 bytes beside its images. Past the limit those are retired that only wait for their
+//! turn, then images are forgotten (a digest of them still tells whether the copy is the same), then whole tables, then what
+//! is left of the transactions: each time a table is named to be verified ([`Verdict::ToVerify`]), at latest when something
+//! of it would have had to be judged.
+//!
+//! A row that both sides write through an outage of a link is followed to its end: where there are many changes to be
+//! judged together, a side's run without anything of the other side in between is taken as one change, from what its second
+//! found to what its last left; the versions in between were overwritten by clients that had seen them. What is neither
+//! short (some thousand changes) nor such runs cannot be judged, and its table is named to be verified.
 
 mod decide;
 mod keys;
@@ -40,7 +59,7 @@ mod verdict;
 pub(crate) use decide::CommitMoment;
 pub use decide::{Decision, Outcome, Policy, decide};
 pub use keys::{ForeignKey, TableKeys, TableName, UniqueKey};
-pub use tracker::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark, Tracker};
+pub use tracker::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark, Tracker, Wipe};
 pub use verdict::{Conflict, Episode, EpisodeRow, Held, Verdict, Version, Write};
 
 /// One of the two nodes.

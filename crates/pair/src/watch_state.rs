@@ -37,7 +37,11 @@ pub struct AgentState {
     pub pid: u32,
     /// Since when, RFC 3339, UTC.
     pub started_at: String,
-    /// Transactions that not both nodes have executed yet.
+    /// Whether it goes on until it is stopped, as `run --once` does not.
+    pub stays: bool,
+    /// The connections that hold its lock, by the node's name: whoever holds it now wrote this, or another did.
+    pub connections: BTreeMap<String, u64>,
+    /// Clients' transactions that not both nodes have executed yet, or that are not judged.
     pub in_flight_transactions: u64,
     /// The keys that those touch.
     pub in_flight_keys: u64,
@@ -47,11 +51,13 @@ pub struct AgentState {
     pub memory_limit_bytes: u64,
     /// How far it is behind each node's log, by the node's name: from a commit there to its being seen here.
     pub lag_ms: BTreeMap<String, f64>,
+    /// What it has found and not settled yet: conflicts and divergences of which nothing is in the history.
+    pub verdicts_open: u64,
     /// Conflicts it has found since it started.
     pub conflicts: u64,
     /// Repairs it has made since it started.
     pub repairs: u64,
-    /// Tables that it could not follow.
+    /// Tables that it could not follow, and those that agents before it could not.
     pub to_verify: Vec<ToVerify>,
     /// The last of its own transactions that was read from each node's log, by the node's name.
     pub last_own: BTreeMap<String, LastOwn>,
@@ -69,11 +75,22 @@ pub struct LastOwn {
     pub bytes: u64,
 }
 
+impl AgentState {
+    /// Whether something was under way when it was written.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.in_flight_transactions > 0 || self.verdicts_open > 0
+    }
+}
+
+/// What [`ToVerify::table`] says of all tables at once.
+pub const ALL_TABLES: &str = "*.*";
+
 /// A table of which only a comparison of both nodes can tell whether it is equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ToVerify {
-    /// `database.table`.
+    /// `database.table`, or [`ALL_TABLES`].
     pub table: String,
     /// Why, in words that follow "because".
     pub reason: String,

@@ -18,6 +18,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const WORLD: u8 = 3;
 /// Ctrl-C, as shells count it: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
+/// SIGTERM, counted in the same way.
+pub(crate) const TERMINATED: u8 = 143;
 
 /// A failure: the exit code, and one or more messages with their hints.
 #[derive(Debug)]

@@ -115,6 +115,11 @@ fn done(nodes: &Nodes, proposal: &Proposal, repair: &Repair, tried: Tried) -> Re
         Tried::NotYet | Tried::Touched => Err(Error::Overtaken {
             id: proposal.entry.id.clone(),
         }),
+        Tried::Cascades(message) => Err(Error::Refused {
+            node,
+            code: None,
+            message,
+        }),
         Tried::Busy(message) => Err(Error::Busy { node, message }),
         Tried::Refused { code, message } => Err(Error::Refused {
             node,

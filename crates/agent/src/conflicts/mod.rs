@@ -15,6 +15,7 @@ mod carry_out;
 mod document;
 mod error;
 mod nodes;
+mod others;
 mod propose;
 mod shown;
 mod statements;

@@ -1,10 +1,13 @@
 //! From what a person wants to what would be written where.
 
+use std::sync::Arc;
+
 use twinlog_converge::Side;
 
 use super::{
     Error, Which,
     nodes::Nodes,
+    others::take_in,
     statements::statements,
     want::{Read, read, want},
 };
@@ -130,16 +133,17 @@ pub async fn propose(
     let conn = nodes.hand(place).conn();
     // Before the entry: what is written between the two does not count as read.
     let seal = seal(conn, id).await?;
-    let entry = history::find(conn, id).await?;
+    let mut entry = history::find(conn, id).await?;
     check(&entry, request)?;
     let mut rows = read(nodes, &entry).await?;
     want(nodes, &entry, &mut rows, request).await?;
+    let others = take_in(nodes, &mut entry, &mut rows).await?;
     let proposed = rows.iter().map(|row| ProposedRow {
         now: row.now.each_ref().map(told),
         wanted: told(&row.wanted),
     });
     let proposed = proposed.collect();
-    let judged = judged(rows);
+    let judged = judged(&rows);
     let repairs = match plan(&judged, How::InPlace) {
         Plan::Nothing => Vec::new(),
         Plan::Person(reason) => {
@@ -160,8 +164,16 @@ pub async fn propose(
         }));
     }
     let (what, chosen, chosen_node) = words(nodes, request);
+    let mut notes = nodes.notes().await?;
+    if others > 0 {
+        notes.push(format!(
+            "{others} more row{} in the way of that: the last of the rows here; what {} kept in the conflict's history",
+            if others == 1 { " is" } else { "s are" },
+            if others == 1 { "it was is" } else { "they were is" },
+        ));
+    }
     Ok(Proposal {
-        notes: nodes.notes().await?,
+        notes,
         entry,
         what,
         rows: proposed,
@@ -191,10 +203,11 @@ fn check(entry: &Entry, request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-fn judged(rows: Vec<Read>) -> Judged {
-    let rows = rows
-        .into_iter()
-        .map(|row| JudgedRow::new(row.table, row.key, row.now, row.wanted));
+pub(super) fn judged(rows: &[Read]) -> Judged {
+    let rows = rows.iter().map(|row| {
+        let (now, wanted) = (row.now.clone(), row.wanted.clone());
+        JudgedRow::new(Arc::clone(&row.table), row.key.clone(), now, wanted)
+    });
     Judged {
         aged: false,
         rows: rows.collect(),
@@ -242,7 +255,7 @@ fn short(value: &str) -> String {
     }
 }
 
-fn told(content: &Content) -> Told {
+pub(super) fn told(content: &Content) -> Told {
     match content {
         Content::Row(row) => Told::Row(cells(row)),
         Content::Gone => Told::Gone,

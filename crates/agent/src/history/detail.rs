@@ -129,6 +129,9 @@ pub struct Attempt {
     pub message: String,
 }
 
+/// Longer than this, a value is left out of an entry that is too much for the server.
+const LONG_BYTES: usize = 255;
+
 /// One value, without loss: numbers as their digits, bytes as text where they are plain UTF-8 and else in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -158,6 +161,35 @@ pub enum Cell {
 }
 
 impl Detail {
+    /// Leaves out all long values: where they are too much for the server.
+    pub(crate) fn leave_out_long(&mut self) {
+        let cut = |cells: &mut Vec<Cell>| {
+            for cell in cells.iter_mut().filter(|cell| cell.is_long()) {
+                *cell = Cell::Absent;
+            }
+        };
+        let told = |told: &mut Told| {
+            if let Told::Row(cells) = told {
+                cut(cells);
+            }
+        };
+        for row in &mut self.rows {
+            [&mut row.base, &mut row.chosen].into_iter().for_each(told);
+            row.held.iter_mut().for_each(told);
+        }
+        for write in &mut self.writes {
+            let images = [&mut write.before, &mut write.after];
+            images
+                .into_iter()
+                .flatten()
+                .for_each(|(_, cells)| cut(cells));
+        }
+        for ruled in self.rulings.iter_mut().flat_map(|it| &mut it.rows) {
+            told(&mut ruled.wanted);
+            ruled.found.iter_mut().for_each(told);
+        }
+    }
+
     /// The values that name a row, for people: `id=5`.
     #[must_use]
     pub fn key_text(&self, row: &RowDetail) -> String {
@@ -226,6 +258,15 @@ impl From<&Value> for Cell {
 }
 
 impl Cell {
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Hex(text) | Self::Json(text) | Self::Geometry(text) => {
+                text.len() > LONG_BYTES
+            }
+            _ => false,
+        }
+    }
+
     /// The value; `None` where what is written is none.
     #[must_use]
     pub fn value(&self) -> Option<Value> {

@@ -1,10 +1,15 @@
 //! One repair as one transaction, a statement at a time.
 
+use std::time::Duration;
+
 use twinlog_converge::Side;
 use twinlog_server::facts::Coordinates;
 
-use super::{Content, Guard, Hand, Op, OpKind, Repair, Sight, StepError, Witness, witness};
-use crate::row::{RowError, assignments, identifier, literal, locate, lock, run};
+use super::{
+    Content, Hand, Op, Repair, Sight, StepError, Witness,
+    steps::{Step, steps, write_sql},
+};
+use crate::row::{identifier, literal, lock, run};
 
 /// How a repair is written down, and marked in its log.
 #[derive(Debug, Clone)]
@@ -22,31 +27,6 @@ pub enum Mark {
     },
     /// By this statement, which must find the row of the history as a person has seen it and change it.
     Ruled(String),
-}
-
-/// A statement of a repair, or a few that are one thought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Looks whether the row of the history that is to be closed has come over the link: before anything is locked.
-    Arrival,
-    /// Begins the transaction.
-    Begin,
-    /// Locks a row and compares it with what it must be.
-    Lock(usize),
-    /// Looks whether anyone has written the rows since they were judged.
-    Look,
-    /// Looks for rows that a statement would change by a cascade, of which no version would be kept.
-    Cascades(Op, usize),
-    /// Says whether foreign keys are checked.
-    Checks(bool),
-    /// Writes.
-    Write(Op),
-    /// Reads a row again and compares it with what it shall be.
-    Verify(usize),
-    /// Writes the row of the history.
-    History,
-    /// Commits.
-    Commit,
 }
 
 /// How a repair ended.
@@ -67,6 +47,8 @@ pub enum Outcome {
     Behind([Coordinates; 2]),
     /// The row of the history that it should change has not come yet, or is another. Nothing was written.
     NotYet,
+    /// It would change rows that are not in it, of which no version would be kept. Nothing was written. Which, in words.
+    Cascades(String),
     /// It cannot be done. Nothing was written. Why, in words.
     Refused(String),
 }
@@ -86,6 +68,10 @@ pub struct Execution<'a> {
     repair: &'a Repair,
     mark: &'a Mark,
     steps: std::vec::IntoIter<Step>,
+    /// Rows that the copy of the first repair has made what they shall be.
+    done: Vec<bool>,
+    /// How long both logs may take to be read, with the rows locked.
+    patience: Duration,
     /// The other node's connection, and who reads both logs.
     eyes: Option<(&'a mut Hand, &'a mut dyn Witness)>,
 }
@@ -105,24 +91,30 @@ impl<'a> Execution<'a> {
         Self {
             hand,
             steps: steps(repair, mark, false).into_iter(),
+            done: vec![false; repair.rows.len()],
             repair,
             mark,
+            patience: Duration::ZERO,
             eyes: None,
         }
     }
 
-    /// As [`Execution::new`], with someone who knows whether the rows were written since they were judged.
+    /// As [`Execution::new`], with someone who knows whether the rows were written since they were judged, and how long that
+    /// may take.
     pub fn watched(
         [hand, peer]: [&'a mut Hand; 2],
         repair: &'a Repair,
         mark: &'a Mark,
         witness: &'a mut dyn Witness,
+        patience: Duration,
     ) -> Self {
         Self {
             hand,
             steps: steps(repair, mark, true).into_iter(),
+            done: vec![false; repair.rows.len()],
             repair,
             mark,
+            patience,
             eyes: Some((peer, witness)),
         }
     }
@@ -149,6 +141,11 @@ impl<'a> Execution<'a> {
             }
             Step::Lock(row) => self.lock(row).await?,
             Step::Look => self.look().await?,
+            Step::Cascades(Op { row, .. }, _) | Step::Write(Op { row, .. }) | Step::Verify(row)
+                if self.done[row] =>
+            {
+                None
+            }
             Step::Cascades(op, reference) => self.cascades(op, reference).await?,
             Step::Checks(on) => {
                 let sql = format!("SET SESSION foreign_key_checks = {}", u8::from(on));
@@ -180,6 +177,10 @@ impl<'a> Execution<'a> {
         let guard = &self.repair.rows[row];
         let found = Content::from(lock(&mut self.hand.conn, &guard.table, &guard.key).await?);
         let as_expected = found.same(&guard.table, &guard.expect.clone().into());
+        if !as_expected && self.repair.second {
+            self.done[row] = found.same(&guard.table, &guard.want.clone().into());
+        }
+        let as_expected = as_expected || self.done[row];
         Ok((!as_expected).then_some(Outcome::Changed { row, found }))
     }
 
@@ -194,7 +195,7 @@ impl<'a> Execution<'a> {
             Side::A => [here, there],
             Side::B => [there, here],
         };
-        let seen = witness.look(ends.clone(), witness::LOCKED_MAX).await;
+        let seen = witness.look(ends.clone(), self.patience).await;
         Ok(match seen {
             Sight::Untouched => None,
             Sight::Touched => Some(Outcome::Touched),
@@ -221,7 +222,7 @@ impl<'a> Execution<'a> {
         );
         let rows = run(&mut self.hand.conn, &sql).await?;
         Ok((!rows.is_empty()).then(|| {
-            Outcome::Refused(format!(
+            Outcome::Cascades(format!(
                 "rows of {} refer to a row of {} that would go or change its key, and would go or change with it",
                 reference.child, guard.table.name
             ))
@@ -261,95 +262,4 @@ impl<'a> Execution<'a> {
             .is_some_and(|row| row.first() == Some(&Some(b"1".to_vec())));
         Ok((!changed).then_some(Outcome::NotYet))
     }
-}
-
-/// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
-fn steps(repair: &Repair, mark: &Mark, watched: bool) -> Vec<Step> {
-    let mut steps = match mark {
-        Mark::Insert(_) | Mark::Ruled(_) => vec![Step::Begin],
-        Mark::Close { .. } => vec![Step::Arrival, Step::Begin],
-    };
-    let mut rows: Vec<usize> = (0..repair.rows.len()).collect();
-    rows.sort_by_cached_key(|&row| {
-        let guard = &repair.rows[row];
-        (guard.table.name.clone(), format!("{:?}", guard.key))
-    });
-    steps.extend(rows.iter().map(|&row| Step::Lock(row)));
-    steps.extend(watched.then_some(Step::Look));
-    let mut checks = true;
-    for op in &repair.ops {
-        if op.checks != checks {
-            checks = op.checks;
-            steps.push(Step::Checks(checks));
-        }
-        if checks {
-            let cascading = cascading(&repair.rows[op.row], op.kind);
-            steps.extend(cascading.map(|reference| Step::Cascades(*op, reference)));
-        }
-        steps.push(Step::Write(*op));
-    }
-    if !checks {
-        steps.push(Step::Checks(true));
-    }
-    // The others are locked, and were what they shall be.
-    let written = rows
-        .iter()
-        .filter(|&&row| repair.ops.iter().any(|op| op.row == row));
-    steps.extend(written.map(|&row| Step::Verify(row)));
-    steps.extend([Step::History, Step::Commit]);
-    steps
-}
-
-/// The references to the row that the statement would follow into other tables.
-fn cascading(guard: &Guard, kind: OpKind) -> impl Iterator<Item = usize> + '_ {
-    let moves = |columns: &[usize]| {
-        let value =
-            |row: &Option<Vec<_>>, at: usize| row.as_ref().and_then(|row| row.get(at).cloned());
-        columns
-            .iter()
-            .any(|&at| value(&guard.expect, at) != value(&guard.want, at))
-    };
-    let references = guard.table.referring.iter().enumerate();
-    references
-        .filter(move |(_, reference)| match kind {
-            OpKind::Delete => reference.deletes_cascade,
-            OpKind::Update => reference.updates_cascade && moves(&reference.columns),
-            OpKind::Insert => false,
-        })
-        .map(|(at, _)| at)
-}
-
-fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError> {
-    let table = &guard.table;
-    let name = table.sql_name();
-    let values = |row: &Option<Vec<_>>| match row {
-        Some(row) => assignments(table, row, &guard.documents),
-        None => Ok(Vec::new()),
-    };
-    Ok(match kind {
-        OpKind::Delete => format!(
-            "DELETE FROM {name} WHERE {} LIMIT 1",
-            locate(table, &guard.key)?
-        ),
-        OpKind::Insert => {
-            let (names, values): (Vec<_>, Vec<_>) = values(&guard.want)?.into_iter().unzip();
-            format!(
-                "INSERT INTO {name} ({}) VALUES ({})",
-                names.join(", "),
-                values.join(", ")
-            )
-        }
-        OpKind::Update => {
-            let terms = values(&guard.want)?;
-            let terms: Vec<String> = terms
-                .into_iter()
-                .map(|(name, value)| format!("{name} = {value}"))
-                .collect();
-            format!(
-                "UPDATE {name} SET {} WHERE {} LIMIT 1",
-                terms.join(", "),
-                locate(table, &guard.key)?
-            )
-        }
-    })
 }

@@ -5,6 +5,7 @@ use twinlog_server::{
     facts::{Coordinates, read_dialect},
 };
 
+use super::long::shorten;
 use crate::row::{RowError, SESSION, run};
 
 /// The connection that repairs a node: it holds the lock, and its session is as rows need it.
@@ -58,14 +59,32 @@ impl Hand {
 
     pub(super) async fn write(&mut self, sql: &str) -> Result<(), StepError> {
         // The packet has a byte before the statement.
-        if sql.len() >= self.max_statement_bytes {
-            return Err(StepError::TooLong {
-                bytes: sql.len(),
-                limit: self.max_statement_bytes,
-            });
+        if sql.len() < self.max_statement_bytes {
+            run(&mut self.conn, sql).await?;
+            return Ok(());
         }
-        run(&mut self.conn, sql).await?;
-        Ok(())
+        let too_long = StepError::TooLong {
+            bytes: sql.len(),
+            limit: self.max_statement_bytes,
+        };
+        let Some(short) = shorten(sql, self.max_statement_bytes) else {
+            return Err(too_long);
+        };
+        for sql in &short.before {
+            run(&mut self.conn, sql).await?;
+        }
+        let whole = run(&mut self.conn, &short.check).await?;
+        let whole = whole.first().and_then(|row| row.first()) == Some(&Some(b"1".to_vec()));
+        let done = if whole {
+            run(&mut self.conn, &short.sql)
+                .await
+                .map(drop)
+                .map_err(StepError::from)
+        } else {
+            Err(too_long)
+        };
+        run(&mut self.conn, &short.after).await?;
+        done
     }
 
     /// Ends a transaction without its changes.
@@ -90,7 +109,8 @@ pub enum StepError {
     Row(RowError),
     /// The server would not take the statement.
     #[error(
-        "a statement of {bytes} bytes is longer than the server takes (max_allowed_packet = {limit})"
+        "a statement of {bytes} bytes is longer than the server takes: raise max_allowed_packet, which is {limit}, on both \
+         nodes, start the agent again, and decide with `twinlog conflicts resolve`"
     )]
     TooLong {
         /// Its length.

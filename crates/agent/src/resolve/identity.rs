@@ -1,11 +1,50 @@
 //! What a conflict is, as an id: the same for whoever sees it again.
 
+use twinlog_converge::Side;
+use twinlog_server::conn::Error;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::history::{Detail, RowDetail, Told, WriteDetail};
+use super::{Draft, Leadership};
+use crate::history::{self, Detail, RowDetail, State, Told, WriteDetail};
 
 /// How many hexadecimal digits an id has: 48 bits, so that among a million conflicts two meet once in 500 pairs.
 const ID_DIGITS: usize = 12;
+/// How often the same episode may have been settled before.
+const AGAIN_MAX: u32 = 100;
+
+impl Draft {
+    /// Looks whether the history has its conflict already, settled: then it is told again only where there is something to
+    /// do, under an id of its own.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`](twinlog_server::conn::Conn::rows).
+    pub async fn identify(&mut self, leadership: &mut Leadership) -> Result<(), Error> {
+        let mut id = self.id().to_owned();
+        let mut again = 0;
+        while is_settled(leadership, &id).await? && again < AGAIN_MAX {
+            self.known = true;
+            id = if again == 0 {
+                self.id_of_all.clone()
+            } else {
+                id_of(vec![self.id_of_all.clone(), again.to_string()])
+            };
+            again += 1;
+        }
+        self.entry.id = id;
+        Ok(())
+    }
+}
+
+/// Whether the history of either node has an entry with this id that is not open.
+async fn is_settled(leadership: &mut Leadership, id: &str) -> Result<bool, Error> {
+    for side in Side::BOTH {
+        let state = history::state(leadership.hand(side).conn(), id).await?;
+        if state.is_some_and(|state| state != State::Open) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// The id of an episode: its conflicts, with the writes that had not seen each other or are lost, and their rows. Neither
 /// its own repair nor what clients wrote later, who had seen all, makes another conflict of it.
@@ -17,9 +56,15 @@ pub(super) fn episode_id(detail: &Detail, own_rows: usize) -> String {
         } = &detail.writes[write];
         !repair && (!against.is_empty() || is_lost(detail, write))
     };
-    let writes: Vec<usize> = (0..detail.writes.len()).filter(|&at| counts(at)).collect();
+    let all = 0..detail.writes.len();
+    let writes: Vec<usize> = all.clone().filter(|&at| counts(at)).collect();
     if detail.conflicts.is_empty() || writes.is_empty() {
-        return id_of_all(detail, own_rows);
+        let of_clients: Vec<usize> = all.filter(|&at| !detail.writes[at].repair).collect();
+        let rows: Vec<usize> = (0..own_rows).collect();
+        return match of_clients.as_slice() {
+            [] => id_of_all(detail, own_rows),
+            writes => id(detail, writes, &rows),
+        };
     }
     let rows = |write: usize| {
         let WriteDetail { before, after, .. } = &detail.writes[write];

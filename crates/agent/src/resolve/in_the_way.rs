@@ -11,7 +11,7 @@ use twinlog_binlog::Value;
 use twinlog_converge::{Side, TableName};
 use twinlog_server::conn::Conn;
 
-use super::{Judged, Leadership, ResolveError, Tables};
+use super::{Hand, Judged, ResolveError, Tables};
 use crate::row::{
     Row, RowError, TableInfo, identifier, key_of, literal, parse_row, run, select_list,
 };
@@ -40,12 +40,13 @@ pub fn related(judged: &Judged) -> Vec<TableName> {
     names
 }
 
-/// The rows that keep a node from holding what was chosen. `tables` has those of [`related`].
+/// The rows that keep a node from holding what was chosen. The connections are that node's and the other's; `tables` has
+/// those of [`related`].
 ///
 /// # Errors
 /// Where a node cannot be asked.
 pub async fn in_the_way(
-    leadership: &mut Leadership,
+    [hand, peer]: [&mut Hand; 2],
     judged: &Judged,
     side: Side,
     tables: &Tables,
@@ -55,7 +56,7 @@ pub async fn in_the_way(
         let held = row.held[side.index()].as_ref().and_then(|held| held.row());
         let chosen = row.chosen.as_ref().and_then(|chosen| chosen.row());
         if let Some(chosen) = chosen {
-            let conn = leadership.hand(side).conn();
+            let conn = hand.conn();
             found.extend(same_keys(conn, &row.table, chosen).await?);
             for key in &row.table.foreign {
                 let Some(parent) = tables.get(&key.parent) else {
@@ -71,10 +72,8 @@ pub async fn in_the_way(
                 else {
                     continue;
                 };
-                let conn = leadership.hand(side).conn();
-                if places(conn, parent, &terms).await?.is_empty() {
-                    let conn = leadership.hand(side.peer()).conn();
-                    found.extend(places(conn, parent, &terms).await?);
+                if places(hand.conn(), parent, &terms).await?.is_empty() {
+                    found.extend(places(peer.conn(), parent, &terms).await?);
                 }
             }
         }
@@ -95,8 +94,7 @@ pub async fn in_the_way(
                     continue;
                 };
                 if let Some(terms) = terms(child, &columns, &row.table, &reference.columns, held)? {
-                    let conn = leadership.hand(side).conn();
-                    found.extend(places(conn, child, &terms).await?);
+                    found.extend(places(hand.conn(), child, &terms).await?);
                 }
             }
         }

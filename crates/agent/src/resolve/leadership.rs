@@ -143,7 +143,7 @@ impl Leadership {
     }
 
     /// The connection that repairs a node, and the other node's.
-    pub(super) fn hands(&mut self, side: Side) -> [&mut Hand; 2] {
+    pub fn hands(&mut self, side: Side) -> [&mut Hand; 2] {
         let [a, b] = &mut self.hands;
         match side {
             Side::A => [a, b],

@@ -34,6 +34,9 @@ pub struct Repair {
     pub rows: Vec<Guard>,
     /// The statements, in an order that unique and foreign keys allow.
     pub ops: Vec<Op>,
+    /// Whether it follows another on the other node, whose copy has made rows what they shall be: those that it wrote, and
+    /// those that were in their way. But not all: one whose unique key another row has here was skipped.
+    pub second: bool,
 }
 
 /// A row that is locked, and judged again, before anything is written.
@@ -104,12 +107,12 @@ pub fn plan(judged: &Judged, how: How) -> Plan {
     } else {
         Side::A
     };
-    let written = &sides[first.index()];
-    let mut rest = sides[first.peer().index()].clone();
-    rest.retain(|row| !written.contains(row));
+    let second = first.peer();
+    let mut rest = sides[second.index()].iter();
+    let more = rest.any(|row| !sides[first.index()].contains(row));
     Plan::Repair {
-        second: (!rest.is_empty()).then(|| repair(judged, first.peer(), &rest, written, how)),
-        first: repair(judged, first, written, &[], how),
+        second: more.then(|| repair(judged, second, &sides[second.index()], true, how)),
+        first: repair(judged, first, &sides[first.index()], false, how),
     }
 }
 
@@ -155,25 +158,20 @@ fn obstacle(judged: &Judged) -> Option<String> {
     })
 }
 
-/// Writes these rows on a node. `there` are those that the first repair has written, which came over the link.
-fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How) -> Repair {
-    let guard = |(at, row): (usize, &JudgedRow)| {
-        let held = if there.contains(&at) {
-            row.chosen.as_ref()
-        } else {
-            row.held[side.index()].as_ref()
-        };
+/// Writes these rows on a node.
+fn repair(judged: &Judged, side: Side, rows: &[usize], second: bool, how: How) -> Repair {
+    let guard = |row: &JudgedRow| {
         let content =
             |content: Option<&Content>| content.and_then(|content| content.row()).cloned();
         Guard {
             table: Arc::clone(&row.table),
             key: row.key.clone(),
-            expect: content(held),
+            expect: content(row.held[side.index()].as_ref()),
             want: content(row.chosen.as_ref()),
             documents: Arc::clone(&row.documents),
         }
     };
-    let guards: Vec<Guard> = judged.rows.iter().enumerate().map(guard).collect();
+    let guards: Vec<Guard> = judged.rows.iter().map(guard).collect();
     let mut ops = Vec::new();
     for &at in rows {
         let guard = &guards[at];
@@ -201,6 +199,7 @@ fn repair(judged: &Judged, side: Side, rows: &[usize], there: &[usize], how: How
         side,
         ops: order::order(&guards, ops),
         rows: guards,
+        second,
     }
 }
 

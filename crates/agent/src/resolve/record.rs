@@ -1,20 +1,18 @@
 //! An episode as a row of the history.
 
-use twinlog_binlog::{Gtid, OwnedImage};
-use twinlog_converge::{Decision, Episode, Side, TableName, Write};
-use twinlog_server::conn::Error;
-
 use super::{
-    Content, Judged, Leadership, Tables,
+    Content, Judged, Tables,
     identity::{episode_id, id_of, id_of_all, is_lost},
 };
 use crate::{
     history::{
-        self, Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
+        Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
         TableShape, Told, WriteDetail, cells,
     },
     row::{RowError, TableInfo, read_aged},
 };
+use twinlog_binlog::{Gtid, OwnedImage};
+use twinlog_converge::{Decision, Episode, Side, TableName, Write};
 
 /// The longest key that is shown for a row, in characters.
 const KEY_SHOWN: usize = 200;
@@ -22,10 +20,10 @@ const KEY_SHOWN: usize = 200;
 /// What of a row of the history does not depend on how the repair goes.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    entry: Entry,
+    pub(super) entry: Entry,
     /// See [`Draft::identify`].
-    id_of_all: String,
-    known: bool,
+    pub(super) id_of_all: String,
+    pub(super) known: bool,
 }
 
 /// Writes an episode down. `policy` is the policy's name in `twinlog.toml`, `nodes` are the nodes' names.
@@ -171,22 +169,6 @@ impl Draft {
         &self.entry.id
     }
 
-    /// Looks whether the history has its conflict already, settled: then it is told again only where there is something to
-    /// do, under an id of its own.
-    ///
-    /// # Errors
-    /// As [`Conn::rows`](twinlog_server::conn::Conn::rows).
-    pub async fn identify(&mut self, leadership: &mut Leadership) -> Result<(), Error> {
-        for side in Side::BOTH {
-            let state = history::state(leadership.hand(side).conn(), self.id()).await?;
-            self.known |= state.is_some_and(|state| state != State::Open);
-        }
-        if self.known {
-            self.entry.id.clone_from(&self.id_of_all);
-        }
-        Ok(())
-    }
-
     /// Whether its conflict is in the history already, settled.
     pub(super) fn is_known(&self) -> bool {
         self.known
@@ -317,7 +299,7 @@ fn told(content: Option<&Content>) -> Told {
     }
 }
 
-fn shape(table: &TableInfo) -> TableShape {
+pub(crate) fn shape(table: &TableInfo) -> TableShape {
     TableShape {
         schema: table.name.database.to_string(),
         name: table.name.name.to_string(),

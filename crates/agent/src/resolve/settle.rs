@@ -6,8 +6,8 @@ use twinlog_converge::Side;
 use twinlog_server::conn::Error;
 
 use super::{
-    Draft, Hand, How, Judged, Leadership, Mark, Plan, Tried, Watched,
-    in_the_way::BECAUSE_OF_OTHERS, plan, try_repair, witness::again,
+    Draft, Hand, How, Judged, Leadership, Mark, Plan, StepError, Tried, Watched,
+    in_the_way::BECAUSE_OF_OTHERS, plan, tries::is_passing, try_repair, witness::again,
 };
 use crate::{
     history::{Attempt, Entry, State, insert_sql, record, state},
@@ -36,6 +36,8 @@ pub enum Settled {
         side: Side,
         /// The server's words.
         reason: String,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
     /// Rows outside the episode do not let it be: see [`super::in_the_way`]. Nothing was written on that node, nothing is
     /// written down.
@@ -44,6 +46,8 @@ pub enum Settled {
         side: Side,
         /// The server's words.
         reason: String,
+        /// Where one half of the repair was done before: its row of the history is open.
+        half: Option<Side>,
     },
     /// Rows were written meanwhile. Nothing was written, nothing is written down: the episode must be judged again with
     /// that write in it.
@@ -146,12 +150,15 @@ pub async fn settle(
         match tried {
             Tried::Done => return Ok(Settled::Repaired),
             Tried::Changed(_) | Tried::Touched => return Ok(Settled::Changed { side, half }),
-            Tried::Busy(reason) => return Ok(Settled::Busy { side, reason }),
+            Tried::Cascades(reason) => return Ok(Settled::Blocked { side, reason, half }),
+            Tried::Busy(reason) => return Ok(Settled::Busy { side, reason, half }),
             tried if tried.is_duplicate() && how == How::InPlace => how = How::Rebuilt,
             Tried::Refused {
                 code: Some(code),
                 message: reason,
-            } if BECAUSE_OF_OTHERS.contains(&code) => return Ok(Settled::Blocked { side, reason }),
+            } if BECAUSE_OF_OTHERS.contains(&code) => {
+                return Ok(Settled::Blocked { side, reason, half });
+            }
             tried => {
                 let (code, message) = tried.reason();
                 draft.attempt(Attempt {
@@ -218,7 +225,31 @@ async fn write_down(leadership: &mut Leadership, entry: &Entry) -> Result<(), Er
     } else {
         Side::A
     };
-    record(leadership.hand(side).conn(), entry).await
+    let hand = leadership.hand(side);
+    let reason = match hand.write(&insert_sql(entry)).await {
+        Ok(()) => return Ok(()),
+        Err(StepError::Server(Error::Statement { code, .. })) if is_passing(code) => {
+            return record(hand.conn(), entry).await;
+        }
+        Err(StepError::Server(error @ Error::Lost { .. })) => return Err(error),
+        Err(error) => error.to_string(),
+    };
+    record(hand.conn(), &cut(entry, reason)).await
+}
+
+/// An entry that the server does not take because of its size: open, with all but its long values. Where it is that of a
+/// repair, that was not made, and the rows have them.
+fn cut(entry: &Entry, reason: String) -> Entry {
+    let mut entry = entry.clone();
+    entry.state = State::Open;
+    entry.resolved_us = None;
+    entry.detail.leave_out_long();
+    entry.detail.attempts.push(Attempt {
+        node: entry.detail.nodes[0].clone(),
+        code: None,
+        message: format!("its long values are not here: {reason}"),
+    });
+    entry
 }
 
 /// How a repair is marked. Where the peer has the row already (another half of this repair, or an earlier try), it must

@@ -8,7 +8,7 @@ use twinlog_server::conn::Error;
 
 use super::{
     Execution, Hand, Mark, Outcome, Progress, Repair, Sight, StepError, Watched,
-    witness::BEHIND_MAX,
+    witness::{BEHIND_MAX, LOCKED_MAX},
 };
 
 /// How often a repair is tried against other transactions' locks. With a second per lock wait that is three seconds at
@@ -24,6 +24,11 @@ const AGAIN: [u16; 3] = [1205, 1213, 1020];
 /// ER_DUP_ENTRY, and its form with the key's name.
 const DUPLICATE: [u16; 2] = [1062, 1586];
 
+/// Whether an error is because of another transaction.
+pub(super) fn is_passing(code: u16) -> bool {
+    AGAIN.contains(&code)
+}
+
 /// How a repair ended after all tries.
 #[derive(Debug)]
 pub(crate) enum Tried {
@@ -35,6 +40,8 @@ pub(crate) enum Tried {
     Touched,
     /// The row of the history that it should change is not there as it should be.
     NotYet,
+    /// Rows that refer to its rows would go or change with them.
+    Cascades(String),
     /// Clients hold the rows.
     Busy(String),
     /// The server, or what is known of its rows, does not allow it.
@@ -51,7 +58,7 @@ impl Tried {
     pub(super) fn reason(self) -> (Option<u16>, String) {
         match self {
             Self::Refused { code, message } => (code, message),
-            Self::Busy(message) => (None, message),
+            Self::Busy(message) | Self::Cascades(message) => (None, message),
             Self::Done | Self::Changed(_) | Self::Touched | Self::NotYet => (
                 None,
                 "the other half of the repair has not come over the link".to_owned(),
@@ -74,12 +81,20 @@ pub(crate) async fn try_repair(
 ) -> Result<Tried, Error> {
     let started = Instant::now();
     let mut tries = 0;
+    let mut behind = 0;
     let mut pause = PAUSE_MIN;
     loop {
         tries += 1;
         let mut execution = match &mut watched {
             Some(witness) => {
-                Execution::watched([&mut *hand, &mut *peer], repair, mark, &mut **witness)
+                let patience = LOCKED_MAX[behind.min(LOCKED_MAX.len() - 1)];
+                Execution::watched(
+                    [&mut *hand, &mut *peer],
+                    repair,
+                    mark,
+                    &mut **witness,
+                    patience,
+                )
             }
             None => Execution::new(hand, repair, mark),
         };
@@ -99,7 +114,8 @@ pub(crate) async fn try_repair(
                     Some(witness) => witness.look(ends, BEHIND_MAX).await,
                     None => Sight::Behind,
                 };
-                if seen == Sight::Behind || tries >= TRIES {
+                behind += 1;
+                if seen == Sight::Behind || behind >= LOCKED_MAX.len() {
                     return Ok(Tried::Busy("the logs are not read that far yet".to_owned()));
                 }
             }
@@ -107,6 +123,7 @@ pub(crate) async fn try_repair(
                 sleep(ARRIVAL_POLL).await;
             }
             Ok(Outcome::NotYet) => return Ok(Tried::NotYet),
+            Ok(Outcome::Cascades(message)) => return Ok(Tried::Cascades(message)),
             Ok(Outcome::Refused(message)) => {
                 return Ok(Tried::Refused {
                     code: None,

@@ -11,8 +11,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use twinlog_server::facts::Coordinates;
 
-/// How long a repair holds its rows while both logs are read: it takes milliseconds where they are read as they grow.
-pub(super) const LOCKED_MAX: Duration = Duration::from_millis(100);
+/// How long a repair holds its rows while both logs are read, at its first try and at those after it. It takes milliseconds
+/// where they are read as they grow; where clients write faster than that they would keep a repair from being made for
+/// ever, if it never waited longer.
+pub(super) const LOCKED_MAX: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
 /// How long is waited without any lock where the logs are not read as far yet, before it is tried again later.
 pub(super) const BEHIND_MAX: Duration = Duration::from_secs(5);
 

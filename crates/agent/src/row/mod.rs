@@ -6,6 +6,7 @@
 //! [`SESSION`]: the texts of timestamps, zero dates and invalid dates depend on it.
 
 mod documents;
+mod image;
 mod kind;
 mod literal;
 mod load;
@@ -16,13 +17,12 @@ mod table;
 use twinlog_binlog::Value;
 
 pub use documents::Documents;
+pub use image::{is_of, read_aged, read_image};
 pub use kind::{Kind, Named};
 pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};
 pub use query::{STATEMENT_TIMEOUT, run};
-pub use read::{
-    canonical, is_of, key_of, parse_row, read_aged, read_held, read_image, select_list,
-};
+pub use read::{canonical, key_of, parse_row, read_held, select_list};
 pub(crate) use read::{lock, same};
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 

@@ -1,11 +1,9 @@
 //! Rows from a `SELECT`, as the values that the log would give.
 
-use twinlog_binlog::{ColumnHint, Image, Value};
+use twinlog_binlog::Value;
 use twinlog_server::conn::Conn;
 
-use super::{
-    ColumnInfo, Kind, Named, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run,
-};
+use super::{Kind, Named, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run};
 
 /// The expressions that select all columns of a row for [`parse_row`], whatever the session's character set.
 pub fn select_list(table: &TableInfo) -> String {
@@ -150,71 +148,6 @@ fn decimal(text: &str) -> String {
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     format!("{sign}{whole}{fraction}")
-}
-
-/// A row of the log.
-///
-/// # Errors
-/// [`RowError::OtherDefinition`] where the table had other columns then, or [`RowError::Image`].
-pub fn read_image(table: &TableInfo, image: Image<'_>) -> Result<Row, RowError> {
-    if !is_of(table, image) {
-        return Err(RowError::OtherDefinition {
-            table: table.name.to_string(),
-        });
-    }
-    let hints: Vec<ColumnHint> = table
-        .columns
-        .iter()
-        .map(|column| column.kind.hint())
-        .collect();
-    let values = image.values(&hints)?.into_iter().zip(&table.columns);
-    Ok(values
-        .map(|(value, column)| canonical(&column.kind, value))
-        .collect())
-}
-
-/// Whether an image has the columns that the table has now, as far as the log says.
-#[must_use]
-pub fn is_of(table: &TableInfo, image: Image<'_>) -> bool {
-    let columns = &image.table().columns;
-    let same = |(logged, now): (&twinlog_binlog::Column, &ColumnInfo)| {
-        let name = logged.name.as_deref();
-        name.is_none_or(|name| name.eq_ignore_ascii_case(&now.name))
-    };
-    columns.len() == table.columns.len() && columns.iter().zip(&table.columns).all(same)
-}
-
-/// As [`read_image`], also of a row from before the table's definition changed: what the table has now, by the columns'
-/// names; [`Value::Absent`] for a column that the row did not have.
-///
-/// # Errors
-/// [`RowError::OtherDefinition`] where the log does not name columns, or [`RowError::Image`].
-pub fn read_aged(table: &TableInfo, image: Image<'_>) -> Result<Row, RowError> {
-    if is_of(table, image) {
-        return read_image(table, image);
-    }
-    let logged = &image.table().columns;
-    let now = |name: &str| {
-        let mut columns = table.columns.iter();
-        columns.find(|column| column.name.eq_ignore_ascii_case(name))
-    };
-    let other = || RowError::OtherDefinition {
-        table: table.name.to_string(),
-    };
-    let names: Option<Vec<&str>> = logged.iter().map(|column| column.name.as_deref()).collect();
-    let names = names.ok_or_else(other)?;
-    let hint =
-        |name: &&str| now(name).map_or_else(ColumnHint::default, |column| column.kind.hint());
-    let hints: Vec<ColumnHint> = names.iter().map(hint).collect();
-    let values = image.values(&hints)?;
-    let row = table.columns.iter().map(|column| {
-        let at = names
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(&column.name));
-        let value = at.and_then(|at| values.get(at).cloned());
-        canonical(&column.kind, value.unwrap_or(Value::Absent))
-    });
-    Ok(row.collect())
 }
 
 /// The values that name a row, of one of its images or of itself.

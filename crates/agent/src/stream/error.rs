@@ -144,7 +144,9 @@ impl Error {
                 "check the node's address; after a rebuild start twinlog again".into()
             }
             Self::Purged { .. } => {
-                "compare the tables of both nodes; then keep logs longer (binlog_expire_logs_seconds)".into()
+                "only a comparison of the tables themselves can tell what was in it; keep logs for longer \
+                 (binlog_expire_logs_seconds)"
+                    .into()
             }
             Self::Rewound { .. } => {
                 "it was restored from an older copy, or its log was reset: keep clients away from it, because what they write there \

@@ -37,12 +37,12 @@ const DEFINITIONS_PAUSE: Duration = Duration::from_millis(300);
 /// What a look at a verdict came to.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// It is settled, or must wait for clients.
-    Found(Found),
+    /// It is settled, or must wait for clients; then also the half that was done.
+    Found(Found, Option<Half>),
     /// Its rows were written since: another verdict will take its place. The half that was done.
     Written(Option<Half>),
-    /// The server does not let it be done now, in its own words.
-    Busy(String),
+    /// The server does not let it be done now, in its own words. The half that was done.
+    Busy(String, Option<Half>),
 }
 
 /// Who works at the desk, with a connection to each node.
@@ -57,39 +57,44 @@ pub(super) struct Clerk {
 
 impl Clerk {
     /// Closes what halves of other verdicts have left open, and settles this one.
-    pub(super) async fn settle(&mut self, job: &Job, halves: Vec<Half>) -> Result<Seen, Error> {
+    pub(super) async fn settle(
+        &mut self,
+        job: &Job,
+        half: Option<Half>,
+        halves: Vec<Half>,
+    ) -> Result<Seen, Error> {
         for (id, side) in halves {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
         }
         Ok(match &job.verdict {
-            Verdict::Episode(episode) => self.try_episode(job, episode).await?,
+            Verdict::Episode(episode) => self.try_episode(job, episode, half).await?,
             Verdict::ConcurrentDdl {
                 table,
                 gtids,
                 statements,
-            } => Seen::Found(self.ddl(table, gtids, statements).await?),
+            } => Seen::Found(self.ddl(table, gtids, statements).await?, None),
             Verdict::ToVerify { table, reason } => {
                 let watchman = Watchman::new(self.to.clone(), job.number);
                 let names = Vec::from_iter((!table.name.is_empty()).then(|| table.clone()));
                 let is_named = !names.is_empty();
                 let tables = self.infos_by_now(&watchman, names).await?;
                 let is_gone = is_named && tables.is_none_or(|tables| tables.is_empty());
-                Seen::Found(if is_gone {
-                    Found::Dropped
-                } else {
-                    Found::ToVerify {
-                        table: table.clone(),
-                        reason: reason.clone(),
-                    }
-                })
+                let (table, reason) = (table.clone(), reason.clone());
+                let to_verify = Found::ToVerify { table, reason };
+                Seen::Found(if is_gone { Found::Dropped } else { to_verify }, None)
             }
         })
     }
 
     /// Nothing that is the matter with one episode's rows may keep the others from being settled.
-    async fn try_episode(&mut self, job: &Job, episode: &Episode) -> Result<Seen, Error> {
+    async fn try_episode(
+        &mut self,
+        job: &Job,
+        episode: &Episode,
+        half: Option<Half>,
+    ) -> Result<Seen, Error> {
         for _ in 0..DEFINITIONS_TRIES {
-            let error = match self.episode(job, episode).await {
+            let error = match self.episode(job, episode, half.clone()).await {
                 Ok(seen) => return Ok(seen),
                 Err(error) => error,
             };
@@ -97,7 +102,7 @@ impl Clerk {
                 Trouble::Node => return Err(error),
                 Trouble::Busy => {
                     self.roll_back().await?;
-                    return Ok(Seen::Busy(error.to_string()));
+                    return Ok(Seen::Busy(error.to_string(), half));
                 }
                 Trouble::Definition => {
                     self.roll_back().await?;
@@ -124,17 +129,17 @@ impl Clerk {
         Ok(())
     }
 
-    async fn episode(&mut self, job: &Job, episode: &Episode) -> Result<Seen, Error> {
+    async fn episode(
+        &mut self,
+        job: &Job,
+        episode: &Episode,
+        mut half: Option<Half>,
+    ) -> Result<Seen, Error> {
         let kept = job.kept;
         let mut watchman = Watchman::new(self.to.clone(), job.number);
-        let mut tables = self.infos(episode.tables()).await?;
-        if tables.len() < episode.tables().len() {
-            // What is not there may have another name, which the logs tell by now.
-            if self.catch_up(&watchman).await?.is_none() {
-                return Ok(Seen::Written(None));
-            }
-            tables = self.infos(episode.tables()).await?;
-        }
+        let Some(mut tables) = self.infos_by_now(&watchman, episode.tables()).await? else {
+            return Ok(Seen::Written(half));
+        };
         if let Some(gone) = episode
             .tables()
             .into_iter()
@@ -143,7 +148,7 @@ impl Clerk {
             tracing::info!(
                 "{gone} was dropped since clients of both nodes wrote the same rows of it"
             );
-            return Ok(Seen::Found(Found::Dropped));
+            return Ok(Seen::Found(Found::Dropped, half));
         }
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
@@ -165,7 +170,6 @@ impl Clerk {
         let mut whole = false;
         let mut reason =
             format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
-        let mut half = None;
         for _ in 0..LOOKS_MAX {
             let touches = self.ask(&mut watchman, &mut judged, &left).await?;
             let Some(touched) = touches.map(|touches| touches.rows) else {
@@ -202,17 +206,25 @@ impl Clerk {
             if settled == Settled::Quiet && left.len() < judged.rows.len() {
                 settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
             }
+            let with_id = |half: Option<Side>| half.map(|side| (draft.id().to_owned(), side));
             match settled {
                 Settled::Changed { half: done, .. } => {
-                    half = done.map(|side| (draft.id().to_owned(), side)).or(half);
+                    half = with_id(done).or(half);
                     judged.forget();
                     continue;
                 }
-                Settled::Blocked { side, reason: why } => {
+                Settled::Busy { half: done, .. } => half = with_id(done).or(half),
+                Settled::Blocked {
+                    side,
+                    reason: why,
+                    half: done,
+                } => {
+                    half = with_id(done).or(half);
                     let from = decision.chosen.unwrap_or(side.peer());
                     tables.extend(self.infos(resolve::related(&rows)).await?);
                     let others =
-                        resolve::in_the_way(&mut self.leadership, &rows, side, &tables).await?;
+                        resolve::in_the_way(self.leadership.hands(side), &rows, side, &tables)
+                            .await?;
                     let new = judged.take_whole(from, others);
                     reason = why;
                     if !new && whole {
@@ -228,9 +240,10 @@ impl Clerk {
                     left = (0..judged.rows.len()).collect();
                     continue;
                 }
-                _ => {}
+                _ => half = self.close(half, &draft, settled == Settled::Quiet).await?,
             }
-            return Ok(Seen::Found(found(episode, &draft, decision.rule, settled)));
+            let found = found(episode, &draft, decision.rule, settled);
+            return Ok(Seen::Found(found, half));
         }
         let mut draft = resolve::draft(
             episode,
@@ -242,9 +255,25 @@ impl Clerk {
             now_us(),
         )?;
         draft.identify(&mut self.leadership).await?;
+        let half = self.close(half, &draft, false).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        Ok(Seen::Found(found(episode, &draft, decision.rule, settled)))
+        let found = found(episode, &draft, decision.rule, settled);
+        Ok(Seen::Found(found, half))
+    }
+
+    /// Where one half of a repair has left another row of the history open than that which is written now, or none is
+    /// written, it is closed.
+    async fn close(
+        &mut self,
+        half: Option<Half>,
+        draft: &resolve::Draft,
+        quiet: bool,
+    ) -> Result<Option<Half>, Error> {
+        if let Some((id, side)) = half.filter(|(id, _)| quiet || id != draft.id()) {
+            history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
+        }
+        Ok(None)
     }
 
     /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says
@@ -378,10 +407,11 @@ fn to_verify(episode: &Episode, reason: &str) -> Seen {
         database: "".into(),
         name: "".into(),
     });
-    Seen::Found(Found::ToVerify {
+    let found = Found::ToVerify {
         table,
         reason: format!("rows of it that both nodes wrote could not be judged: {reason}"),
-    })
+    };
+    Seen::Found(found, None)
 }
 
 fn found(episode: &Episode, draft: &resolve::Draft, rule: String, settled: Settled) -> Found {

@@ -190,13 +190,13 @@ impl Office {
 
     fn hand_out(&mut self) {
         while let Some(mut clerk) = self.idle.pop() {
-            let Some((job, halves)) = self.pile.next() else {
+            let Some((job, half, halves)) = self.pile.next() else {
                 self.idle.push(clerk);
                 return;
             };
             self.at_work.spawn(async move {
                 let began = Instant::now();
-                let seen = clerk.settle(&job, halves).await?;
+                let seen = clerk.settle(&job, half, halves).await?;
                 let work = Some((job, seen, began.elapsed()));
                 Ok(Back { clerk, work })
             });
@@ -208,29 +208,29 @@ impl Office {
             self.idle.push(clerk);
             return;
         };
-        let found = match seen {
+        let (found, half) = match seen {
             Seen::Written(half) => {
                 self.pile.park(job, half);
                 self.idle.push(clerk);
                 return;
             }
-            Seen::Busy(reason) => {
+            Seen::Busy(reason, half) => {
                 tracing::debug!(reason, "it is tried again");
-                self.pile.later(job);
+                self.pile.later(job, half);
                 self.idle.push(clerk);
                 return;
             }
-            Seen::Found(found) => found,
+            Seen::Found(found, half) => (found, half),
         };
         if let Found::Rows {
-            settled: Settled::Busy { side, reason },
+            settled: Settled::Busy { side, reason, .. },
             row,
             ..
         } = &found
         {
             let node = &clerk.nodes[side.index()].name;
             tracing::debug!(node, row, reason, "its rows are in use: it is tried again");
-            self.pile.later(job);
+            self.pile.later(job, half);
             self.idle.push(clerk);
             return;
         }

@@ -6,9 +6,7 @@ use std::{
 };
 
 use twinlog_binlog::{Change, CommitTime, Gtid, RowError, Transaction};
-use twinlog_converge::{
-    Limits, Load, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict,
-};
+use twinlog_converge::{Limits, Output, RepairMark, Side, TableKeys, TableName, Tracker, Verdict};
 use twinlog_server::{
     facts::{OWN_SCHEMA, author::Author},
     gtid::GtidSet,
@@ -70,6 +68,19 @@ pub(super) struct Job {
     pub(super) kept: bool,
     /// When the transaction came that completed it.
     pub(super) seen_at: Instant,
+}
+
+/// What is not settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    /// Clients' transactions, repairs among them.
+    pub(super) transactions: u64,
+    /// The keys that they touched.
+    pub(super) keys: u64,
+    /// The memory for both.
+    pub(super) memory_bytes: u64,
+    /// Verdicts that are not written down.
+    pub(super) verdicts_open: u64,
 }
 
 /// Feeds both logs to the tracker; knows what was read, what may be forgotten, and which rows of open verdicts were
@@ -152,6 +163,9 @@ impl Follow {
         )?;
         let repair = repair.map(|chosen| self.repair_mark(origin, &transaction, &chosen));
         self.tracker.push(log, origin, transaction, repair);
+        for wipe in self.tracker.take_wipes() {
+            self.touched.wipe(&wipe);
+        }
         self.drain()
     }
 
@@ -281,9 +295,15 @@ impl Follow {
         self.ledger.jobs()
     }
 
-    /// How much the tracker holds.
-    pub(super) fn load(&self) -> Load {
-        self.tracker.load()
+    /// What is under way.
+    pub(super) fn work(&self) -> Work {
+        let load = self.tracker.load();
+        Work {
+            transactions: load.transactions.saturating_sub(self.own.len()) as u64,
+            keys: load.keys as u64,
+            memory_bytes: load.memory_bytes as u64,
+            verdicts_open: self.open_jobs() as u64,
+        }
     }
 
     /// A repair's transaction is to be written down. Wherever it was made: once it is in the log of the node where that is

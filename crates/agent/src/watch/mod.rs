@@ -13,6 +13,7 @@ mod ledger;
 mod links;
 mod pile;
 mod recall;
+mod record;
 mod report;
 mod scribe;
 mod session;
@@ -23,9 +24,8 @@ mod target;
 mod ties;
 mod touched;
 mod trouble;
+mod undescribed;
 mod watchman;
-
-use std::time::Duration;
 
 use tokio::sync::watch;
 use twinlog_converge::Limits;
@@ -40,8 +40,6 @@ use crate::{
 use session::Watch;
 pub use start::StartError;
 
-/// How often the checkpoint is written while clients write: what a new agent reads again at most.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// Verdicts and questions that may wait; when more come the logs wait, which costs their servers nothing.
 const QUEUE: usize = 256;
 /// How many verdicts are settled at once, each over a connection of its own to each node.
@@ -52,8 +50,10 @@ const CLERKS: usize = 6;
 pub struct Options {
     /// End when all that both nodes had executed is settled, repairs included.
     pub once: bool,
-    /// Begin with what both nodes have executed by now, whatever the checkpoint says.
+    /// Begin with what both nodes have executed by now, whatever the checkpoint says; all tables are then to be compared.
     pub from_now: bool,
+    /// The tables that agents before could not follow have been compared by now.
+    pub compared: bool,
     /// What the tracker may hold.
     pub limits: Limits,
 }
@@ -71,7 +71,7 @@ pub struct Summary {
     pub repaired: u64,
     /// Those that wait for a person.
     pub open: u64,
-    /// Tables that only a comparison of both nodes can judge.
+    /// Tables that only a comparison of both nodes can judge, those that agents before have named among them.
     pub to_verify: u64,
 }
 
@@ -129,7 +129,7 @@ impl Error {
             Self::Start(error) => error.hint(),
             Self::Stream(stream::Error::Purged { .. }) => Some(
                 "nobody can tell from the logs what was written there on both nodes; `twinlog run --from-now` goes on with \
-                 what comes now. Logs should be kept for longer than the agent may be away (binlog_expire_logs_seconds)"
+                 what comes now, and names all tables as not compared. Logs should be kept for longer than the agent may be away (binlog_expire_logs_seconds)"
                     .into(),
             ),
             Self::Stream(error) => error.hint(),
@@ -174,13 +174,14 @@ fn is_transient(error: &twinlog_server::conn::Error) -> bool {
     }
 }
 
-/// Follows both logs until told to stop, or until all is settled.
+/// Follows both logs until told to stop, or until all is settled. What `options` want of the beginning is taken out of
+/// them once it is written down: another watch goes on from there.
 ///
 /// # Errors
 /// Whatever ended it; [`Error::is_transient`] tells whether another try makes sense.
 pub async fn watch(
     site: &Site,
-    options: Options,
+    options: &mut Options,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Summary, Error> {
     let ready = start::look(site).await?;
@@ -195,10 +196,16 @@ pub async fn watch(
         begin.settled.to_string(),
         begin.reason
     );
-    let mut watch = Watch::begin(site, options, ready, begin, leaderships).await?;
-    if options.from_now {
-        // From now on the next one begins here, too, even if nothing happens.
-        watch.write_checkpoint().await?;
+    let mut watch = Watch::begin(site, *options, ready, begin, leaderships).await?;
+    if options.from_now || options.compared || !options.once {
+        // From now on the next one begins here, too, even if nothing happens; and whoever asks is told who is at work.
+        let written = watch.write_checkpoint().await?;
+        if !written && (options.from_now || options.compared) {
+            watch.end().await;
+            let why = "neither node takes writes, so that nobody would know of the new beginning";
+            return Err(StartError::NotReady(vec![why.to_owned()]).into());
+        }
+        (options.from_now, options.compared) = (false, false);
     }
     let result = watch.run(stop).await;
     // What was settled by now need not be read again. Where the servers are gone there is nobody to tell.

@@ -22,12 +22,20 @@ const SCANNED_MAX: usize = 256;
 /// A row of the history that one half of a repair has left open, and the node that has written it.
 pub(super) type Half = (String, Side);
 
+/// A verdict that can be settled, with the half of its repair that was done when it was tried before.
+#[derive(Debug)]
+struct Ready {
+    job: Job,
+    ties: Ties,
+    half: Option<Half>,
+}
+
 /// Verdicts that came, that are being settled, that wait for clients, and that wait for others in their place.
 #[derive(Debug)]
 pub(super) struct Pile {
-    ready: VecDeque<(Job, Ties)>,
+    ready: VecDeque<Ready>,
     at_work: BTreeMap<u64, Ties>,
-    busy: VecDeque<(Instant, Job)>,
+    busy: VecDeque<(Instant, Job, Option<Half>)>,
     parked: BTreeMap<u64, (Job, Option<Half>)>,
     /// Those that were replaced while they were at work.
     replaced: BTreeSet<u64>,
@@ -58,8 +66,17 @@ impl Pile {
     pub(super) fn take(&mut self, job: Job) {
         if !job.replaces.is_empty() {
             let gone: BTreeSet<u64> = job.replaces.iter().copied().collect();
-            self.ready.retain(|(job, _)| !gone.contains(&job.number));
-            self.busy.retain(|(_, job)| !gone.contains(&job.number));
+            let halves = &mut self.halves;
+            self.ready.retain_mut(|ready| {
+                let stays = !gone.contains(&ready.job.number);
+                halves.extend(ready.half.take_if(|_| !stays));
+                stays
+            });
+            self.busy.retain_mut(|(_, job, half)| {
+                let stays = !gone.contains(&job.number);
+                halves.extend(half.take_if(|_| !stays));
+                stays
+            });
             for number in gone {
                 if let Some((_, half)) = self.parked.remove(&number) {
                     self.halves.extend(half);
@@ -69,34 +86,39 @@ impl Pile {
                 }
             }
         }
-        self.put(job);
+        self.put(job, None);
     }
 
-    fn put(&mut self, job: Job) {
+    fn put(&mut self, job: Job, half: Option<Half>) {
         let ties = Ties::of(&job.verdict);
-        self.ready.push_back((job, ties));
+        self.ready.push_back(Ready { job, ties, half });
     }
 
     /// The first that need not wait for one before it, to be worked at until [`Pile::done`], [`Pile::later`] or
-    /// [`Pile::park`]; and the halves to be closed.
-    pub(super) fn next(&mut self) -> Option<(Job, Vec<Half>)> {
+    /// [`Pile::park`]; the half that was done of it, and those of others to be closed.
+    pub(super) fn next(&mut self) -> Option<(Job, Option<Half>, Vec<Half>)> {
         let now = Instant::now();
-        while self.busy.front().is_some_and(|(due, _)| *due <= now) {
-            let job = self.busy.pop_front().map(|(_, job)| job);
-            job.into_iter().for_each(|job| self.put(job));
+        while self.busy.front().is_some_and(|(due, ..)| *due <= now)
+            && let Some((_, job, half)) = self.busy.pop_front()
+        {
+            self.put(job, half);
         }
         let mut taken = Taken::default();
         self.at_work.values().for_each(|ties| taken.add(ties));
-        let free = self.ready.iter().take(SCANNED_MAX).position(|(_, ties)| {
-            let waits = taken.bind(ties);
-            if waits {
-                taken.add(ties);
-            }
-            !waits
-        });
-        let (job, ties) = self.ready.remove(free?)?;
+        let free = self
+            .ready
+            .iter()
+            .take(SCANNED_MAX)
+            .position(|Ready { ties, .. }| {
+                let waits = taken.bind(ties);
+                if waits {
+                    taken.add(ties);
+                }
+                !waits
+            });
+        let Ready { job, ties, half } = self.ready.remove(free?)?;
         self.at_work.insert(job.number, ties);
-        Some((job, std::mem::take(&mut self.halves)))
+        Some((job, half, std::mem::take(&mut self.halves)))
     }
 
     /// It is settled.
@@ -106,10 +128,13 @@ impl Pile {
     }
 
     /// Its rows are held by clients: later, if no other has taken its place.
-    pub(super) fn later(&mut self, job: Job) {
+    pub(super) fn later(&mut self, job: Job, half: Option<Half>) {
         self.at_work.remove(&job.number);
-        if !self.replaced.remove(&job.number) {
-            self.busy.push_back((Instant::now() + BUSY_PAUSE, job));
+        if self.replaced.remove(&job.number) {
+            self.halves.extend(half);
+        } else {
+            self.busy
+                .push_back((Instant::now() + BUSY_PAUSE, job, half));
         }
     }
 
@@ -127,8 +152,7 @@ impl Pile {
     pub(super) fn unpark(&mut self, number: u64) {
         if let Some((mut job, half)) = self.parked.remove(&number) {
             job.kept = false;
-            self.halves.extend(half);
-            self.put(job);
+            self.put(job, half);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use twinlog_converge::{Limits, Load, Side};
+use twinlog_converge::{Side, TableName};
 use twinlog_pair::{
     explain,
     watch_state::{AgentState, LastOwn, STATE_VERSION, ToVerify},
@@ -10,8 +10,9 @@ use twinlog_pair::{
 use twinlog_server::{facts::LinkFacts, gtid::GtidSet};
 
 use super::{
-    Summary,
+    Options, Summary,
     desk::{Found, Settlement, now_us},
+    follow::Work,
 };
 use crate::{
     history::Checkpoint,
@@ -35,23 +36,42 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(names: [String; 2], limits: Limits) -> Self {
+    /// `last` is what the agent before this one said: what it could not follow is still not known.
+    pub(super) fn new(names: [String; 2], options: Options, last: &AgentState) -> Self {
         let host = nix::unistd::gethostname().unwrap_or_default();
+        let left = last.to_verify.iter().filter(|_| !options.compared);
+        let to_verify: BTreeSet<_> = left
+            .map(|left| (left.table.clone(), left.reason.clone()))
+            .collect();
+        for (table, reason) in &to_verify {
+            tracing::info!(
+                "whether {table} is equal on both nodes is not known since an earlier run: {reason}"
+            );
+        }
         Self {
             names,
-            summary: Summary::default(),
+            summary: Summary {
+                to_verify: to_verify.len() as u64,
+                ..Summary::default()
+            },
             state: AgentState {
                 version: STATE_VERSION,
                 host: host.to_string_lossy().into_owned(),
                 pid: std::process::id(),
                 started_at: jiff::Timestamp::now().to_string(),
-                memory_limit_bytes: limits.memory_bytes as u64,
+                stays: !options.once,
+                memory_limit_bytes: options.limits.memory_bytes as u64,
                 ..AgentState::default()
             },
             clock_offset_us: [None, None],
             link_said: [None, None],
-            to_verify: BTreeSet::new(),
+            to_verify,
         }
+    }
+
+    /// These connections hold the agent's lock.
+    pub(super) fn leads(&mut self, connections: BTreeMap<String, u64>) {
+        self.state.connections = connections;
     }
 
     /// A node's name.
@@ -150,14 +170,20 @@ impl Report {
                 );
             }
             Found::Dropped => {}
-            Found::ToVerify { table, reason } => {
-                if self.to_verify.insert((table.to_string(), reason.clone())) {
-                    self.summary.to_verify += 1;
-                    tracing::warn!(
-                        "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
-                    );
-                }
-            }
+            Found::ToVerify { table, reason } => self.cannot_follow(table, reason),
+        }
+    }
+
+    /// Names a table that cannot be followed, once.
+    pub(super) fn cannot_follow(&mut self, table: &TableName, reason: &str) {
+        if self
+            .to_verify
+            .insert((table.to_string(), reason.to_owned()))
+        {
+            self.summary.to_verify += 1;
+            tracing::warn!(
+                "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
+            );
         }
     }
 
@@ -175,24 +201,35 @@ impl Report {
         down
     }
 
-    /// What is to be written down.
-    pub(super) fn checkpoint(
-        &mut self,
-        settled: &GtidSet,
-        load: &Load,
-        last_own: BTreeMap<String, LastOwn>,
-    ) -> Checkpoint {
+    /// So far was read of each node's own.
+    pub(super) fn recalls(&mut self, last_own: BTreeMap<String, LastOwn>) {
         self.state.last_own = last_own;
+    }
+
+    /// This is under way.
+    pub(super) fn work(&mut self, work: Work) {
         let verify = |(table, reason): &(String, String)| ToVerify {
             table: table.clone(),
             reason: reason.clone(),
         };
-        self.state.in_flight_transactions = load.transactions as u64;
-        self.state.in_flight_keys = load.keys as u64;
-        self.state.memory_bytes = load.memory_bytes as u64;
+        self.state.in_flight_transactions = work.transactions;
+        self.state.in_flight_keys = work.keys;
+        self.state.memory_bytes = work.memory_bytes;
+        self.state.verdicts_open = work.verdicts_open;
         self.state.conflicts = self.summary.conflicts;
         self.state.repairs = self.summary.repaired;
-        self.state.to_verify = self.to_verify.iter().map(verify).collect();
+        if self.state.to_verify.len() != self.to_verify.len() {
+            self.state.to_verify = self.to_verify.iter().map(verify).collect();
+        }
+    }
+
+    /// What the agent says of itself.
+    pub(super) fn state(&self) -> &AgentState {
+        &self.state
+    }
+
+    /// What is to be written down.
+    pub(super) fn checkpoint(&self, settled: &GtidSet) -> Checkpoint {
         Checkpoint {
             settled: settled.to_string(),
             written_us: now_us(),

@@ -14,35 +14,34 @@ use twinlog_binlog::{RowError, Transaction};
 use twinlog_converge::{Side, Verdict};
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
-    conn::{Conn, Error as ConnError, within},
+    conn::{Conn, Error as ConnError},
     dialect::Dialect,
     gtid::GtidSet,
 };
 
 use super::{
-    CHECKPOINT_EVERY, Error, Options, QUEUE, Summary,
+    Error, Options, QUEUE, Summary,
     barriers::Barriers,
     clerk::Clerk,
     desk::{Answer, Desk},
     follow::{Follow, Job},
     recall::Recall,
+    record::{self, Record},
     report::Report,
     scribe::{self, Scribe},
     sounding::{self, Sounding},
-    start::{Begin, Ready, connect},
+    start::{self, Begin, Ready, connect},
     tables::{Tables, is_replicated},
     target::Target,
+    undescribed,
 };
 use crate::{
-    history,
     resolve::{Leadership, Pace},
     stream::{self, Item, LogReader, LogStream},
 };
 
 /// How long a link may be down while `--once` waits for it.
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a node may take to write the checkpoint: the watch waits for it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many verdicts may wait for the desk before the logs are read no further: each keeps its rows in memory.
 const OPEN_JOBS_MAX: usize = 10_000;
 
@@ -57,8 +56,7 @@ pub(super) struct Watch<'a> {
     tables: Arc<Tables>,
     /// For reading definitions, one per node.
     definitions: [Conn; 2],
-    /// For writing the checkpoint, one per node.
-    writers: [Conn; 2],
+    record: Record,
     streams: [LogStream; 2],
     /// The tasks behind the streams: they end with this.
     _readers: [LogReader; 2],
@@ -71,11 +69,14 @@ pub(super) struct Watch<'a> {
     heard: [Option<Sounding>; 2],
     /// What each node's appliers had executed when that was last looked at, if nothing of it can still come.
     passed: [Option<GtidSet>; 2],
+    /// Whether each log was read to where it ended at some time since the beginning.
+    caught_up: [bool; 2],
+    /// What the last agent left unsettled: it is found again before the logs are read to their ends.
+    left_open: u64,
     target: Target,
     report: Report,
     recall: Recall,
     links_down_since: [Option<Instant>; 2],
-    written_at: Instant,
 }
 
 impl<'a> Watch<'a> {
@@ -85,7 +86,7 @@ impl<'a> Watch<'a> {
         options: Options,
         ready: [Ready; 2],
         begin: Begin,
-        leaderships: Vec<Leadership>,
+        mut leaderships: Vec<Leadership>,
     ) -> Result<Self, Error> {
         let nodes = ready.each_ref().map(|node| node.name.clone());
         let names = nodes.each_ref().map(|node| node.name.clone());
@@ -97,6 +98,11 @@ impl<'a> Watch<'a> {
         };
         let recall = Recall::new(nodes.clone(), dialects[0], &left);
         let tables = Arc::new(Tables::default());
+        let mut report = Report::new(names, options, &begin.last);
+        if let Some(leader) = leaderships.first_mut() {
+            let names = nodes.each_ref().map(|node| node.name.as_str());
+            report.leads(start::connections(leader, names).await?);
+        }
         let (soundings, sounders) = sound(site, dialects).await?;
         let clerk = |leadership, to: &mpsc::Sender<Answer>| Clerk {
             nodes: nodes.clone(),
@@ -115,14 +121,17 @@ impl<'a> Watch<'a> {
         Ok(Self {
             site,
             once: options.once,
-            report: Report::new(names, options.limits),
+            report,
+            record: Record::new(
+                [connect(site, Side::A).await?, connect(site, Side::B).await?],
+                &begin.last,
+            ),
             recall,
             desk,
             scribe: Scribe::begin(connect(site, scribe::NODE).await?),
             follow: Follow::new(nodes, begin.settled, options.limits),
             tables: Arc::clone(&tables),
             definitions: ready.map(|node| node.conn),
-            writers: [connect(site, Side::A).await?, connect(site, Side::B).await?],
             streams: [stream_a, stream_b],
             _readers: readers,
             soundings,
@@ -130,15 +139,16 @@ impl<'a> Watch<'a> {
             barriers: Barriers::default(),
             heard: [None, None],
             passed: [None, None],
+            caught_up: [false; 2],
+            left_open: begin.last.verdicts_open,
             target: Target::default(),
             links_down_since: [None, None],
-            written_at: Instant::now(),
         })
     }
 
     /// Watches until told to stop, or until all is settled.
     pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Summary, Error> {
-        let mut tick = tokio::time::interval(CHECKPOINT_EVERY);
+        let mut tick = tokio::time::interval(record::EVERY);
         loop {
             let reads = self.follow.open_jobs() < OPEN_JOBS_MAX || !self.barriers.is_empty();
             let [a, b] = &mut self.streams;
@@ -187,7 +197,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn transaction(&mut self, log: Side, transaction: Transaction) -> Result<(), Error> {
+    async fn transaction(&mut self, log: Side, mut transaction: Transaction) -> Result<(), Error> {
         for table in self.follow.unknown_tables(&transaction) {
             let keys = if is_replicated(&self.site.config, &table) {
                 let conn = &mut self.definitions[log.index()];
@@ -199,6 +209,9 @@ impl<'a> Watch<'a> {
                 None
             };
             self.follow.set_keys(table, keys);
+        }
+        for table in undescribed::take(&mut transaction, &self.tables) {
+            self.report.cannot_follow(&table, undescribed::REASON);
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {
@@ -271,6 +284,7 @@ impl<'a> Watch<'a> {
         {
             return Ok(());
         }
+        self.caught_up[log.index()] = true;
         let applied = &heard.standing.applied;
         // MySQL logs what its applier skips as an empty transaction: all that it executed was read with its log. On
         // MariaDB nothing is new while its appliers stand still, once the peer's log was read further than they are. To look
@@ -308,34 +322,43 @@ impl<'a> Watch<'a> {
     }
 
     async fn maybe_checkpoint(&mut self) -> Result<(), Error> {
-        if self.follow.has_moved() && self.written_at.elapsed() >= CHECKPOINT_EVERY {
+        self.look_at_work();
+        if self
+            .record
+            .is_due(self.follow.has_moved(), self.report.state())
+        {
             self.write_checkpoint().await?;
         }
         Ok(())
     }
 
-    /// Writes down what was settled since it was last written down.
+    /// Writes down what was settled since it was last written down, and what was not.
     pub(super) async fn last_checkpoint(&mut self) -> Result<(), Error> {
-        if self.follow.has_moved() {
+        self.look_at_work();
+        if self.follow.has_moved() || self.record.is_news(self.report.state()) {
             self.write_checkpoint().await?;
         }
         Ok(())
     }
 
-    /// On the first node that takes it.
-    pub(super) async fn write_checkpoint(&mut self) -> Result<(), Error> {
-        let checkpoint = self.report.checkpoint(
-            self.follow.settled(),
-            &self.follow.load(),
-            self.recall.to_state(),
-        );
-        let [a, b] = &mut self.writers;
-        if write(a, &checkpoint).await.is_err() {
-            write(b, &checkpoint).await?;
+    fn look_at_work(&mut self) {
+        let mut work = self.follow.work();
+        if self.caught_up != [true; 2] {
+            work.verdicts_open = work.verdicts_open.max(self.left_open);
         }
-        self.follow.wrote();
-        self.written_at = Instant::now();
-        Ok(())
+        self.report.work(work);
+        self.report.recalls(self.recall.to_state());
+    }
+
+    /// Writes down how far both logs are settled, and what is under way; `false` where neither node takes it for now.
+    pub(super) async fn write_checkpoint(&mut self) -> Result<bool, Error> {
+        self.look_at_work();
+        let checkpoint = self.report.checkpoint(self.follow.settled());
+        let written = self.record.write(&checkpoint, self.report.state()).await?;
+        if written {
+            self.follow.wrote();
+        }
+        Ok(written)
     }
 
     /// Closes all connections, and with them lets go of the locks.
@@ -343,21 +366,11 @@ impl<'a> Watch<'a> {
         self.desk.close().await;
         self.scribe.end().await;
         self.sounders.shutdown().await;
-        for conn in self.definitions.into_iter().chain(self.writers) {
+        self.record.close().await;
+        for conn in self.definitions {
             conn.close().await;
         }
     }
-}
-
-async fn write(conn: &mut Conn, checkpoint: &history::Checkpoint) -> Result<(), ConnError> {
-    let written = within(WRITE_TIMEOUT, history::write_checkpoint(conn, checkpoint)).await;
-    written.unwrap_or_else(|| {
-        Err(ConnError::Lost {
-            address: conn.address().clone(),
-            reason: format!("no answer within {} s", WRITE_TIMEOUT.as_secs()),
-            sql: "write the checkpoint".into(),
-        })
-    })
 }
 
 /// Asks both nodes how far they are, from now on.

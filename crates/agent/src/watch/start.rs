@@ -13,7 +13,7 @@ use twinlog_pair::{
     lost::{self, Lost},
     origin, own_tables,
     site::{Login, Site},
-    watch_state::{AgentState, LastOwn},
+    watch_state::{ALL_TABLES, AgentState, LastOwn, ToVerify},
 };
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -49,6 +49,12 @@ pub enum StartError {
     /// The configuration has links without GTIDs.
     #[error("the links go by position, and without GTIDs the agent cannot tell transactions apart")]
     ByPosition,
+    /// Nothing tells from where both logs must be read.
+    #[error(
+        "nothing tells from where both logs must be read: no agent has left a checkpoint, and when the pair was made \
+         nobody wrote down where {0}'s log stood"
+    )]
+    NoBegin(String),
     /// The pair is not as the agent needs it.
     #[error("the agent cannot follow this pair: {}", .0.join("; "))]
     NotReady(Vec<String>),
@@ -69,6 +75,10 @@ impl StartError {
                  from one to the other"
                     .into(),
             ),
+            Self::NoBegin(_) => Some(
+                "`twinlog run --from-now` begins with what comes now, and names all tables as not compared"
+                    .into(),
+            ),
             Self::NotReady(_) => {
                 Some("`twinlog up` makes the pair so, or says why it cannot".into())
             }
@@ -83,6 +93,8 @@ pub(super) struct Begin {
     pub(super) settled: GtidSet,
     /// Why these, for people.
     pub(super) reason: &'static str,
+    /// What the last agent said of itself.
+    pub(super) last: AgentState,
 }
 
 /// A node, asked.
@@ -92,13 +104,21 @@ pub(super) struct Ready {
     pub(super) dialect: Dialect,
     /// For reading definitions.
     pub(super) conn: Conn,
-    checkpoint: Option<GtidSet>,
+    checkpoint: Option<Left>,
     /// What the last agent had read of each node's own, as far as that has come here.
     pub(super) last_own: BTreeMap<String, LastOwn>,
     origin: Option<GtidSet>,
     standing: Standing,
     /// twinlog's own tables that are not there.
     no_tables: Vec<&'static str>,
+}
+
+/// What the last agent left on a node.
+#[derive(Debug)]
+struct Left {
+    settled: GtidSet,
+    written_us: u64,
+    state: AgentState,
 }
 
 impl Ready {
@@ -159,14 +179,21 @@ async fn look_at(site: &Site, side: Side) -> Result<(ServerFacts, Ready), StartE
     let mut last_own = BTreeMap::new();
     let no_tables = own_tables::missing(&own);
     if no_tables.is_empty() {
-        let left = history::read_checkpoint(&mut conn).await?;
-        checkpoint = left
-            .as_ref()
-            .map(|left| GtidSet::parse(flavour, &left.settled))
+        checkpoint = history::read_checkpoint(&mut conn)
+            .await?
+            .map(|checkpoint| {
+                Ok::<_, gtid::Error>(Left {
+                    settled: GtidSet::parse(flavour, &checkpoint.settled)?,
+                    written_us: checkpoint.written_us,
+                    // What another version wrote is no reason not to start.
+                    state: serde_json::from_str(&checkpoint.detail).unwrap_or_default(),
+                })
+            })
             .transpose()?;
-        // What cannot be read was written by another version.
-        let state = left.and_then(|left| serde_json::from_str::<AgentState>(&left.detail).ok());
-        last_own = state.map(|state| state.last_own).unwrap_or_default();
+        last_own = checkpoint
+            .as_ref()
+            .map(|left| left.state.last_own.clone())
+            .unwrap_or_default();
         origin = origin::read(&mut conn)
             .await?
             .map(|origin| GtidSet::parse(flavour, &origin.gtids))
@@ -212,6 +239,24 @@ pub(super) async fn lead(site: &Site, seats: usize) -> Result<Vec<Leadership>, s
     Ok(taken)
 }
 
+/// The connections that hold the agent's lock, by the node's name.
+pub(super) async fn connections(
+    leader: &mut Leadership,
+    names: [&str; 2],
+) -> Result<BTreeMap<String, u64>, ConnError> {
+    let mut connections = BTreeMap::new();
+    for (side, name) in Side::BOTH.into_iter().zip(names) {
+        let id = leader
+            .hand(side)
+            .conn()
+            .value("SELECT CONNECTION_ID()")
+            .await?;
+        let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
+        connections.insert(name.to_owned(), id);
+    }
+    Ok(connections)
+}
+
 /// What a node lacks for its log to be followed.
 fn missing<'a>(site: &'a Site, server: &'a ServerFacts) -> impl Iterator<Item = String> + 'a {
     let member = match &server.membership {
@@ -251,31 +296,51 @@ pub(super) fn from(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     let [a, b] = nodes;
     // A checkpoint is replicated: one node may have an older one, which is as good but further back.
     let checkpoint = match (&a.checkpoint, &b.checkpoint) {
-        (Some(a), Some(b)) => Some(if a.covers(b)? { a } else { b }),
+        (Some(a), Some(b)) => Some(if a.settled.covers(&b.settled)? { a } else { b }),
         (one, other) => one.as_ref().or(other.as_ref()),
     };
     if let Some(checkpoint) = checkpoint {
         return Ok(Begin {
-            settled: checkpoint.clone(),
+            settled: checkpoint.settled.clone(),
             reason: "where the last agent was",
+            last: last(nodes),
         });
     }
-    if let (Some(a), Some(b)) = (&a.origin, &b.origin) {
-        return Ok(Begin {
-            settled: a.merge(b)?,
-            reason: "where both logs stood when the pair was made",
-        });
-    }
-    now(nodes)
+    let no_begin = |node: &Ready| StartError::NoBegin(node.name.name.clone());
+    let origin_a = a.origin.as_ref().ok_or_else(|| no_begin(a))?;
+    let origin_b = b.origin.as_ref().ok_or_else(|| no_begin(b))?;
+    Ok(Begin {
+        settled: origin_a.merge(origin_b)?,
+        reason: "where both logs stood when the pair was made: no agent has left a checkpoint yet",
+        last: AgentState::default(),
+    })
 }
 
-/// From what both nodes have executed by now: what went before is not looked at.
+/// From what both nodes have executed by now: what went before is not looked at, and may differ anywhere.
 pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
     let [a, b] = nodes
         .each_ref()
         .map(|node| node.standing.applied.merge(&node.standing.logged));
+    let passed_over = ToVerify {
+        table: ALL_TABLES.to_owned(),
+        reason: format!(
+            "`twinlog run --from-now` passed over what was not compared by {}",
+            jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    };
     Ok(Begin {
         settled: a?.common(&b?)?,
         reason: "what both nodes have executed by now",
+        last: AgentState {
+            to_verify: vec![passed_over],
+            ..AgentState::default()
+        },
     })
+}
+
+/// What the last agent said of itself: the later of what it left on both nodes.
+fn last(nodes: &[Ready; 2]) -> AgentState {
+    let left = nodes.iter().filter_map(|node| node.checkpoint.as_ref());
+    let latest = left.max_by_key(|left| left.written_us);
+    latest.map(|left| left.state.clone()).unwrap_or_default()
 }

@@ -122,3 +122,26 @@ impl Taken {
             || ties.refers.iter().any(owned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_with_a_key_in_common_wait_for_each_other() {
+        let ties = |own: &[u64], refers: &[u64]| Ties {
+            own: own.to_vec(),
+            refers: refers.to_vec(),
+        };
+        let mut taken = Taken::default();
+        taken.add(&ties(&[1, 2], &[9]));
+        assert!(taken.bind(&ties(&[2], &[])), "the same row, or unique key");
+        assert!(taken.bind(&ties(&[3], &[1])), "its parent");
+        assert!(taken.bind(&ties(&[9], &[])), "its child");
+        assert!(
+            !taken.bind(&ties(&[3], &[9])),
+            "another child of its parent"
+        );
+        assert!(!taken.bind(&ties(&[3], &[4])));
+    }
+}

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use twinlog_binlog::{Change, Image, RowError, Transaction};
-use twinlog_converge::TableName;
+use twinlog_converge::{TableName, Wipe};
 
 /// Watches the rows of open verdicts.
 #[derive(Debug, Default)]
@@ -85,6 +85,16 @@ impl Touched {
     /// A verdict's row was written by what had come before the verdict.
     pub(super) fn touch(&mut self, job: u64, place: usize) {
         self.touched.entry(job).or_default().add(place, None);
+    }
+
+    /// A statement may have taken all rows of some tables.
+    pub(super) fn wipe(&mut self, wipe: &Wipe) {
+        let wiped = self.tables.iter().filter(|(table, _)| wipe.covers(table));
+        for (_, watched) in wiped {
+            for (job, place) in watched.rows.values().flatten() {
+                self.touched.entry(*job).or_default().add(*place, None);
+            }
+        }
     }
 
     /// Ends the watch for a verdict.

@@ -44,6 +44,11 @@ pub(super) fn trouble(error: &Error) -> Trouble {
     }
 }
 
+/// Whether a server does not let it be done now, and may later.
+pub(super) fn is_busy(error: &ConnError) -> bool {
+    of_server(error) == Trouble::Busy
+}
+
 fn of_server(error: &ConnError) -> Trouble {
     match error.code() {
         Some(code) if BUSY.contains(&code) => Trouble::Busy,

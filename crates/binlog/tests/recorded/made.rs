@@ -203,8 +203,16 @@ fn tables_are_those_of_their_statement() {
     log.push(EventType::WRITE_ROWS_EVENT, none)
         .expect("decodes");
     assert_eq!(fault(log.row(3)), Fault::NoTableMap(7));
+    // Rows that a foreign key deleted: MySQL 9.7's applier may describe their table in an earlier statement only.
+    let cascaded = b"\x07\0\0\0\0\0\x12\0\x02\0\x01\xff\0\x04\0\0\0";
+    log.push(EventType::DELETE_ROWS_EVENT, cascaded)
+        .expect("decodes");
+    let unknown = b"\x08\0\0\0\0\0\x12\0\x02\0\x01\xff\0\x04\0\0\0";
+    log.push(EventType::DELETE_ROWS_EVENT, unknown)
+        .expect("decodes");
     let it = transaction(log.statement("COMMIT"));
-    assert_eq!(changes(&it), ["r1"]);
+    let undescribed = "DELETE /* rows by a foreign key; the server did not write of which table */";
+    assert_eq!(changes(&it), ["r1", "r4", undescribed]);
 }
 
 #[test]
@@ -221,11 +229,7 @@ fn unknown_events_are_refused_by_number() {
         "event of type 99 at :220: the event's type is not known, so what it changes is not either"
     );
     assert!(error.hint().is_some());
-    for event in [
-        EventType::PARTIAL_UPDATE_ROWS_EVENT,
-        EventType::LOAD_EVENT,
-        EventType::PRE_GA_WRITE_ROWS_EVENT,
-    ] {
+    for event in [EventType::LOAD_EVENT, EventType::PRE_GA_WRITE_ROWS_EVENT] {
         assert!(matches!(
             fault(log.push(event, b"x")),
             Fault::Unsupported { .. }

@@ -196,3 +196,54 @@ fn rows_of_a_table_that_is_not_replicated_are_ignored() {
     kit.assert_silent();
     assert_eq!(kit.retired, ["a1"]);
 }
+
+#[test]
+fn rows_that_a_statement_wipes_before_they_are_judged_were_written_since() {
+    for keeps in [false, true] {
+        let mut kit = Kit::new();
+        if keeps {
+            kit.tracker = kit.tracker.clone().keeping();
+        }
+        kit.log(A, "a1", [update("t", &[1, 1, 1], &[1, 1, 2])]);
+        kit.log(B, "b1", [update("t", &[1, 1, 1], &[1, 1, 3])]);
+        // What is settled is judged when it is asked for: here with all that the logs have.
+        let late = [
+            (B, kit.tx("a1", vec![update("t", &[1, 1, 3], &[1, 1, 2])])),
+            (A, kit.tx("a2", vec![statement("TRUNCATE t")])),
+            (A, kit.tx("b1", vec![update("t", &[1, 1, 2], &[1, 1, 3])])),
+            (B, kit.tx("a2", vec![statement("TRUNCATE t")])),
+        ];
+        let [b1, wipe, a1, copy] = late;
+        for (log, tx) in [b1, a1, wipe, copy] {
+            let origin = if tx.server_id == 1 { A } else { B };
+            kit.tracker.push(log, origin, tx, None);
+        }
+        kit.listen();
+        assert_eq!(kit.episodes().len(), 1);
+        assert!(!kit.tracker.is_kept(1));
+        assert_eq!(
+            kit.tracker.written_since(1),
+            if keeps { vec![0] } else { vec![] }
+        );
+        let wipes = kit.tracker.take_wipes();
+        assert!(
+            wipes
+                .iter()
+                .all(|wipe| wipe.covers(&name("t")) && !wipe.covers(&name("parent")))
+        );
+        assert_eq!(wipes.len(), 2);
+    }
+}
+
+#[test]
+fn what_is_kept_of_rows_that_a_statement_wipes_is_let_go_of() {
+    let mut kit = Kit::new();
+    kit.tracker = kit.tracker.clone().keeping();
+    kit.log(A, "a1", [update("t", &[1, 1, 1], &[1, 1, 2])]);
+    kit.log(B, "b1", [update("t", &[1, 1, 1], &[1, 1, 3])]);
+    kit.log(B, "a1", [update("t", &[1, 1, 3], &[1, 1, 2])]);
+    kit.log(A, "b1", [update("t", &[1, 1, 2], &[1, 1, 3])]);
+    assert!(kit.tracker.is_kept(1));
+    kit.log(A, "a2", [statement("DROP TABLE t")]);
+    assert!(!kit.tracker.is_kept(1));
+}

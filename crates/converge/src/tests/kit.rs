@@ -249,7 +249,8 @@ impl Kit {
         self.listen();
     }
 
-    fn listen(&mut self) {
+    /// Hears what the tracker has to say.
+    pub(super) fn listen(&mut self) {
         if self.deaf {
             return;
         }

@@ -32,7 +32,7 @@ pub struct RepairMark {
     pub origin: Side,
     /// When it was committed there.
     pub committed: CommitTime,
-    /// The transactions of the [`crate::Episode::writes`] that it was chosen from. What else comes before it in both logs
+    /// The transactions of the [`crate::Episode::writes`] that it was chosen from, one for each write. What else comes before it in both logs
     /// it had not seen: its node had skipped that, or the row was by chance what had been judged. `None` if that is not
     /// known: then it counts as having seen all that comes before it.
     pub judged: Option<Arc<[Gtid]>>,

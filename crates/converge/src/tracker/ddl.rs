@@ -25,6 +25,18 @@ pub(super) struct Ddl {
     until: Option<u64>,
 }
 
+/// Tables of which a statement may have taken all rows.
+#[derive(Debug, Clone)]
+pub struct Wipe(Scope);
+
+impl Wipe {
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn covers(&self, table: &TableName) -> bool {
+        self.0.covers(table)
+    }
+}
+
 /// What a definition's change is about.
 #[derive(Debug, Clone)]
 enum Scope {
@@ -79,6 +91,10 @@ impl Tracker {
             Effect::Database { name, wipes } => (Scope::Database(name), wipes),
         };
         self.tables.set_stale(|table| scope.covers(table));
+        if wipes {
+            self.let_go_of_kept(&scope);
+            self.wipes.push(Wipe(scope.clone()));
+        }
         if self.ddls.iter().any(|ddl| ddl.tx == id) {
             return;
         }
@@ -96,6 +112,39 @@ impl Tracker {
     /// logs before that are under the old name.
     pub fn take_renames(&mut self) -> Vec<[TableName; 2]> {
         std::mem::take(&mut self.renames)
+    }
+
+    /// What was wiped since this was asked last: rows of verdicts that are open are not what they were.
+    pub fn take_wipes(&mut self) -> Vec<Wipe> {
+        std::mem::take(&mut self.wipes)
+    }
+
+    /// What was said of rows that a statement has wiped since will not be said anew.
+    fn let_go_of_kept(&mut self, scope: &Scope) {
+        for episode in self.kept_episodes() {
+            let mut rows = self.kept_nodes(episode);
+            let is_wiped = rows.any(|node| {
+                let tx = &self.txs[node.tx];
+                self.tables_of(tx).any(|table| scope.covers(&table))
+            });
+            if is_wiped {
+                self.let_go_of(episode);
+            }
+        }
+    }
+
+    /// Whether a statement has wiped the rows of a table after one of these transactions, which had seen them.
+    pub(super) fn is_wiped_after(&self, table: &TableName, members: &[TxId]) -> bool {
+        let mut wipes = self
+            .ddls
+            .iter()
+            .filter(|ddl| ddl.wipes && ddl.covers(table));
+        wipes.any(|ddl| {
+            let wipe = &self.txs[ddl.tx];
+            let mut members = members.iter().map(|&member| &self.txs[member]);
+            let is_later = |tx: &Tx| Side::BOTH.into_iter().any(|log| tx.before(wipe, log));
+            members.clone().all(|tx| !tx.inverted(wipe)) && members.any(is_later)
+        })
     }
 
     /// The definition's change that must be settled before a settled transaction is looked at: one that is in a log

@@ -10,38 +10,29 @@ use twinlog_binlog::{Gtid, OwnedImage};
 use super::{
     Tracker,
     api::Output,
+    contention::Change,
     graph::{Graph, Node},
-    key::{KeyHash, Kind, SpreadMap, SpreadSet},
+    key::{KeyHash, Kind, SpreadMap},
     steps::{Atom, Step},
+    table::name_of,
     transaction::{Tx, TxId},
     versions::{Trail, effect, same_version},
 };
 use crate::{Conflict, Episode, EpisodeRow, Held, Side, Verdict, Version, Write};
 
 /// A row of the changes that are judged.
-struct Row<'a> {
-    step: &'a Step,
-    image: &'a OwnedImage,
+pub(super) struct Row<'a> {
+    pub(super) step: &'a Step,
+    pub(super) image: &'a OwnedImage,
     trails: [Trail; 2],
 }
 
-/// One change of a client, to become a [`Write`].
-struct Change<'a> {
-    /// The member of the block that it belongs to; `None` for rows that a TRUNCATE or DROP took.
-    member: Option<usize>,
-    tx: &'a Tx,
-    before: Option<(usize, OwnedImage)>,
-    after: Option<(usize, OwnedImage)>,
-    touched: &'a [(KeyHash, Kind)],
-    against: BTreeSet<usize>,
-}
-
 /// The changes that are judged together.
-struct Block<'a> {
-    tracker: &'a Tracker,
-    graph: &'a Graph,
+pub(super) struct Block<'a> {
+    pub(super) tracker: &'a Tracker,
+    pub(super) graph: &'a Graph,
     /// Positions in the graph, in the order of the log of A.
-    members: Vec<usize>,
+    pub(super) members: Vec<usize>,
 }
 
 impl Tracker {
@@ -65,10 +56,10 @@ impl Tracker {
                 members,
             };
             if let Some(episode) = block.episode(!replaced.is_empty()) {
-                let written_since = block.written_since();
+                let (written_since, is_wiped) = block.written_since();
                 let verdict = Verdict::Episode(episode);
                 self.outputs.push_back(Output::Verdict(verdict));
-                if self.keep(&nodes, replaced, written_since) {
+                if self.keep(&nodes, replaced, written_since, is_wiped) {
                     return true;
                 }
             }
@@ -95,21 +86,25 @@ impl Tracker {
 }
 
 impl<'a> Block<'a> {
-    fn tx_id(&self, member: usize) -> TxId {
+    pub(super) fn tx_id(&self, member: usize) -> TxId {
         self.graph.nodes[member].tx
     }
 
-    fn tx(&self, member: usize) -> &'a Tx {
+    pub(super) fn tx(&self, member: usize) -> &'a Tx {
         &self.tracker.txs[self.tx_id(member)]
     }
 
-    fn atom(&self, member: usize) -> &'a Atom {
+    pub(super) fn atom(&self, member: usize) -> &'a Atom {
         let node = self.graph.nodes[member];
         &self.tracker.steps_of(node.tx).atoms[node.atom]
     }
 
     /// What a log has of a member.
-    fn steps(&self, member: usize, log: Side) -> impl Iterator<Item = &'a Step> + use<'a> {
+    pub(super) fn steps(
+        &self,
+        member: usize,
+        log: Side,
+    ) -> impl Iterator<Item = &'a Step> + use<'a> {
         let steps = self.tracker.steps_of(self.tx_id(member)).of(log);
         let places = &self.atom(member).steps[log.index()];
         places.iter().map(move |&place| &steps[place])
@@ -188,31 +183,44 @@ impl<'a> Block<'a> {
         rows: &[EpisodeRow],
         changes: &[Change<'_>],
     ) -> bool {
-        let repairs: Vec<&Tx> = changes
-            .iter()
-            .map(|change| change.tx)
-            .filter(|tx| tx.repair.is_some())
-            .collect();
-        let is_judged = |tx: &Tx| repairs.iter().any(|repair| repair.judged(tx));
-        let of = |gtid: &Gtid| changes.iter().find(|change| change.tx.gtid == *gtid);
-        let told = |gtid: &Gtid| of(gtid).is_some_and(|change| is_judged(change.tx));
-        let open = |change: &Change<'_>| {
-            let tx = change.tx;
-            tx.repair.is_none() && !change.against.is_empty() && {
-                let against = change.against.iter().map(|&at| changes[at].tx);
-                !is_judged(tx) || against.clone().any(|other| !is_judged(other))
-            }
-        };
-        !repairs.is_empty()
-            && conflicts.iter().all(|pair| pair.gtids.iter().all(told))
-            && !changes.iter().any(open)
-            && !has_lost_of(rows, changes, |tx| !is_judged(tx))
+        let repairs = changes.iter().map(|change| change.tx);
+        repairs.filter(|tx| tx.judged.is_some()).any(|repair| {
+            let is_judged = |tx: &Tx| repair.judged(tx);
+            let told = |gtid: &Gtid| {
+                let of = changes.iter().find(|change| change.tx.gtid == *gtid);
+                of.is_some_and(|change| is_judged(change.tx))
+            };
+            let open = |change: &Change<'_>| {
+                let mut against = change.against.iter().map(|&at| changes[at].tx);
+                change.tx.repair.is_none()
+                    && !change.against.is_empty()
+                    && (!is_judged(change.tx) || against.any(|other| !is_judged(other)))
+            };
+            let writes = repair.judged.as_ref().map(|judged| judged.writes);
+            let of_them = changes.iter().filter(|change| is_judged(change.tx));
+            writes == Some(of_them.count())
+                && conflicts.iter().all(|pair| pair.gtids.iter().all(told))
+                && !changes.iter().any(open)
+                && !has_lost_of(rows, changes, |tx| !is_judged(tx))
+        })
     }
 
-    /// The rows that a transaction touches which is here but not judged with them.
-    fn written_since(&self) -> Vec<usize> {
+    /// The rows that a transaction touches which is here but not judged with them; whether some of them are wiped.
+    fn written_since(&self) -> (Vec<usize>, bool) {
         let members: BTreeSet<u32> = self.members.iter().map(|&at| self.tx_id(at).0).collect();
-        let (_, index, _) = self.rows();
+        let ids: Vec<TxId> = self.members.iter().map(|&at| self.tx_id(at)).collect();
+        let (all, index, _) = self.rows();
+        let is_wiped = |row: &Row<'_>| {
+            self.tracker
+                .is_wiped_after(&name_of(row.image.table()), &ids)
+        };
+        let wiped = all
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| is_wiped(row))
+            .map(|(at, _)| at);
+        let wiped: Vec<usize> = wiped.collect();
+        let any_wiped = !wiped.is_empty();
         let mut rows: Vec<usize> = index
             .iter()
             .filter(|(key, _)| {
@@ -221,9 +229,11 @@ impl<'a> Block<'a> {
                 touches.any(|touch| touch.kind != Kind::Reference && !members.contains(&touch.tx.0))
             })
             .map(|(_, &row)| row)
+            .chain(wiped)
             .collect();
         rows.sort_unstable();
-        rows
+        rows.dedup();
+        (rows, any_wiped)
     }
 
     /// All rows, each with its trail in both logs, their places by key, and the pairs of which the second wrote over what its
@@ -315,228 +325,6 @@ impl<'a> Block<'a> {
             held,
         }
     }
-
-    /// The pairs whose values were overwritten unseen: neighbours on a key in one log that are the other way round in
-    /// the other.
-    fn conflicts(&self) -> BTreeSet<Conflict> {
-        let mut pairs = BTreeSet::new();
-        let contended = |member: &&usize| !self.graph.against[**member].is_empty();
-        if !self.members.iter().any(|member| contended(&member)) {
-            return pairs;
-        }
-        let mut by_key: SpreadMap<KeyHash, Vec<(usize, Kind)>> = SpreadMap::default();
-        for &member in &self.members {
-            for &(key, kind) in &self.atom(member).keys {
-                by_key.entry(key).or_default().push((member, kind));
-            }
-        }
-        for touches in by_key.values_mut() {
-            for log in Side::BOTH {
-                touches.sort_by_key(|&(member, _)| self.tx(member).places[log.index()]);
-                for (at, &(member, kind)) in touches.iter().enumerate() {
-                    let earlier = touches[..at].iter().rev();
-                    let last = earlier.copied().find(|&(other, other_kind)| {
-                        other_kind.contends(kind) && self.tx_id(other) != self.tx_id(member)
-                    });
-                    if let Some((other, _)) = last
-                        && self.graph.against[member].contains(&other)
-                        && self.has_client(member, other)
-                    {
-                        pairs.insert(self.conflict(self.tx(member), self.tx(other)));
-                    }
-                }
-            }
-        }
-        if pairs.is_empty() {
-            // References do not contend with each other, so there may be no neighbours.
-            for &member in &self.members {
-                for &other in &self.graph.against[member] {
-                    if !self.has_client(member, other) {
-                        continue;
-                    }
-                    pairs.insert(self.conflict(self.tx(member), self.tx(other)));
-                }
-            }
-        }
-        pairs
-    }
-
-    /// Whether it is a pair of both sides in which a client has a part: one episode's repairs of both nodes do not
-    /// conflict, they write the same.
-    fn has_client(&self, one: usize, other: usize) -> bool {
-        let (one, other) = (self.tx(one), self.tx(other));
-        one.origin != other.origin && (one.repair.is_none() || other.repair.is_none())
-    }
-
-    fn conflict(&self, one: &Tx, other: &Tx) -> Conflict {
-        let mut gtids = [one.gtid.clone(), other.gtid.clone()];
-        if one.origin == Side::B {
-            gtids.reverse();
-        }
-        Conflict { gtids }
-    }
-
-    /// What clients changed, as the log of each change's own side has it.
-    fn changes(&self, index: &SpreadMap<KeyHash, usize>) -> Vec<Change<'a>> {
-        let mut changes = Vec::new();
-        let named = |image: &Option<(KeyHash, OwnedImage)>| {
-            let (key, image) = image.as_ref()?;
-            Some((*index.get(key)?, image.clone()))
-        };
-        for &member in &self.members {
-            let tx = self.tx(member);
-            for step in self.steps(member, tx.origin) {
-                changes.push(Change {
-                    member: Some(member),
-                    tx,
-                    before: named(&step.before),
-                    after: named(&step.after),
-                    touched: &step.touched,
-                    against: BTreeSet::new(),
-                });
-            }
-        }
-        changes
-    }
-
-    /// Which changes contend: of two members that do, those with a key in common; all where only what the applier left
-    /// ties them.
-    fn set_against(&self, changes: &mut [Change<'_>]) {
-        let mut of_member: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (at, change) in changes.iter().enumerate() {
-            if let Some(member) = change.member {
-                of_member.entry(member).or_default().push(at);
-            }
-        }
-        let mut pairs = Vec::new();
-        for (&member, own) in &of_member {
-            for (others, direct) in [
-                (&self.graph.against[member], true),
-                (&self.graph.inherited[member], false),
-            ] {
-                for theirs in others.iter().filter_map(|other| of_member.get(other)) {
-                    let all = || {
-                        own.iter()
-                            .flat_map(|&a| theirs.iter().map(move |&b| (a, b)))
-                    };
-                    let tied: Vec<_> = all()
-                        .filter(|&(a, b)| direct && contend(&changes[a], &changes[b]))
-                        .collect();
-                    if tied.is_empty() {
-                        pairs.extend(all());
-                    } else {
-                        pairs.extend(tied);
-                    }
-                }
-            }
-        }
-        for (a, b) in pairs {
-            changes[a].against.insert(b);
-            changes[b].against.insert(a);
-        }
-    }
-
-    /// For every change the earlier ones of its side that it builds on: on each key the last, and what refers to the key.
-    /// Where the last that its node had done was the other side's, it builds on that, which had seen all before it.
-    fn building(&self, changes: &[Change<'_>]) -> Vec<Vec<usize>> {
-        let mut building = vec![BTreeSet::new(); changes.len()];
-        for log in Side::BOTH {
-            let mut order: Vec<usize> = (0..changes.len()).collect();
-            order.sort_by_key(|&at| (changes[at].tx.places[log.index()], at));
-            let mut trails: SpreadMap<KeyHash, Vec<(usize, Kind)>> = SpreadMap::default();
-            let mut copies: BTreeMap<usize, SpreadSet<KeyHash>> = BTreeMap::new();
-            for at in order {
-                let change = &changes[at];
-                let is_own = |at: usize| changes[at].tx.origin == log;
-                for &(key, kind) in change.touched {
-                    let trail = trails.entry(key).or_default();
-                    if !is_own(at) {
-                        // Where nothing is left of it nobody builds on it.
-                        let copy = change.member.map(|member| {
-                            copies
-                                .entry(member)
-                                .or_insert_with(|| self.touched_in(member, log))
-                        });
-                        if copy.is_some_and(|keys| keys.contains(&key)) {
-                            trail.push((at, kind));
-                        }
-                        continue;
-                    }
-                    for &(earlier, other) in trail.iter().rev() {
-                        // What a repair covered unseen it does not build on.
-                        if !other.contends(kind) || change.against.contains(&earlier) {
-                            continue;
-                        }
-                        if is_own(earlier) {
-                            building[at].insert(earlier);
-                        }
-                        if other != Kind::Reference {
-                            break;
-                        }
-                    }
-                    trail.push((at, kind));
-                }
-            }
-        }
-        let lists = building.into_iter().map(|on| on.into_iter().collect());
-        lists.collect()
-    }
-
-    /// The keys that a log's copy of a member touches.
-    fn touched_in(&self, member: usize, log: Side) -> SpreadSet<KeyHash> {
-        let steps = self.steps(member, log);
-        steps
-            .flat_map(|step| step.touched.iter().map(|&(key, _)| key))
-            .collect()
-    }
-
-    /// A TRUNCATE or DROP that had not seen a change (nor the change it) deletes the rows of that change.
-    fn add_wipes(
-        &self,
-        rows: &[Row<'a>],
-        changes: &mut Vec<Change<'a>>,
-        conflicts: &mut BTreeSet<Conflict>,
-    ) {
-        for ddl in self.tracker.ddls.iter().filter(|ddl| ddl.wipes) {
-            let wipe = &self.tracker.txs[ddl.tx];
-            let count = changes.len();
-            for (at, row) in rows.iter().enumerate() {
-                if !ddl.covers(&self.tracker.tables.get(row.step.table).name) {
-                    continue;
-                }
-                let touches = |change: &Change<'_>| {
-                    [&change.before, &change.after]
-                        .into_iter()
-                        .flatten()
-                        .any(|(row, _)| *row == at)
-                };
-                let against: BTreeSet<usize> = (0..count)
-                    .filter(|&other| {
-                        let change = &changes[other];
-                        change.tx.origin != wipe.origin
-                            && change.tx.inverted(wipe)
-                            && touches(change)
-                    })
-                    .collect();
-                if against.is_empty() {
-                    continue;
-                }
-                for &other in &against {
-                    conflicts.insert(self.conflict(wipe, changes[other].tx));
-                    let new = changes.len();
-                    changes[other].against.insert(new);
-                }
-                changes.push(Change {
-                    member: None,
-                    tx: wipe,
-                    before: Some((at, row.image.clone())),
-                    after: None,
-                    touched: &[],
-                    against,
-                });
-            }
-        }
-    }
 }
 
 /// Whether a write is on no node, and nobody overwrote it who had seen it: the applier of the peer had skipped it, and a
@@ -561,12 +349,5 @@ fn has_lost_of(rows: &[EpisodeRow], changes: &[Change<'_>], of: impl Fn(&Tx) -> 
             matches!(&other.before, Some((at, image)) if at == row && is(&Version::Row(image.clone())))
         };
         !rows[*row].held.iter().any(holds) && !changes.iter().any(found)
-    })
-}
-
-fn contend(one: &Change<'_>, other: &Change<'_>) -> bool {
-    one.touched.iter().any(|(key, kind)| {
-        let theirs = other.touched.iter().find(|(other, _)| other == key);
-        theirs.is_some_and(|(_, other)| kind.contends(*other))
     })
 }

@@ -12,8 +12,9 @@ use super::{
     graph::{Graph, Node},
 };
 
-/// A verdict of more changes is not kept: each later write would judge all of them again.
-const KEPT_CHANGES_MAX: usize = 256;
+/// A verdict of more changes is not kept: each later write would judge all of them again. From so many on, long runs of one
+/// side's changes of a row are taken as one.
+pub(super) const KEPT_CHANGES_MAX: usize = 256;
 
 /// The verdicts that are kept, by the numbers of their episodes.
 #[derive(Debug, Clone, Default)]
@@ -43,12 +44,22 @@ impl Tracker {
     /// the order in which they are said, from 1.
     pub fn resolved(&mut self, episode: u64) {
         self.run_work();
+        self.let_go_of(episode);
+        self.clean_ages();
+    }
+
+    /// The changes of an episode are not kept any longer.
+    pub(super) fn let_go_of(&mut self, episode: u64) {
         for node in self.kept_nodes(episode) {
             self.release(node);
             self.try_retire(node.tx);
         }
         self.kept.episodes.remove(&episode);
-        self.clean_ages();
+    }
+
+    /// Those that are kept.
+    pub(super) fn kept_episodes(&self) -> Vec<u64> {
+        self.kept.episodes.keys().copied().collect()
     }
 
     /// Which earlier episodes this one took the place of; asked once.
@@ -71,7 +82,7 @@ impl Tracker {
     }
 
     /// Those that are still what they were.
-    fn kept_nodes(&self, episode: u64) -> impl Iterator<Item = Node> + use<> {
+    pub(super) fn kept_nodes(&self, episode: u64) -> impl Iterator<Item = Node> + use<> {
         let nodes = self.kept.episodes.get(&episode).into_iter().flatten();
         let alive = nodes.filter(|(node, serial)| {
             let tx = self.txs.get(node.tx).filter(|tx| tx.serial == *serial);
@@ -109,12 +120,14 @@ impl Tracker {
         episodes
     }
 
-    /// An episode of these changes was said. Returns whether they are kept.
+    /// An episode of these changes was said. Returns whether they are kept: not where a statement has wiped their rows
+    /// since.
     pub(super) fn keep(
         &mut self,
         nodes: &[Node],
         replaced: Vec<u64>,
         written_since: Vec<usize>,
+        is_wiped: bool,
     ) -> bool {
         self.kept.said += 1;
         let episode = self.kept.said;
@@ -127,7 +140,7 @@ impl Tracker {
         if self.kept.on && !replaced.is_empty() {
             self.kept.replaced.insert(episode, replaced);
         }
-        if !self.kept.on || nodes.len() > KEPT_CHANGES_MAX {
+        if !self.kept.on || is_wiped || nodes.len() > KEPT_CHANGES_MAX {
             return false;
         }
         let mut kept = Vec::with_capacity(nodes.len());

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use super::{graph::EPISODE_CHANGES_MAX, table::TableId, transaction::TxId};
+use super::{table::TableId, transaction::TxId};
 use crate::Side;
 
 /// A key's hash: of its table, its columns, and their bytes. 128 bits: no two keys of a pair's lifetime share one.
@@ -187,6 +187,22 @@ impl Many {
 }
 
 impl KeyState {
+    /// How many write it.
+    pub(super) fn writers(&self) -> usize {
+        match self {
+            Self::One { .. } => 1,
+            Self::Many(many) => many.writes.len(),
+        }
+    }
+
+    /// Whether anyone makes it appear or go.
+    pub(super) fn has_existences(&self) -> bool {
+        match self {
+            Self::One { touch, .. } => touch.kind == Kind::Existence,
+            Self::Many(many) => many.existences_of != [0; 2],
+        }
+    }
+
     pub(super) fn table(&self) -> TableId {
         match self {
             Self::One { table, .. } => *table,
@@ -222,9 +238,10 @@ pub(super) struct Keys {
     too_hot: Option<TableId>,
 }
 
-/// A key that both sides write has no more writes in flight than this. Some are judged in parts, so it is more than
-/// what is judged together.
-const KEY_WRITES_MAX: usize = 2 * EPISODE_CHANGES_MAX;
+/// A key that both sides write has no more writes in flight than this: an hour of 18 a second on each side. What is judged
+/// together has its own limit, but long runs of one side count as two there. It bounds the time: each copy is looked for
+/// among them.
+const KEY_WRITES_MAX: usize = 1 << 17;
 
 /// A key's entry in the map, with the map's own byte, at the map's usual fill of two thirds.
 const KEY_BYTES: usize = (size_of::<(KeyHash, KeyState)>() + 1) * 3 / 2;
@@ -319,6 +336,34 @@ impl Keys {
                 }
                 removed
             }
+        }
+    }
+
+    /// Takes the writes of these transactions of one side away, each of which has one.
+    pub(super) fn remove_all(&mut self, key: KeyHash, txs: &SpreadSet<TxId>, side: Side) {
+        if let Some(KeyState::Many(many)) = self.map.get_mut(&key) {
+            let before = many.writes.len();
+            many.writes.retain(|touch| !txs.contains(&touch.tx));
+            let removed = before - many.writes.len();
+            many.writes_of[side.index()] -= removed as u32;
+            self.busy_touches -= removed;
+            // References of the same transactions.
+            let referred = many.references.len();
+            many.references.retain(|tx| !txs.contains(tx));
+            self.busy_touches -= referred - many.references.len();
+        }
+    }
+
+    /// What a transaction does with a key; of one that is first there, or refers to it.
+    pub(super) fn kind_of(&self, key: KeyHash, tx: TxId) -> Option<Kind> {
+        let mut touches = self.map.get(&key)?.touches();
+        match self.map.get(&key)? {
+            KeyState::Many(many) if many.references.contains(&tx) => Some(Kind::Reference),
+            KeyState::Many(many) => {
+                let first = many.writes.front().filter(|touch| touch.tx == tx);
+                first.map(|touch| touch.kind)
+            }
+            KeyState::One { .. } => touches.find(|touch| touch.tx == tx).map(|touch| touch.kind),
         }
     }
 

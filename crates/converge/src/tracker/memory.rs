@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Tracker,
     api::{Load, Output},
-    graph::Node,
+    graph::{EPISODE_CHANGES_MAX, Node},
     key::KeyHash,
     table::TableId,
     transaction::{Body, Tx, TxId, Waiter},
@@ -214,6 +214,26 @@ impl Tracker {
             self.say_verify(table, serial, &reason);
         }
         self.try_retire(id);
+    }
+
+    /// Forgets the tables of keys that have more changes than can be judged, even in parts. Returns whether there are any.
+    pub(super) fn forget_hot(&mut self, nodes: &[Node]) -> bool {
+        if nodes.len() <= 2 * EPISODE_CHANGES_MAX {
+            return false;
+        }
+        let mut tables = BTreeSet::new();
+        for &node in nodes {
+            let steps = self.txs.get(node.tx).and_then(|tx| tx.steps.as_ref());
+            let atom = steps.and_then(|steps| steps.atoms.get(node.atom));
+            let states = atom.into_iter().flat_map(|atom| &atom.keys);
+            let states = states.filter_map(|(key, _)| self.keys.get(*key));
+            let hot = states.filter(|state| state.writers() > 2 * EPISODE_CHANGES_MAX);
+            tables.extend(hot.map(super::key::KeyState::table));
+        }
+        for &table in &tables {
+            self.forget_table(table, super::TOO_HOT);
+        }
+        !tables.is_empty()
     }
 
     /// These are too many to be judged together.

@@ -2,7 +2,9 @@
 
 mod abandoned;
 mod api;
+mod contention;
 mod ddl;
+mod fold;
 mod graph;
 mod judge;
 mod kept;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use twinlog_binlog::{Change, Gtid, Rows, Statement, Transaction};
 
 pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
+pub use ddl::Wipe;
 
 pub(crate) use versions::same_version;
 
@@ -39,6 +42,9 @@ use transaction::{Body, Place, Transactions, Tx, TxId, Waiter};
 
 /// A transaction among those that one MariaDB server committed in one domain: they come in this order everywhere.
 type Stream = (u32, u32, u64);
+
+/// Why a table is not followed any more.
+const TOO_HOT: &str = "both sides write one of its keys faster than it settles";
 
 /// Follows both logs. See the crate's documentation.
 #[derive(Debug, Clone)]
@@ -58,6 +64,7 @@ pub struct Tracker {
     prepared: [HashMap<Bytes, xa::Prepared>; 2],
     ddls: Vec<Ddl>,
     renames: Vec<[TableName; 2]>,
+    wipes: Vec<ddl::Wipe>,
     /// What keeps transactions from being retired.
     order: retire::Order,
     /// Transactions that were let go before both logs showed them, for lack of memory.
@@ -75,6 +82,8 @@ pub struct Tracker {
     scratch: Scratch,
     /// What was said of and is not settled yet.
     kept: Kept,
+    /// From so many changes that would be judged together on, long runs are taken as one.
+    fold_from: usize,
 }
 
 impl Tracker {
@@ -94,6 +103,7 @@ impl Tracker {
             prepared: Default::default(),
             ddls: Vec::new(),
             renames: Vec::new(),
+            wipes: Vec::new(),
             order: retire::Order::default(),
             abandoned: Abandoned::default(),
             serial: 0,
@@ -103,6 +113,7 @@ impl Tracker {
             touches: 0,
             scratch: Scratch::default(),
             kept: Kept::default(),
+            fold_from: kept::KEPT_CHANGES_MAX,
         }
     }
 
@@ -172,10 +183,7 @@ impl Tracker {
         }
         self.forget_partial(id);
         if let Some(table) = self.keys.take_too_hot() {
-            self.forget_table(
-                table,
-                "both sides write one of its keys faster than it settles",
-            );
+            self.forget_table(table, TOO_HOT);
         }
         self.relieve();
     }

@@ -13,7 +13,8 @@ use super::{Tracker, table::TableId, transaction::TxId};
 use crate::TableName;
 
 /// Why a log tells only a part.
-const IMAGES: &str = "its images in the log have not all columns (binlog_row_image was not FULL), so that nothing can be compared";
+const IMAGES: &str = "its images in the log have not all columns (binlog_row_image was not FULL, or binlog_row_value_options was \
+                      PARTIAL_JSON), so that nothing can be compared";
 const STATEMENT: &str = "its rows were changed by a statement that is in the log as its text (binlog_format was not ROW), so that \
                          nothing can be compared";
 
@@ -29,17 +30,10 @@ pub(super) struct Partial {
 impl Tracker {
     /// Notes whether the images of rows have all columns.
     pub(super) fn note_images(&mut self, id: TxId, rows: &[Rows]) {
-        let whole = |rows: &Rows| {
-            // The present columns are those of the whole event.
-            let Some(Ok(change)) = rows.changes().next() else {
-                return true;
-            };
-            let mut images = [change.before, change.after].into_iter().flatten();
-            images.all(|image| image.is_full())
-        };
+        let is_cut = |rows: &Rows| !rows.is_full();
         if rows
             .iter()
-            .any(|rows| !whole(rows) && self.tables.plan(&rows.table).1.is_some())
+            .any(|rows| is_cut(rows) && self.tables.plan(&rows.table).1.is_some())
         {
             self.set_partial(id, IMAGES);
         }

@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is made of what is retired. Whoever starts from it must come to the same verdicts, and to none about the
 //! past: so a transaction is retired only after, or together with,
-//! - those that it was judged with,
+//! - those that it was judged with, and the XA PREPARE that it ends,
 //! - the earlier ones (in either log) with which it has a key in common,
 //! - on MariaDB, where a checkpoint is a position, the earlier ones of its domain.
 
@@ -14,7 +14,7 @@ use super::{
     Tracker,
     api::Output,
     graph::comes_before,
-    key::{KeyHash, SpreadMap, SpreadSet},
+    key::{KeyHash, Kind, SpreadMap, SpreadSet},
     transaction::{Tx, TxId},
 };
 
@@ -25,13 +25,19 @@ type Name = (TxId, u64);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Order {
     ties: Ties,
-    /// For each key those that let it go and are not retired; each comes after the others there, or has no order with
-    /// them.
-    released: SpreadMap<KeyHash, Vec<Name>>,
+    /// For each key those that let it go and are not retired.
+    released: SpreadMap<KeyHash, Released>,
     /// MariaDB's transactions that are not retired: domain, sequence, server.
     domains: BTreeMap<(u32, u64, u32), TxId>,
     /// How many have an [`After`].
     kept: usize,
+}
+
+/// Those that let a key go and are not retired. One that all later ones come after takes the place of those before it.
+#[derive(Debug, Clone, Default)]
+struct Released {
+    writes: Vec<(Name, Kind)>,
+    references: SpreadMap<TxId, u64>,
 }
 
 /// What keeps one from being retired.
@@ -54,7 +60,8 @@ const AFTER_BYTES: usize = size_of::<After>() + 128;
 #[derive(Debug, Clone, Default)]
 struct Ties {
     of: SpreadMap<TxId, u64>,
-    groups: HashMap<u64, Vec<TxId>>,
+    /// The members of each group, and how many of them are still here.
+    groups: HashMap<u64, (Vec<TxId>, usize)>,
     next: u64,
 }
 
@@ -64,28 +71,40 @@ impl Ties {
         self.next += 1;
         let mut members = Vec::new();
         for id in ids {
-            match self.of.get(&id).copied() {
+            match self.of.insert(id, group) {
                 None => members.push(id),
-                Some(old) => members.extend(self.groups.remove(&old).unwrap_or_default()),
-            }
-            for &member in &members {
-                self.of.insert(member, group);
+                // Its group may be in already.
+                Some(old) => {
+                    let old_members = self.groups.remove(&old).unwrap_or_default().0;
+                    members.extend(
+                        old_members
+                            .into_iter()
+                            .filter(|it| *it == id || self.of.get(it) == Some(&old)),
+                    );
+                }
             }
         }
-        self.groups.insert(group, members);
+        for &member in &members {
+            self.of.insert(member, group);
+        }
+        let count = members.len();
+        self.groups.insert(group, (members, count));
     }
 
-    fn members(&self, id: TxId) -> &[TxId] {
-        let group = self.of.get(&id).and_then(|group| self.groups.get(group));
-        group.map_or(&[], Vec::as_slice)
+    fn members(&self, group: u64) -> impl Iterator<Item = TxId> + '_ {
+        let members = self.groups.get(&group);
+        let members = members.into_iter().flat_map(|(members, _)| members);
+        members
+            .copied()
+            .filter(move |id| self.of.get(id) == Some(&group))
     }
 
     fn untie(&mut self, id: TxId) {
         if let Some(group) = self.of.remove(&id)
-            && let Some(members) = self.groups.get_mut(&group)
+            && let Some((_, count)) = self.groups.get_mut(&group)
         {
-            members.retain(|member| *member != id);
-            if members.is_empty() {
+            *count -= 1;
+            if *count == 0 {
                 self.groups.remove(&group);
             }
         }
@@ -107,8 +126,8 @@ impl Order {
     /// The one before it in its domain, if that is not retired.
     fn before_in_domain(&self, gtid: &Gtid) -> Option<TxId> {
         let place = in_domain(gtid)?;
-        let earlier = self.domains.range((place.0, 0, 0)..place);
-        earlier.last().map(|(_, &id)| id)
+        let mut earlier = self.domains.range((place.0, 0, 0)..place);
+        earlier.next_back().map(|(_, &id)| id)
     }
 }
 
@@ -138,32 +157,47 @@ impl Tracker {
             && self.order.before_in_domain(&tx.gtid).is_none()
     }
 
-    /// A transaction's touches of these keys were judged: whatever lets them go later comes after it.
-    pub(super) fn let_go(&mut self, id: TxId, keys: &[KeyHash]) {
+    /// A transaction's touches of these keys were judged: whatever lets them go later comes after it, if it contends.
+    pub(super) fn let_go(&mut self, id: TxId, keys: &[(KeyHash, Kind)]) {
         let Some(tx) = self.txs.get(id) else {
             return;
         };
+        let txs = &self.txs;
         let name = (id, tx.serial);
+        let is_before = |(place, serial): Name| {
+            let other = txs
+                .get(place)
+                .filter(|it| it.serial == serial && place != id);
+            other.is_some_and(|other| comes_before(other, tx))
+        };
         let mut earlier = Vec::new();
-        for &key in keys {
-            let list = self.order.released.entry(key).or_default();
-            list.retain(|&other| {
-                let (place, serial) = other;
-                let is = |tx: &&Tx| tx.serial == serial && place != id;
-                let before = self
-                    .txs
-                    .get(place)
-                    .filter(is)
-                    .map(|it| comes_before(it, tx));
-                if before == Some(true) {
+        for &(key, kind) in keys {
+            let released = self.order.released.entry(key).or_default();
+            released.writes.retain(|&(other, other_kind)| {
+                let before = other_kind.contends(kind) && is_before(other);
+                if before {
                     earlier.push(other);
                 }
-                before == Some(false)
+                // What only refers to the key comes after what made it, and after no update.
+                !before || kind == Kind::Reference || other_kind > kind
             });
-            list.push(name);
+            if kind == Kind::Existence {
+                released.references.retain(|&place, &mut serial| {
+                    let before = is_before((place, serial));
+                    if before {
+                        earlier.push((place, serial));
+                    }
+                    !before
+                });
+            }
+            if kind == Kind::Reference {
+                released.references.insert(id, name.1);
+            } else {
+                released.writes.push((name, kind));
+            }
         }
         let after = self.after_mut(id);
-        after.keys.extend_from_slice(keys);
+        after.keys.extend(keys.iter().map(|(key, _)| *key));
         after.earlier.append(&mut earlier);
         after.earlier.sort_unstable();
         after.earlier.dedup();
@@ -192,13 +226,7 @@ impl Tracker {
                         open.extend(woken.into_iter().rev());
                     }
                 }
-                Err(on) => {
-                    self.drop_idle_images(id);
-                    let name = (id, self.txs[id].serial);
-                    let serial = self.txs[on].serial;
-                    self.after_mut(id).blocked = Some((on, serial));
-                    self.after_mut(on).waiting.push(name);
-                }
+                Err(on) => self.wait_for(id, on),
             }
         }
         if !self.ddls.is_empty() {
@@ -206,10 +234,19 @@ impl Tracker {
         }
     }
 
+    /// A transaction of which nothing is open goes after another one, or with it.
+    pub(super) fn wait_for(&mut self, id: TxId, on: TxId) {
+        self.drop_idle_images(id);
+        let name = (id, self.txs[id].serial);
+        let serial = self.txs[on].serial;
+        self.after_mut(id).blocked = Some((on, serial));
+        self.after_mut(on).waiting.push(name);
+    }
+
     /// All that must go before a transaction or with it; else one of them that is not done with.
     fn to_retire(&self, id: TxId) -> Result<Vec<TxId>, TxId> {
         let mut found = vec![id];
-        let mut seen = SpreadSet::default();
+        let (mut seen, mut groups) = (SpreadSet::default(), SpreadSet::default());
         seen.insert(id);
         let mut at = 0;
         while let Some(&id) = found.get(at) {
@@ -233,7 +270,10 @@ impl Tracker {
                 tx.is_some_and(|tx| tx.serial == serial)
             };
             let before = earlier.filter(alive).map(|&(id, _)| id);
-            let with = self.order.ties.members(id).iter().copied();
+            let group = self.order.ties.of.get(&id).copied();
+            let with = group.filter(|&group| groups.insert(group));
+            let with = with.into_iter();
+            let with = with.flat_map(|group| self.order.ties.members(group));
             for other in before
                 .chain(with)
                 .chain(self.order.before_in_domain(&tx.gtid))
@@ -257,14 +297,8 @@ impl Tracker {
         };
         self.image_bytes -= tx.image_bytes;
         self.touches -= tx.keys.len();
-        let mut woken = self.leave_order(id, &tx);
+        let woken = self.leave_order(id, &tx);
         self.outputs.push_back(Output::Retired(tx.gtid));
-        if let Some(prepare) = tx.prepare
-            && let Some(prepared) = self.txs.get_mut(prepare)
-        {
-            prepared.holds -= 1;
-            woken.push(prepare);
-        }
         woken
     }
 
@@ -279,9 +313,10 @@ impl Tracker {
         };
         self.order.kept -= 1;
         for key in &after.keys {
-            if let Some(list) = self.order.released.get_mut(key) {
-                list.retain(|&(other, _)| other != id);
-                if list.is_empty() {
+            if let Some(released) = self.order.released.get_mut(key) {
+                released.writes.retain(|&((other, _), _)| other != id);
+                released.references.remove(&id);
+                if released.writes.is_empty() && released.references.is_empty() {
                     self.order.released.remove(key);
                 }
             }

@@ -53,14 +53,19 @@ impl Tracker {
         if tx.steps.is_none() && tx.same() && !self.is_beside_ddl(tx) {
             let free = tx.keys.iter().all(|&key| self.keys.frees(key, id, side));
             if free {
+                let kinds: Option<Vec<_>> = (!self.goes_at_once(id)).then(|| {
+                    let keys = self.txs[id].keys.iter();
+                    keys.filter_map(|&key| Some((key, self.keys.kind_of(key, id)?)))
+                        .collect()
+                });
                 let tx = &mut self.txs[id];
                 let keys = std::mem::take(&mut tx.keys);
-                for &key in &keys {
+                self.touches -= keys.len();
+                for key in keys {
                     tx.live -= usize::from(self.keys.remove(key, id, side));
                 }
-                self.touches -= keys.len();
-                if !self.goes_at_once(id) {
-                    self.let_go(id, &keys);
+                if let Some(kinds) = kinds {
+                    self.let_go(id, &kinds);
                 }
                 return;
             }
@@ -136,6 +141,12 @@ impl Tracker {
         loop {
             match self.graph(start) {
                 Ok(graph) => {
+                    if graph.nodes.len() >= self.fold_from && self.fold(&graph.nodes) {
+                        if self.is_done(start) {
+                            return;
+                        }
+                        continue;
+                    }
                     let mut blocks = graph.blocks().into_iter();
                     // What comes after changes that are kept is judged with them: it is looked at again.
                     for block in blocks.by_ref() {
@@ -160,7 +171,15 @@ impl Tracker {
                     }
                 }
                 Err(Stop::TooMany(nodes)) => {
-                    self.give_up_nodes(&nodes);
+                    if self.fold(&nodes) {
+                        if self.is_done(start) {
+                            return;
+                        }
+                        continue;
+                    }
+                    if !self.forget_hot(&nodes) {
+                        self.give_up_nodes(&nodes);
+                    }
                     if self.is_done(start) {
                         return;
                     }
@@ -232,9 +251,9 @@ impl Tracker {
             return;
         }
         let mut free = Vec::new();
-        for (key, _) in std::mem::take(&mut atom.keys) {
+        for (key, kind) in std::mem::take(&mut atom.keys) {
             // Also where another atom of it refers to the key.
-            free.push(key);
+            free.push((key, kind));
             let Some(touching) = steps.touching.get_mut(&key) else {
                 continue;
             };

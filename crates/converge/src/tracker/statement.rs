@@ -112,6 +112,15 @@ pub(super) fn effect(statement: &Statement) -> Effect {
         };
         Effect::Data(name.unwrap_or_else(whole))
     };
+    let mut tokens = &tokens[..];
+    // MariaDB's SET STATEMENT variable = value, … FOR statement.
+    while let [set, statement, rest @ ..] = tokens
+        && set.is("SET")
+        && statement.is("STATEMENT")
+        && let Some(at) = rest.iter().position(|token| token.is("FOR"))
+    {
+        tokens = &rest[at + 1..];
+    }
     let Some(first) = tokens.first() else {
         return Effect::Nothing;
     };
@@ -455,6 +464,10 @@ mod tests {
             ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", "shop.t"),
             ("DROP INDEX i ON o.t", "o.t"),
             ("/*!50003 ALTER TABLE t ADD x INT */", "shop.t"),
+            (
+                "SET STATEMENT max_statement_time = 1, lock_wait_timeout = 2 FOR ALTER TABLE t ADD x INT",
+                "shop.t",
+            ),
             ("-- why\nALTER /* so */ TABLE t FORCE", "shop.t"),
             ("DROP DATABASE o", "all of o wiped"),
         ] {

@@ -119,6 +119,14 @@ impl Steps {
         }
     }
 
+    /// Where there is one change in a log, it began with this.
+    pub(super) fn begin_with(&mut self, log: Side, before: Option<(KeyHash, OwnedImage)>) {
+        let at = if self.same { 0 } else { log.index() };
+        if let ([step], Some(before)) = (&mut self.logs[at][..], before) {
+            step.before = Some(before);
+        }
+    }
+
     /// Makes atoms of changes that have a key in common, unless all only refer to it.
     fn tie(&mut self) {
         let all = || Side::BOTH.into_iter().take(if self.same { 1 } else { 2 });

@@ -17,6 +17,15 @@ use crate::Side;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TxId(pub(super) u32);
 
+/// What a repair was chosen from.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    /// The names of the transactions, sorted.
+    pub(super) names: Box<[KeyHash]>,
+    /// How many writes they were: a transaction may have a part in several episodes.
+    pub(super) writes: usize,
+}
+
 /// A transaction's place in one log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
@@ -56,8 +65,8 @@ pub(super) struct Tx {
     pub(super) origin: Side,
     pub(super) committed: CommitTime,
     pub(super) repair: Option<RepairMark>,
-    /// The names of what a repair was chosen from, sorted; `None` where that is not known.
-    pub(super) judged: Option<Box<[KeyHash]>>,
+    /// What a repair was chosen from; `None` where that is not known.
+    pub(super) judged: Option<Judged>,
     pub(super) places: [Option<Place>; 2],
     pub(super) bodies: [Body; 2],
     /// The keys that it touched; those that it does not touch any more may still be here.

@@ -8,7 +8,7 @@ use super::{
     Tracker,
     api::RepairMark,
     key::KeyHash,
-    transaction::{Tx, TxId, name},
+    transaction::{Judged, Tx, TxId, name},
 };
 
 impl Tracker {
@@ -16,16 +16,18 @@ impl Tracker {
     pub(super) fn mark(&mut self, id: TxId, mark: RepairMark) {
         let judged = mark.judged.as_ref().map(|gtids| {
             let mut names: Vec<KeyHash> = gtids.iter().map(name).collect();
+            let writes = names.len();
             names.sort_unstable();
             names.dedup();
-            names.into_boxed_slice()
+            let names = names.into_boxed_slice();
+            Judged { names, writes }
         });
         let tx = &mut self.txs[id];
         tx.repair = Some(RepairMark {
             judged: None,
             ..mark
         });
-        let bytes = judged.as_ref().map_or(0, |names| size_of_val(&**names));
+        let bytes = judged.as_ref().map_or(0, |it| size_of_val(&*it.names));
         tx.judged = judged;
         tx.image_bytes += bytes;
         self.image_bytes += bytes;
@@ -53,7 +55,7 @@ impl Tracker {
 impl Tx {
     /// Whether this is a repair that was chosen from that transaction.
     pub(super) fn judged(&self, other: &Self) -> bool {
-        let names = self.judged.as_deref().unwrap_or_default();
-        !names.is_empty() && names.binary_search(&name(&other.gtid)).is_ok()
+        let has = |it: &Judged| it.names.binary_search(&name(&other.gtid)).is_ok();
+        self.judged.as_ref().is_some_and(has)
     }
 }

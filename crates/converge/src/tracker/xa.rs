@@ -15,7 +15,8 @@ pub(super) struct Prepared {
 
 impl Tracker {
     /// The rows that become visible with a transaction in a log, and the bytes that they keep: none for a PREPARE, those
-    /// of the PREPARE for its COMMIT. The PREPARE is retired with its end: a start from a checkpoint must see it again.
+    /// of the PREPARE for its COMMIT. The PREPARE is retired together with its end: a start from a checkpoint must see it
+    /// again.
     pub(super) fn with_xa(
         &mut self,
         id: TxId,
@@ -59,7 +60,11 @@ impl Tracker {
     fn end(&mut self, id: TxId, log: Side, xid: &[u8]) -> Option<Prepared> {
         let prepared = self.prepared[log.index()].remove(xid)?;
         self.image_bytes -= prepared.size_bytes;
-        self.txs[id].prepare.get_or_insert(prepared.tx);
+        // What holds it until then is now its end, in whichever log that is seen first.
+        if self.txs[id].prepare.replace(prepared.tx).is_none() {
+            self.tie([id, prepared.tx].into_iter());
+            self.txs[prepared.tx].holds -= 1;
+        }
         Some(prepared)
     }
 }

@@ -53,6 +53,7 @@ pub(crate) struct Counts {
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
     tracker: Tracker,
+    fold_from: usize,
     pub(crate) wire: Arc<Wire>,
     pub(crate) policy: Policy,
     /// How much of each log it has read.
@@ -81,13 +82,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    pub(crate) fn new(pair: &Pair, wire: Arc<Wire>, policy: Policy) -> Self {
+    pub(crate) fn new(pair: &Pair, wire: Arc<Wire>, policy: Policy, fold_from: usize) -> Self {
         let empty = State::new(pair.schema.len());
         Self {
             tracker: Tracker::new(Limits {
                 memory_bytes: MEMORY_BYTES,
             })
-            .keeping(),
+            .keeping()
+            .folding_from(fold_from),
+            fold_from,
             wire,
             policy,
             at: [0; 2],
@@ -291,7 +294,12 @@ impl Agent {
 
     /// Killed, and started again from a checkpoint that it had written.
     pub(crate) fn restart(&mut self, pair: &Pair, checkpoint: Checkpoint) {
-        let fresh = Self::new(pair, Arc::clone(&self.wire), self.policy.clone());
+        let fresh = Self::new(
+            pair,
+            Arc::clone(&self.wire),
+            self.policy.clone(),
+            self.fold_from,
+        );
         let old = std::mem::replace(self, fresh);
         self.retired = (*checkpoint).clone();
         self.started = checkpoint;

@@ -24,6 +24,8 @@ pub(crate) struct Shape {
     pub(crate) child_of: Option<usize>,
     /// How far each node's clock is ahead, in microseconds.
     pub(crate) skew: [u64; 2],
+    /// From so many changes on, long runs of one side are taken as one.
+    pub(crate) fold_from: usize,
 }
 
 impl Shape {
@@ -56,6 +58,9 @@ impl Shape {
         Arc::new([parent, child])
     }
 }
+
+/// As in life: more than a case of the model has.
+pub(crate) const FOLD_FROM: usize = 256;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +106,7 @@ impl Run {
         let schema = shape.schema();
         let wire = Arc::new(Wire::new(&schema));
         let pair = Pair::new(schema, shape.flavour, shape.skew);
-        let agent = Agent::new(&pair, wire, shape.policy.clone());
+        let agent = Agent::new(&pair, wire, shape.policy.clone(), shape.fold_from);
         Self {
             pair,
             agent,

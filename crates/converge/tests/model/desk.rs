@@ -225,6 +225,9 @@ impl Agent {
         for (at, &(table, id)) in open.rows.iter().enumerate() {
             open.judged[at] = Side::BOTH.map(|side| pair.nodes[side.index()].state.row(table, id));
             open.wanted[at] = open.judged[at][from.index()];
+            for held in open.judged[at] {
+                self.history.keep(table, held);
+            }
         }
         self.open = Some(open);
         Ok(true)

@@ -8,7 +8,7 @@ use std::{
 use twinlog_converge::{Policy, Side};
 
 use crate::{
-    case::{Op, Run, Shape},
+    case::{FOLD_FROM, Op, Run, Shape},
     history::Violation,
     node::{Do, Set},
     pair::Flavour,
@@ -146,6 +146,7 @@ pub(crate) fn shape(flavour: Flavour) -> (Shape, Vec<Do>) {
         secondary: vec![vec![1]],
         child_of: None,
         skew: [0; 2],
+        fold_from: FOLD_FROM,
     };
     (
         shape,

@@ -111,13 +111,7 @@ impl History {
 
     /// Writes an episode down with all its versions.
     pub(crate) fn record(&mut self, pair: &Pair, wire: &Wire, episode: &Episode) {
-        let mut keep = |table: usize, row: Option<Row>| {
-            for column in VALUES {
-                if let Some(number) = row.and_then(|row| row[column]) {
-                    self.values.insert((table, column, number));
-                }
-            }
-        };
+        let mut keep = |table: usize, row: Option<Row>| self.keep(table, row);
         for row in &episode.rows {
             let table = wire.place(&row.table);
             keep(table, row.base.as_ref().and_then(content));
@@ -141,6 +135,15 @@ impl History {
                 let table = wire.place(&episode.rows[*row].table);
                 let id = wire::decode(image)[ID].expect("a primary key");
                 self.deletes.insert((pair.named(&write.gtid), table, id));
+            }
+        }
+    }
+
+    /// Writes a version of a row down.
+    pub(crate) fn keep(&mut self, table: usize, row: Option<Row>) {
+        for column in VALUES {
+            if let Some(number) = row.and_then(|row| row[column]) {
+                self.values.insert((table, column, number));
             }
         }
     }

@@ -15,6 +15,7 @@ mod checkpoint;
 mod desk;
 mod exhaustive;
 mod found;
+mod found_sums;
 mod history;
 mod node;
 mod pair;

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use twinlog_converge::{Policy, Side};
 
 use crate::{
-    case::{Case, Op, Shape},
+    case::{Case, FOLD_FROM, Op, Shape},
     node::{Do, Set},
     pair::Flavour,
     schema::COUNTER,
@@ -32,6 +32,11 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     ]
 }
 
+/// Runs as short as there are here are folded in some cases, as thousands are in life.
+fn fold_from() -> impl Strategy<Value = usize> {
+    select(&[FOLD_FROM, 1][..])
+}
+
 fn shape() -> impl Strategy<Value = Shape> {
     let key = select(vec![vec![1], vec![2], vec![3], vec![1, 2], vec![2, 3]]);
     let secondary = vec(key, 0..=3).prop_map(|mut keys| {
@@ -41,13 +46,14 @@ fn shape() -> impl Strategy<Value = Shape> {
     });
     let child_of = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(1))];
     let skew = prop_oneof![3 => Just([0, 0]), 1 => (0..3_000_000_u64, 0..3_000_000_u64).prop_map(|(a, b)| [a, b])];
-    (flavour(), policy(), secondary, child_of, skew).prop_map(
-        |(flavour, policy, secondary, child_of, skew)| Shape {
+    (flavour(), policy(), secondary, child_of, skew, fold_from()).prop_map(
+        |(flavour, policy, secondary, child_of, skew, fold_from)| Shape {
             flavour,
             policy,
             secondary,
             child_of,
             skew,
+            fold_from,
         },
     )
 }
@@ -115,7 +121,7 @@ pub(crate) fn simple() -> impl Strategy<Value = Case> {
         4 => (1..=2_u8, set).prop_map(|(id, set)| Do::Update { table: 0, id, set, keys: [0; 3], parent: 0 }),
         1 => (1..=2_u8).prop_map(|id| Do::Delete { table: 0, id }),
     ];
-    vec(op(statement), 1..30).prop_map(|mut ops| {
+    (fold_from(), vec(op(statement), 1..30)).prop_map(|(fold_from, mut ops)| {
         for op in &mut ops {
             if let Op::Client(_, statements) = op {
                 statements.truncate(1);
@@ -127,6 +133,7 @@ pub(crate) fn simple() -> impl Strategy<Value = Case> {
             secondary: Vec::new(),
             child_of: None,
             skew: [0; 2],
+            fold_from,
         };
         Case { shape, ops }
     })
@@ -147,7 +154,7 @@ pub(crate) fn counters() -> impl Strategy<Value = Case> {
             parent: 0,
         }
     });
-    (flavour(), vec(op(statement), 1..30)).prop_map(|(flavour, ops)| {
+    (flavour(), fold_from(), vec(op(statement), 1..30)).prop_map(|(flavour, fold_from, ops)| {
         let insert = |id| Do::Insert {
             table: 0,
             id,
@@ -168,6 +175,7 @@ pub(crate) fn counters() -> impl Strategy<Value = Case> {
             secondary: Vec::new(),
             child_of: None,
             skew: [0; 2],
+            fold_from,
         };
         Case { shape, ops: all }
     })

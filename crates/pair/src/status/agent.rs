@@ -1,19 +1,19 @@
 //! The agent and what it has found: from what both nodes show of it to a part of the [`Status`](super::Status), pure.
 
+mod sentences;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{NodeReport, Problem};
+use super::NodeReport;
 use crate::{
-    config::{Config, Mode},
+    config::Config,
     watch_state::{AgentState, Checkpoint, LockHolder, STATE_REPAIRED, ToVerify, Watched},
 };
-
-/// An agent that runs writes its checkpoint at least every few seconds; after this long something holds it up.
-const CHECKPOINT_AGE_S_MAX: f64 = 60.0;
+pub(super) use sentences::{notes, problems};
 
 /// The agent, `twinlog run`: whether one runs, and how far it has come.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -22,10 +22,13 @@ pub struct AgentStatus {
     pub running: bool,
     /// The nodes on which an agent holds its lock.
     pub locks: Vec<AgentLock>,
-    /// The host it runs on, or the last one ran on.
+    /// The host it runs on, or the last one ran on; `null`, as all that it says of itself, while one runs that has not
+    /// written anything yet.
     pub host: Option<String>,
     /// Its process id there.
     pub pid: Option<u32>,
+    /// Whether it, or the last one, is there to go on until it is stopped, as `run --once` is not.
+    pub stays: bool,
     /// Since when it runs, RFC 3339, UTC.
     pub started_at: Option<String>,
     /// When it last wrote down how far it has come, RFC 3339, UTC; `null` where none ever did.
@@ -34,7 +37,7 @@ pub struct AgentStatus {
     pub checkpoint_age_s: Option<f64>,
     /// The settled point: transactions that both nodes have executed and that were compared, as GTIDs.
     pub settled: Option<String>,
-    /// Transactions that not both nodes have executed yet.
+    /// Clients' transactions that not both nodes have executed yet, or that are not judged.
     pub in_flight_transactions: Option<u64>,
     /// The keys that those touch.
     pub in_flight_keys: Option<u64>,
@@ -44,6 +47,8 @@ pub struct AgentStatus {
     pub memory_limit_bytes: Option<u64>,
     /// How far it was behind each node's log, by the node's name.
     pub lag_ms: BTreeMap<String, f64>,
+    /// Conflicts and divergences that it, or the last one, has found and not settled: rows that differ, as far as is known.
+    pub verdicts_open: Option<u64>,
     /// Conflicts it has found since it started.
     pub conflicts: Option<u64>,
     /// Repairs it has made since it started.
@@ -68,7 +73,7 @@ pub struct AgentLock {
 pub struct ConflictStatus {
     /// How many there are.
     pub total: u64,
-    /// Ended by a repair.
+    /// Ended by a repair; those of which nothing had to be repaired are in `by_state`.
     pub repaired: u64,
     /// In which the nodes differ, or a write is lost, though no policy wants it left so.
     pub open: u64,
@@ -94,19 +99,19 @@ pub(super) fn agent(config: &Config, reports: &[NodeReport; 2]) -> Option<AgentS
             })
         })
         .collect();
-    let latest = watched
-        .iter()
-        .flatten()
-        .filter_map(|watched| watched.checkpoint.as_ref())
-        .max_by_key(|checkpoint| checkpoint.written_at_us);
-    let state = latest.and_then(|checkpoint| checkpoint.state.as_ref());
+    let latest = latest(reports);
+    let left = latest.and_then(|checkpoint| checkpoint.state.as_ref());
+    let running = locks.len() == 2;
+    // Whoever has the locks now has not written anything yet, where another wrote this.
+    let state = left.filter(|state| !running || wrote(state, &locks));
     let said =
         |text: fn(&AgentState) -> &String| state.map(text).filter(|text| !text.is_empty()).cloned();
     Some(AgentStatus {
-        running: locks.len() == 2,
+        running,
         locks,
         host: said(|state| &state.host),
         pid: state.map(|state| state.pid),
+        stays: left.is_some_and(|state| state.stays),
         started_at: said(|state| &state.started_at),
         checkpoint_at: latest
             .and_then(|checkpoint| Timestamp::from_microsecond(checkpoint.written_at_us).ok())
@@ -118,12 +123,29 @@ pub(super) fn agent(config: &Config, reports: &[NodeReport; 2]) -> Option<AgentS
         memory_bytes: state.map(|state| state.memory_bytes),
         memory_limit_bytes: state.map(|state| state.memory_limit_bytes),
         lag_ms: state.map(|state| state.lag_ms.clone()).unwrap_or_default(),
+        verdicts_open: left.map(|state| state.verdicts_open),
         conflicts: state.map(|state| state.conflicts),
         repairs: state.map(|state| state.repairs),
-        to_verify: state
+        to_verify: left
             .map(|state| state.to_verify.clone())
             .unwrap_or_default(),
     })
+}
+
+/// The later of what both nodes have: what has crossed is older than what is on its way.
+fn latest(reports: &[NodeReport; 2]) -> Option<&Checkpoint> {
+    let known = watched(reports).into_iter().flatten();
+    known
+        .filter_map(|watched| watched.checkpoint.as_ref())
+        .max_by_key(|checkpoint| checkpoint.written_at_us)
+}
+
+/// Whether the agent that holds these locks wrote this; an older one did not say by which connections it is known.
+fn wrote(state: &AgentState, locks: &[AgentLock]) -> bool {
+    state.connections.is_empty()
+        || locks
+            .iter()
+            .all(|lock| state.connections.get(&lock.node) == Some(&lock.connection))
 }
 
 /// The clocks of two nodes may make it seem to have been written in the future.
@@ -151,93 +173,4 @@ fn watched(reports: &[NodeReport; 2]) -> [Option<&Watched>; 2] {
     reports
         .each_ref()
         .map(|report| report.server.as_ref().ok()?.watched.as_ref())
-}
-
-/// Rows that differ though none should.
-pub(super) fn problem(config: &Config, conflicts: Option<&ConflictStatus>) -> Option<Problem> {
-    let open = conflicts.map_or(0, |conflicts| conflicts.open);
-    (open > 0).then(|| Problem {
-        at: config.name.clone(),
-        message: format!(
-            "the nodes differ: {} open",
-            plural(open, "conflict is", "conflicts are")
-        ),
-        hint: Some(
-            "`twinlog conflicts list` shows them; `twinlog run` repairs what it can, `twinlog conflicts resolve` the rest"
-                .into(),
-        ),
-    })
-}
-
-/// What to know about the agent and its work.
-pub(super) fn notes(
-    config: &Config,
-    agent: Option<&AgentStatus>,
-    conflicts: Option<&ConflictStatus>,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    let waiting = conflicts.map_or(0, |conflicts| conflicts.waiting);
-    if waiting > 0 {
-        notes.push(format!(
-            "{} for you to decide, as policy \"manual\" wants it: `twinlog conflicts list`, then `twinlog conflicts \
-             resolve`",
-            plural(waiting, "conflict waits", "conflicts wait")
-        ));
-    }
-    let Some(agent) = agent else { return notes };
-    let active = config.conflicts.is_active() && config.replication.mode == Mode::Gtid;
-    match agent.locks.as_slice() {
-        [] if active => {
-            let last = agent.checkpoint_age_s.map_or(String::new(), |age| {
-                format!("; the last one was here {} ago", ago(age))
-            });
-            notes.push(format!(
-                "no agent runs: what both nodes write is neither compared nor repaired until `twinlog run` does{last}"
-            ));
-        }
-        [only] => notes.push(format!(
-            "an agent holds its lock on {} alone, and resolves nothing until it has the other node's, too",
-            only.node
-        )),
-        _ => {}
-    }
-    let late = agent
-        .checkpoint_age_s
-        .filter(|age| *age > CHECKPOINT_AGE_S_MAX);
-    if let (true, Some(age)) = (agent.running, late) {
-        notes.push(format!(
-            "the agent runs, and has not written how far it came for {}: see its log",
-            ago(age)
-        ));
-    }
-    if let [first, rest @ ..] = agent.to_verify.as_slice() {
-        let more = match rest.len() {
-            0 => String::new(),
-            count => format!(
-                "; and {}",
-                plural(count as u64, "more table", "more tables")
-            ),
-        };
-        notes.push(format!(
-            "whether {} is equal on both nodes is not known, because {}{more}",
-            first.table, first.reason
-        ));
-    }
-    notes
-}
-
-fn ago(seconds: f64) -> String {
-    match seconds as u64 {
-        below @ 0..=119 => format!("{below} s"),
-        below @ 120..=7199 => format!("{} min", below / 60),
-        below @ 7200..=172_799 => format!("{} h", below / 3600),
-        more => format!("{} d", more / 86_400),
-    }
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {many}"),
-    }
 }

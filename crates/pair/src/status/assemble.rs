@@ -36,7 +36,12 @@ pub fn assemble(config: &Config, report: &Report) -> Status {
     let agent = agent::agent(config, &report.nodes);
     let conflicts = agent::conflicts(&report.nodes);
     let mut problems = problems::problems(config, report, &nodes, &links);
-    problems.extend(agent::problem(config, conflicts.as_ref()));
+    problems.extend(agent::problems(
+        config,
+        &report.nodes,
+        agent.as_ref(),
+        conflicts.as_ref(),
+    ));
     let mut notes = problems::notes(config, &nodes, &links);
     notes.extend(agent::notes(config, agent.as_ref(), conflicts.as_ref()));
     Status {

@@ -16,8 +16,9 @@ pub struct Status {
     /// When the answers were in, RFC 3339, UTC.
     pub asked_at: String,
     /// Whether both nodes answer, both links run without an error, what was written on either node was read on the
-    /// other, neither node has transactions from elsewhere that its peer lacks, and no conflict is open but those that
-    /// policy `manual` leaves to a person.
+    /// other, neither node has transactions from elsewhere that its peer lacks, no conflict is open but those that policy
+    /// `manual` leaves to a person, none is found and not settled, no table must be compared to know that it is equal, and
+    /// an agent that was there to stay is there.
     pub healthy: bool,
     /// How replicas find their place in the source's log.
     pub mode: Mode,

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use futures_util::future::{join, try_join};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, within},
-    facts::{LinkFacts, ServerFacts},
+    facts::{self, LinkFacts, ServerFacts},
     process,
 };
 
@@ -14,7 +14,7 @@ use crate::{
     config::{Node, Runtime},
     lost,
     observe::Silence,
-    origin,
+    origin, own_tables,
     site::{Login, Site},
     watch_state,
 };
@@ -107,16 +107,18 @@ async fn ask_server(
     let address = reader.address().clone();
     let answers = within(ANSWER_TIMEOUT, async {
         let facts = ServerFacts::read(&mut reader).await?;
-        let (origin, watched) = match facts.membership {
+        let (origin, no_tables, watched) = match facts.membership {
             Some(_) => (
                 origin::read(&mut reader).await?,
+                own_tables::missing(&facts::read_own_tables(&mut reader).await?),
                 watch_state::read(&mut reader).await?,
             ),
-            None => (None, None),
+            None => (None, Vec::new(), None),
         };
         Ok(Answers {
             facts,
             origin,
+            no_tables,
             watched,
         })
     });

@@ -57,6 +57,8 @@ pub struct Answers {
     pub facts: ServerFacts,
     /// Where its log stood when it became a node.
     pub origin: Option<Origin>,
+    /// twinlog's own tables that a node lacks, or hides from us.
+    pub no_tables: Vec<&'static str>,
     /// What it shows of the agent; `None` where it has no tables for that.
     pub watched: Option<Watched>,
 }

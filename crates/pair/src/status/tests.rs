@@ -78,6 +78,7 @@ fn server(flavour: Flavour, index: usize, variables: &[(&str, &str)]) -> Answers
     Answers {
         facts,
         origin: None,
+        no_tables: Vec::new(),
         watched: None,
     }
 }
@@ -539,17 +540,9 @@ fn what_an_agent_should_do_and_does_not_is_noted() {
     let said = notes(&half, &config());
     assert!(said.contains("its lock on a alone"), "{said}");
 
-    let detail =
-        r#"{"to_verify":[{"table":"shop.t","reason":"it has no key"},{"table":"shop.u"}]}"#;
-    let lost = with(|_| watched(Some(detail), History::default(), true));
-    let said = notes(&lost, &config());
-    assert!(
-        said.contains("shop.t") && said.contains("because it has no key; and 1 more table"),
-        "{said}"
-    );
-
     let hung = with(|_| {
-        let mut watched = watched(Some("{}"), History::default(), true);
+        let detail = r#"{"in_flight_transactions":1}"#;
+        let mut watched = watched(Some(detail), History::default(), true);
         if let Some(checkpoint) = &mut watched.checkpoint {
             checkpoint.age_us = 600_000_000;
         }
@@ -560,4 +553,96 @@ fn what_an_agent_should_do_and_does_not_is_noted() {
         said.contains("has not written how far it came for 10 min"),
         "{said}"
     );
+    // One that rests writes nothing.
+    let resting = with(|_| {
+        let mut watched = watched(Some("{}"), History::default(), true);
+        if let Some(checkpoint) = &mut watched.checkpoint {
+            checkpoint.age_us = 600_000_000;
+        }
+        watched
+    });
+    assert_eq!(notes(&resting, &config()), "");
+}
+
+#[test]
+fn what_is_not_known_to_be_equal_is_a_problem() {
+    let detail =
+        r#"{"to_verify":[{"table":"shop.t","reason":"it has no key"},{"table":"shop.u"}]}"#;
+    let [(at, message, hint)] = problems(&with(|_| watched(Some(detail), history(0, 0), true)))
+        .try_into()
+        .expect("one");
+    assert_eq!(at, "shop");
+    assert_eq!(
+        message,
+        "whether shop.t is equal on both nodes is not known, because it has no key; and 1 more table"
+    );
+    assert!(hint.contains("twinlog run --once --compared"), "{hint}");
+    let detail = r#"{"to_verify":[{"table":"*.*","reason":"the log was purged"}]}"#;
+    let [(_, message, _)] = problems(&with(|_| watched(Some(detail), history(0, 0), true)))
+        .try_into()
+        .expect("one");
+    assert_eq!(
+        message,
+        "whether the tables are equal on both nodes is not known, because the log was purged"
+    );
+}
+
+#[test]
+fn what_an_agent_has_found_and_not_settled_is_a_problem() {
+    let open = r#"{"host":"db1","pid":7,"verdicts_open":2700,"connections":{"a":5,"b":5}}"#;
+    let messages = |report: &Report| {
+        let all = assemble(&config(), report).problems.into_iter();
+        all.map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    let at_work = with(|_| watched(Some(open), History::default(), true));
+    assert_eq!(
+        messages(&at_work),
+        ["the nodes differ: 2700 conflicts were found and not settled yet"]
+    );
+    // What the last one has left, and nobody is there to settle it.
+    let left = with(|_| watched(Some(open), History::default(), false));
+    assert_eq!(
+        messages(&left),
+        ["the nodes differ: 2700 conflicts were found, and no agent is there to settle them"]
+    );
+}
+
+#[test]
+fn an_agent_that_was_there_to_stay_and_is_not_there_is_a_problem() {
+    let stays = r#"{"host":"db1","pid":7,"stays":true,"connections":{"a":5,"b":4}}"#;
+    let gone = with(|_| watched(Some(stays), History::default(), false));
+    let status = assemble(&config(), &gone);
+    let [problem] = status.problems.try_into().expect("one");
+    assert_eq!(
+        problem.message,
+        "the agent on db1, process 7, does not run any more: what both nodes write is neither compared nor repaired; \
+         it last wrote how far it was 2 s ago"
+    );
+    assert_eq!(status.notes, [""; 0]);
+    let mut manual = config();
+    manual.conflicts.policy = config::Policy::Manual;
+    assert!(assemble(&manual, &gone).healthy);
+    // Another one runs, and has not written anything yet: what the last one said is not said of it.
+    let another = with(|_| watched(Some(stays), History::default(), true));
+    let status = assemble(&config(), &another);
+    assert!(status.healthy, "{:?}", status.problems);
+    let agent = status.agent.expect("both nodes tell");
+    assert!(agent.running && agent.settled.is_some());
+    assert_eq!(
+        (agent.host, agent.pid, agent.in_flight_transactions),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn tables_of_twinlogs_own_that_are_missing_are_a_problem() {
+    let mut report = with(|_| watched(None, History::default(), true));
+    answers(&mut report, 1).no_tables = vec!["conflict", "checkpoint"];
+    let [(at, message, hint)] = problems(&report).try_into().expect("one");
+    assert_eq!(at, "shop");
+    assert!(
+        message.ends_with("that are not there: conflict, checkpoint on b"),
+        "{message}"
+    );
+    assert!(hint.contains("twinlog up"), "{hint}");
 }

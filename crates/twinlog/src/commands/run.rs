@@ -16,7 +16,7 @@ use twinlog_pair::site::Site;
 
 use crate::{
     cli::Format,
-    failure::{Failure, NO, USAGE, WORLD},
+    failure::{Failure, INTERRUPTED, NO, TERMINATED, USAGE, WORLD},
     output::{print, print_json, tell},
 };
 
@@ -32,17 +32,22 @@ Examples:
   twinlog run --once              settle all that both nodes have executed by now, then end: for cron
   twinlog run --once --json       the same, and what was done as one JSON document
   twinlog run --from-now          do not look at what happened before: for a log that was purged
+  twinlog run --once --compared   the tables that `twinlog status` named as not known to be equal have been compared
 
 It keeps nothing on disk: how far it is stands in the pair itself, so that it may be killed at any time and started on
 any host. A second one says who is at work, and waits.
-Exit code with --once: 0 all settled; 1 something waits for a person, or a link does not run; 3 a server failed.")]
+Exit code with --once: 0 all settled; 1 something waits for a person, tables are to be compared, or a link does not run;
+3 a server failed; 130 or 143 stopped by Ctrl-C or SIGTERM before all was settled.")]
 pub(crate) struct RunArgs {
     /// Settle what there is, and end.
     #[arg(long)]
     once: bool,
-    /// Begin with what both nodes have executed by now, whatever the last agent left.
+    /// Begin with what both nodes have executed by now, whatever the last agent left; all tables are then to be compared.
     #[arg(long)]
     from_now: bool,
+    /// The tables that could not be followed until now have been compared, by whatever means: forget that they were to be.
+    #[arg(long, conflicts_with = "from_now")]
+    compared: bool,
     /// The memory for what is not settled yet, in MiB; beyond it tables are named to be compared as a whole.
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=65536))]
     memory: u32,
@@ -54,17 +59,20 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
     let options = Options {
         once: args.once,
         from_now: args.from_now,
+        compared: args.compared,
         limits: Limits {
             memory_bytes: args.memory as usize * 1024 * 1024,
         },
     };
     let (stop, stopped) = watch::channel(false);
     let mut told = stopped.clone();
-    tokio::spawn(async move {
-        if asked_to_stop().await.is_ok() {
+    let asked = tokio::spawn(async move {
+        let code = asked_to_stop().await;
+        if code.is_ok() {
             // The receiver lives as long as the watch.
             let _ = stop.send(true);
         }
+        code
     });
     let work = run::run(&site, options, stopped);
     let deadline = async {
@@ -79,9 +87,14 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
         done = work => done?,
         () = deadline => {
             tell("stopped before all was written down; the next start reads it again");
-            return Ok(ExitCode::SUCCESS);
+            Summary::default()
         }
     };
+    if args.once && *told.borrow() {
+        tell("stopped before all was settled; the next start goes on from here");
+        let code = asked.await.ok().and_then(Result::ok);
+        return Ok(ExitCode::from(code.unwrap_or(INTERRUPTED)));
+    }
     if args.once {
         show(&summary, args);
         if summary.open + summary.to_verify > 0 {
@@ -93,12 +106,12 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn asked_to_stop() -> std::io::Result<()> {
+/// Waits for Ctrl-C or SIGTERM; the exit code of what either has cut short.
+async fn asked_to_stop() -> std::io::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| INTERRUPTED),
+        _ = terminate.recv() => Ok(TERMINATED),
     }
 }
 
@@ -134,7 +147,7 @@ pub(crate) fn describe(summary: &Summary) -> String {
     }
     if *to_verify > 0 {
         text.push_str(&format!(
-            "{to_verify} tables could not be followed: see the warnings above\n"
+            "{to_verify} tables could not be followed, and are to be compared: see the warnings above\n"
         ));
     }
     text

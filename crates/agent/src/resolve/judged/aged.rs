@@ -56,8 +56,8 @@ impl Judged {
     }
 }
 
-/// A row from before the definition changed, with what the nodes hold in the columns that it did not have: of the node
-/// that holds the same row, else of both if they agree.
+/// A row from before the definition changed, with what the nodes hold in the columns that it did not have: of the only
+/// node that holds the same row, else of both if they agree.
 pub(super) fn carried_over(wanted: &Row, held: [&Content; 2]) -> Option<Row> {
     let held: Vec<&Row> = held.into_iter().filter_map(Content::row).collect();
     let fits = |row: &Row| {
@@ -66,8 +66,13 @@ pub(super) fn carried_over(wanted: &Row, held: [&Content; 2]) -> Option<Row> {
             .into_iter()
             .all(|(old, now)| *old == Value::Absent || old == now)
     };
-    if let Some(row) = held.iter().find(|row| fits(row)) {
-        return Some((*row).clone());
+    let fitting: Vec<&&Row> = held.iter().filter(|row| fits(row)).collect();
+    if let Some(row) = fitting.first() {
+        // Where both fit and differ, what tells them apart was not carried over.
+        return fitting
+            .iter()
+            .all(|other| other == row)
+            .then(|| (**row).clone());
     }
     let fill = |(at, value): (usize, &Value)| {
         if *value != Value::Absent {

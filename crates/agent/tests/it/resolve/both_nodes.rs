@@ -73,6 +73,39 @@ async fn both_nodes(kind: ServerKind) {
     let sums = "SELECT SHA2(GROUP_CONCAT(id, state, detail, resolved_at ORDER BY id), 256) FROM twinlog.conflict";
     let sum: String = pair.node(Side::A).query_one(sums).await;
     pair.both(sums, &[&sum]).await;
+    // Row 8 shall have the key that b's row 9 has: the copy of the first half is skipped there, and the second does it.
+    pair.quietly(
+        Side::A,
+        "INSERT INTO shop.t VALUES (8, 80, 1), (10, 100, 1)",
+    )
+    .await;
+    pair.quietly(Side::B, "INSERT INTO shop.t VALUES (8, 81, 1), (9, 82, 1)")
+        .await;
+    let skipped = judged(vec![
+        judged_row(
+            &table,
+            8,
+            [row([8, 80, 1]), row([8, 81, 1])],
+            row([8, 82, 1]),
+        ),
+        judged_row(&table, 9, [Content::Gone, row([9, 82, 1])], Content::Gone),
+        judged_row(
+            &table,
+            10,
+            [row([10, 100, 1]), Content::Gone],
+            Content::Gone,
+        ),
+    ]);
+    let draft = entry("dddddddddddd").into();
+    let settled = settle(&mut leadership, &skipped, draft, NOW_US, None).await;
+    assert_eq!(settled.unwrap(), Settled::Repaired);
+    pair.both(
+        all,
+        &[
+            "1,1,13", "2,2,21", "3,3,30", "5,5,50", "6,6,60", "7,7,70", "8,82,1",
+        ],
+    )
+    .await;
     // Nothing to do is written down for a conflict.
     let equal = judged(vec![judged_row(
         &table,

@@ -35,7 +35,7 @@ async fn families(kind: ServerKind) {
     );
     assert_eq!(rows(&server).await, ["1,3,10", "4,3,40"]);
     let cascade = repair(vec![(&parent, 7, row([7, 70]), Content::Gone)]);
-    let Outcome::Refused(reason) = ends(&mut hand, &cascade, &entry("000000000002")).await else {
+    let Outcome::Cascades(reason) = ends(&mut hand, &cascade, &entry("000000000002")).await else {
         panic!("it cascaded");
     };
     assert!(

@@ -87,7 +87,7 @@ async fn in_the_way(kind: ServerKind) {
     .unwrap();
     // Its rows must be judged with it: that is the caller's to do, and nothing is written down before.
     assert!(
-        matches!(&settled, Settled::Blocked { side: Side::A, reason } if reason.contains("Duplicate entry 'b'")),
+        matches!(&settled, Settled::Blocked { side: Side::A, reason, .. } if reason.contains("Duplicate entry 'b'")),
         "{settled:?}"
     );
     let all = list(leadership.hand(Side::A).conn(), &Filter::default()).await;

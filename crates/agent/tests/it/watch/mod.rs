@@ -1,12 +1,16 @@
 //! The agent at work on real pairs, as `twinlog up` makes them.
 
+mod by_hand;
+mod cascade;
 mod definitions;
 mod documents;
 mod idle;
 mod lock;
 mod locked_applier;
+mod long;
 mod many;
 mod partial;
+mod state;
 mod told_once;
 
 use std::{sync::Arc, time::Duration};
@@ -23,6 +27,7 @@ use twinlog_pair::{
     config::Config,
     plan::{Plan, Step},
     site::{Login, Site},
+    status::{Status, status},
     up::{self, Ui},
 };
 use twinlog_server::conn::Conn;
@@ -52,7 +57,7 @@ pub(crate) struct Up {
     pub(crate) kind: ServerKind,
     pub(crate) site: Arc<Site>,
     _ports: [Port; 2],
-    _dir: TestDir,
+    dir: TestDir,
 }
 
 /// An agent that runs.
@@ -80,7 +85,7 @@ impl Up {
             kind,
             site: Arc::new(site),
             _ports: ports,
-            _dir: dir,
+            dir,
         };
         for side in Side::BOTH {
             pair.quietly(side, setup).await;
@@ -144,6 +149,11 @@ impl Up {
         }
     }
 
+    /// How the pair is.
+    pub(crate) async fn status(&self) -> Status {
+        status(&self.site, DEADLINE).await
+    }
+
     /// Starts an agent.
     pub(crate) fn agent(&self) -> Agent {
         let (stop, stopped) = watch::channel(false);
@@ -158,17 +168,24 @@ impl Up {
         let (stop, mut stopped) = watch::channel(false);
         let site = Arc::clone(&self.site);
         // What it does cannot be sent between threads.
-        let work =
-            move || Handle::current().block_on(watch_logs(&site, Options::default(), &mut stopped));
+        let work = move || {
+            let mut options = Options::default();
+            Handle::current().block_on(watch_logs(&site, &mut options, &mut stopped))
+        };
         let task = tokio::task::spawn_blocking(work);
         Agent { stop, task }
     }
 
     /// Settles all that there is.
     pub(crate) async fn once(&self) -> Summary {
+        self.once_with(Options::default()).await
+    }
+
+    /// The same, begun in another way.
+    pub(crate) async fn once_with(&self, options: Options) -> Summary {
         let options = Options {
             once: true,
-            ..Options::default()
+            ..options
         };
         let (_stop, stopped) = watch::channel(false);
         run::run(&self.site, options, stopped).await.unwrap()

@@ -43,6 +43,26 @@ async fn are_left_alone(kind: ServerKind) {
     assert_eq!(a, b, "{kind}");
 }
 
+/// A part of a document is logged, not the row.
+#[tokio::test]
+async fn partial_documents_are_left_alone() {
+    let setup = "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, doc JSON); \
+                 INSERT INTO shop.t VALUES (1, '{\"a\": 1, \"b\": \"a longer text than what takes its place\"}')";
+    let pair = Up::with(ServerKind::MySql97, "policy = \"last-write-wins\"", setup).await;
+    pair.exec(
+        Side::A,
+        "SET SESSION binlog_row_value_options = 'PARTIAL_JSON'; UPDATE shop.t SET doc = JSON_SET(doc, '$.a', 2)",
+    )
+    .await;
+    pair.both("SELECT doc->'$.a' FROM shop.t", &["2"]).await;
+    let summary = pair.once().await;
+    assert_eq!(
+        (summary.conflicts, summary.divergences, summary.to_verify),
+        (0, 0, 1)
+    );
+    pair.both("SELECT doc->'$.a' FROM shop.t", &["2"]).await;
+}
+
 #[tokio::test]
 async fn partial_logs_are_left_alone_on_mysql() {
     are_left_alone(ServerKind::MySql97).await;

@@ -1,7 +1,10 @@
 //! The agent and its work, in lines below the links.
 
 use jiff::Timestamp;
-use twinlog_pair::status::{AgentStatus, ConflictStatus, Status};
+use twinlog_pair::{
+    status::{AgentStatus, ConflictStatus, Status},
+    watch_state::{STATE_OPEN, STATE_REPAIRED},
+};
 
 use super::words;
 
@@ -41,7 +44,7 @@ fn who(agent: &AgentStatus, asked_at: &str) -> String {
     if !agent.running {
         return format!("holds its lock on {} alone", lock.node);
     }
-    // Until it has written a checkpoint, only the servers know of it.
+    // Until it has written something, only the servers know of it.
     let Some(place) = place else {
         let from = lock.from.as_deref().unwrap_or("somewhere");
         return format!("runs, connected from {from}");
@@ -81,28 +84,39 @@ fn settled(agent: &AgentStatus, status: &Status) -> Option<String> {
         }
         _ => String::new(),
     };
+    let open = match agent.verdicts_open {
+        Some(count) if count > 0 => format!(", {count} conflicts not settled"),
+        _ => String::new(),
+    };
     let memory = match (agent.memory_bytes, agent.memory_limit_bytes) {
         (Some(used), Some(limit)) if limit > 0 => {
             format!(", {} of {}", words::bytes(used), words::bytes(limit))
         }
         _ => String::new(),
     };
-    Some(format!("{gtids}{flight}{memory}"))
+    Some(format!("{gtids}{flight}{open}{memory}"))
 }
 
 fn history(conflicts: &ConflictStatus) -> String {
     if conflicts.total == 0 {
         return "none found".into();
     }
-    let parts: Vec<String> = [
-        (conflicts.repaired, "repaired"),
-        (conflicts.open, "open"),
-        (conflicts.waiting, "waiting for you"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, word)| format!("{count} {word}"))
-    .collect();
+    // Those that the servers count in states of their own; "open" is said more exactly.
+    let others = conflicts
+        .by_state
+        .iter()
+        .filter(|(state, _)| ![STATE_OPEN, STATE_REPAIRED].contains(&state.as_str()))
+        .map(|(state, count)| (*count, state.as_str()));
+    let parts: Vec<String> = [(conflicts.repaired, STATE_REPAIRED)]
+        .into_iter()
+        .chain(others)
+        .chain([
+            (conflicts.open, STATE_OPEN),
+            (conflicts.waiting, "waiting for you"),
+        ])
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     match parts.as_slice() {
         [] => format!("{} found", conflicts.total),
         parts => format!("{} found: {}", conflicts.total, parts.join(", ")),

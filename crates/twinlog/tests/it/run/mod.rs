@@ -3,6 +3,7 @@
 mod alarm;
 mod crash;
 mod crossing;
+mod cut_short;
 mod impostor;
 mod interrupted;
 mod kit;

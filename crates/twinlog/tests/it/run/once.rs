@@ -68,7 +68,9 @@ async fn under_load_on_mariadb_10_11() {
 }
 
 /// One node takes clients' writes. Where somebody writes on the other all the same, it is repaired there too.
-async fn with_one_writer(kind: ServerKind) {
+#[tokio::test]
+async fn with_one_writer() {
+    let kind = ServerKind::MySql97;
     let pair = Pair::new(kind, "");
     let config = std::fs::read_to_string(pair.dir.join("twinlog.toml")).unwrap();
     pair.twinlog
@@ -98,18 +100,10 @@ async fn with_one_writer(kind: ServerKind) {
     finds_nothing(&pair, kind).await;
 }
 
-#[tokio::test]
-async fn with_one_writer_on_mysql_9_7() {
-    with_one_writer(ServerKind::MySql97).await;
-}
-
-#[tokio::test]
-async fn with_one_writer_on_mariadb_10_11() {
-    with_one_writer(ServerKind::MariaDb1011).await;
-}
-
 /// What is not replicated is not compared.
-async fn on_some_databases(kind: ServerKind) {
+#[tokio::test]
+async fn on_some_databases() {
+    let kind = ServerKind::MariaDb1011;
     let pair = Pair::new(kind, "");
     let config = std::fs::read_to_string(pair.dir.join("twinlog.toml")).unwrap();
     pair.twinlog
@@ -149,14 +143,4 @@ async fn on_some_databases(kind: ServerKind) {
         )
     );
     finds_nothing(&pair, kind).await;
-}
-
-#[tokio::test]
-async fn on_some_databases_on_mysql_9_7() {
-    on_some_databases(ServerKind::MySql97).await;
-}
-
-#[tokio::test]
-async fn on_some_databases_on_mariadb_10_11() {
-    on_some_databases(ServerKind::MariaDb1011).await;
 }

@@ -65,6 +65,10 @@ fn round(number: u64, first: u64) -> Vec<String> {
             "DELETE shop.child FROM shop.child JOIN shop.parent ON pid = parent.id \
              WHERE parent.id = {last} AND parent.id <> {id}"
         ),
+        format!("XA START 'y{id}'"),
+        format!("UPDATE shop.t SET n = n + 1 WHERE id = {id}"),
+        format!("XA END 'y{id}'"),
+        format!("XA COMMIT 'y{id}' ONE PHASE"),
         format!("XA START 'x{id}'"),
         format!("INSERT INTO shop.t (id, n) VALUES ({}, 1)", id + 5),
         format!("XA END 'x{id}'"),
@@ -77,10 +81,6 @@ fn round(number: u64, first: u64) -> Vec<String> {
                 "COMMIT"
             }
         ),
-        format!("XA START 'y{id}'"),
-        format!("UPDATE shop.t SET n = n + 1 WHERE id = {id}"),
-        format!("XA END 'y{id}'"),
-        format!("XA COMMIT 'y{id}' ONE PHASE"),
     ];
     text.to_vec()
 }
@@ -119,8 +119,8 @@ async fn nothing_is_told(kind: ServerKind) {
     let mut agent = pair.twinlog.spawn(&["run"]);
     agent.wait_for_line("reading both logs from");
     let loads = [
-        Load::times(a.clone(), ROUNDS, |number| round(number, 1_000)),
-        Load::times(b.clone(), ROUNDS, |number| round(number, 1_000_000)),
+        Load::times(a.clone(), ROUNDS, move |number| round(number, 1_000)),
+        Load::times(b.clone(), ROUNDS, move |number| round(number, 1_000_000)),
     ];
     define(&a, &file.display().to_string()).await;
     for load in loads {

@@ -2,7 +2,7 @@
 
 use twinlog_testbed::ServerKind;
 
-use super::kit::{contents, drained, history, links};
+use super::kit::{contents, drained, history, links, run_once, settles};
 use crate::support::Pair;
 
 const TABLES: &[&str] = &[
@@ -53,16 +53,11 @@ async fn is_named(kind: ServerKind) {
     drained(&pair, kind).await;
     let output = pair.twinlog.run(&["run", "--once"]);
     let told = output.expect_code(1);
-    for part in [
-        "3 conflicts, 0 other divergences; 2 repaired, 1 open",
-        "4 tables could not be followed",
-    ] {
+    for part in [" repaired, 1 open", "2 tables could not be followed"] {
         assert!(told.contains(part), "no {part}:\n{told}");
     }
     for part in [
         "both nodes changed the definition of shop.both_alter without having seen each other",
-        "shop.alter_last cannot be followed: its definition changed",
-        "shop.alter_middle cannot be followed: its definition changed",
         "shop.keyless cannot be followed: it has no key that tells its rows apart",
         "shop.keyless_alone cannot be followed: it has no key",
     ] {
@@ -85,9 +80,7 @@ async fn is_named(kind: ServerKind) {
         assert_eq!(format!("{:?}", on_b[&table]), rows, "{table}");
     }
     // Nothing is guessed.
-    for table in ["shop.keyless", "shop.alter_middle"] {
-        assert_ne!(on_a[table], on_b[table], "{table}");
-    }
+    assert_ne!(on_a["shop.keyless"], on_b["shop.keyless"]);
     let history = history(&pair).await;
     let ddl: Vec<&Vec<String>> = history.iter().filter(|row| row[2] == "ddl").collect();
     assert_eq!(ddl.len(), 1, "{history:#?}");
@@ -98,9 +91,27 @@ async fn is_named(kind: ServerKind) {
     for statement in ["ADD COLUMN of_a INT", "ADD COLUMN of_b INT"] {
         assert!(ddl[0][5].contains(statement), "{ddl:?}");
     }
+    // The next one does not forget, and says so once.
+    a.run(&[
+        "INSERT INTO shop.followed VALUES (2, 2)",
+        "INSERT INTO shop.keyless_alone VALUES (2, 2)",
+    ])
+    .await;
+    let again = run_once(&pair);
+    for part in [
+        "INFO whether shop.keyless is equal on both nodes is not known since an earlier run: it has no key",
+        "INFO whether shop.keyless_alone is equal on both nodes is not known",
+    ] {
+        assert!(again.stderr.contains(part), "no {part}:\n{}", again.stderr);
+    }
+    assert!(!again.stderr.contains("WARN"), "{}", again.stderr);
     let status = pair.twinlog.run(&["status"]);
     let status = status.expect_code(1);
-    for part in ["3 found: 2 repaired, 1 open", "and 3 more tables"] {
+    for part in [
+        "1 open",
+        "whether shop.keyless is equal on both nodes is not known",
+        "and 1 more table",
+    ] {
         assert!(status.contains(part), "no {part}:\n{status}");
     }
 }
@@ -113,4 +124,40 @@ async fn on_mysql_9_7() {
 #[tokio::test]
 async fn on_mariadb_10_11() {
     is_named(ServerKind::MariaDb1011).await;
+}
+
+/// Where MySQL 9.7's applier replaces a row that others refer to with CASCADE, it logs that they go without saying of
+/// which table: an agent that began to read after those were written cannot know.
+#[tokio::test]
+async fn rows_of_a_table_that_is_not_described() {
+    let kind = ServerKind::MySql97;
+    let pair = Pair::proven(kind);
+    let [a, b] = pair.both();
+    a.run(&[
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY, u INT UNIQUE)",
+        "CREATE TABLE shop.c (id INT PRIMARY KEY, pid INT, FOREIGN KEY (pid) REFERENCES shop.t (id) ON DELETE CASCADE)",
+        "INSERT INTO shop.t VALUES (5, 5)",
+        "INSERT INTO shop.c VALUES (1, 5)",
+    ])
+    .await;
+    drained(&pair, kind).await;
+    settles(&pair);
+    links(&pair, kind, "STOP").await;
+    a.run(&["UPDATE shop.t SET u = 77 WHERE id = 5"]).await;
+    b.run(&["INSERT INTO shop.t VALUES (4, 77)"]).await;
+    links(&pair, kind, "START").await;
+    let output = run_once(&pair);
+    output.expect_code(1);
+    let says = "shop.c cannot be followed: rows that refer to another table's went with them";
+    let [on_a, on_b] = contents(&pair).await;
+    assert_eq!(on_a["shop.t"], on_b["shop.t"]);
+    assert!(output.stderr.contains(says), "{}", output.stderr);
+    // It goes on, and does not forget.
+    a.run(&["INSERT INTO shop.t VALUES (9, 9)"]).await;
+    run_once(&pair).expect_code(1);
+    pair.twinlog
+        .run(&["run", "--once", "--compared"])
+        .expect_code(0);
+    settles(&pair);
 }

@@ -120,6 +120,7 @@ fn agent() -> AgentStatus {
         locks: vec![lock("a"), lock("b")],
         host: Some("db1".into()),
         pid: Some(4711),
+        stays: true,
         started_at: Some("2025-12-31T20:48:00Z".into()),
         checkpoint_at: Some("2025-12-31T23:59:59Z".into()),
         checkpoint_age_s: Some(1.0),
@@ -129,6 +130,7 @@ fn agent() -> AgentStatus {
         memory_bytes: Some(120_000),
         memory_limit_bytes: Some(268_435_456),
         lag_ms: [("a".to_owned(), 3.125), ("b".to_owned(), 2.0)].into(),
+        verdicts_open: Some(0),
         conflicts: Some(12),
         repairs: Some(11),
         to_verify: Vec::new(),
@@ -246,6 +248,7 @@ fn each_state_of_an_agent() {
                 locks: Vec::new(),
                 host: None,
                 pid: None,
+                stays: false,
                 started_at: None,
                 checkpoint_at: None,
                 checkpoint_age_s: None,
@@ -255,11 +258,14 @@ fn each_state_of_an_agent() {
                 memory_bytes: None,
                 memory_limit_bytes: None,
                 lag_ms: [].into(),
+                verdicts_open: None,
                 conflicts: None,
                 repairs: None,
                 to_verify: Vec::new(),
             }
         }),
+        // It has found more than it has settled by now.
+        about_agent(|agent| agent.verdicts_open = Some(2700)),
         // It has just come, and wrote nothing yet.
         about_agent(|agent| (agent.host, agent.settled) = (None, None)),
     ];

@@ -101,6 +101,17 @@ pub(super) const FAMILIES: &[Case] = &[
     },
 ];
 
+/// Where an applier replaces a row that others refer to. MariaDB does not log what goes with it.
+pub(super) const LOGGED_CASCADES: &[Case] = &[Case {
+    name: "a_parent_with_its_child_is_in_the_way",
+    start: &[UNIQUE, CHILD_CASCADE],
+    a: &[
+        "INSERT INTO {t} VALUES (5, 77, '~a5~')",
+        "INSERT INTO {c} VALUES (1, 5, '~a1~')",
+    ],
+    b: &["INSERT INTO {t} VALUES (4, 77, '~b~')"],
+}];
+
 /// Rows that go or change with the row they refer to.
 pub(super) const CASCADES: &[Case] = &[
     Case {
