@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc, time::sleep};
 use twinlog_binlog::Gtid;
-use twinlog_converge::{Episode, Policy, Side, TableName, Verdict, decide};
+use twinlog_converge::{Decision, Episode, Policy, Side, TableName, Verdict, decide};
 use twinlog_pair::config::{self, Conflicts};
 
 use super::{
@@ -152,7 +152,14 @@ impl Clerk {
         }
         let (policies, policy) = self.policies(episode, &tables);
         let server_ids = self.nodes.each_ref().map(|node| node.server_id);
-        let mut decision = decide(episode, &policies, server_ids);
+        let mut decision = match job.doubt {
+            None => decide(episode, &policies, server_ids),
+            Some(reason) => Decision {
+                rows: None,
+                chosen: None,
+                rule: reason.to_owned(),
+            },
+        };
         let mut judged = Judged::new(episode, &decision, &tables)?;
         if judged.aged {
             decision.rule += "; the table's definition has changed since";

@@ -1,7 +1,7 @@
 //! The tracker, with all that must be known around it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Instant,
 };
 
@@ -15,6 +15,7 @@ use twinlog_server::{
 };
 
 use super::{
+    doubt::Doubt,
     ledger::Ledger,
     scribe::{self, ReadRepair},
     touched::{Touched, Touches},
@@ -61,6 +62,8 @@ pub(super) struct Job {
     pub(super) number: u64,
     /// What was seen.
     pub(super) verdict: Verdict,
+    /// Why no policy may decide about it.
+    pub(super) doubt: Option<&'static str>,
     /// Those that it takes the place of.
     pub(super) replaces: Vec<u64>,
     /// Whether another will take its place if its rows are written before it is settled.
@@ -101,7 +104,7 @@ pub(super) struct Follow {
     read: HashMap<String, [bool; 2]>,
     /// How many episodes there were.
     episodes: u64,
-    strangers: BTreeSet<u32>,
+    doubt: Doubt,
     /// twinlog's own transactions that are in flight: to be done with them is no reason to write a checkpoint, which is
     /// one of them.
     own: HashSet<Gtid>,
@@ -115,6 +118,7 @@ impl Follow {
     /// Both logs are read from `start` on.
     pub(super) fn new(nodes: [NodeName; 2], start: GtidSet, limits: Limits) -> Self {
         Self {
+            doubt: Doubt::new(nodes.clone()),
             nodes,
             tracker: Tracker::new(limits).keeping(),
             settled: Settled::new(start),
@@ -125,7 +129,6 @@ impl Follow {
             repaired: BTreeMap::new(),
             read: HashMap::new(),
             episodes: 0,
-            strangers: BTreeSet::new(),
             own: HashSet::new(),
             repairs: Vec::new(),
             moved: false,
@@ -159,7 +162,7 @@ impl Follow {
                 self.own.insert(gtid.clone());
             }
         }
-        let origin = self.origin(log, transaction.server_id);
+        let origin = self.doubt.origin(log, &transaction);
         let repair = history_row(&transaction)?;
         if let Some(chosen) = repair.as_ref().filter(|chosen| chosen.repaired) {
             self.read.entry(chosen.id.clone()).or_default()[log.index()] = true;
@@ -194,6 +197,7 @@ impl Follow {
             match output {
                 Output::Retired(gtid) => {
                     self.moved |= !self.own.remove(&gtid);
+                    self.doubt.retired(&gtid);
                     self.ledger.retired(gtid);
                 }
                 Output::Verdict(verdict) => {
@@ -210,6 +214,7 @@ impl Follow {
                     }
                     jobs.push(Job {
                         number,
+                        doubt: self.doubt.of(&verdict),
                         verdict,
                         replaces,
                         kept: episode.is_some_and(|episode| self.tracker.is_kept(episode)),
@@ -364,24 +369,6 @@ impl Follow {
             memory_bytes: load.memory_bytes as u64,
             verdicts_open: self.open_jobs() as u64,
         }
-    }
-
-    /// Which side committed it. A stranger's transaction counts for the node in whose log it is met first.
-    fn origin(&mut self, log: Side, server_id: u32) -> Side {
-        let known = Side::BOTH
-            .into_iter()
-            .find(|side| self.nodes[side.index()].server_id == server_id);
-        known.unwrap_or_else(|| {
-            if self.strangers.insert(server_id) {
-                tracing::warn!(
-                    server_id,
-                    node = self.nodes[log.index()].name,
-                    "a server that is neither node writes into the pair: when it writes rows that clients of the other \
-                     node write too, the order that is reported may be wrong"
-                );
-            }
-            log
-        })
     }
 
     /// A repair's transaction is to be written down. Wherever it was made: once it is in the log of the node where that is

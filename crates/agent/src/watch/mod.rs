@@ -7,6 +7,7 @@
 mod barriers;
 mod clerk;
 mod desk;
+mod doubt;
 mod follow;
 mod ledger;
 mod links;

@@ -174,23 +174,38 @@ pub async fn standing_again(conn: &mut Conn, dialect: &Dialect) -> Result<Standi
     })
 }
 
-/// What a MySQL has executed, with what it is committing: a replica may have that before it counts as executed here. In this
-/// order: whatever is done by the second question and not in the first one's answer was begun in between.
+/// What a MySQL has executed, with what it is committing of its own: a replica may have that before it counts as executed
+/// here. In this order: whatever is done by the second question and not in the first one's answer was begun in between.
 async fn mysql_now(conn: &mut Conn) -> Result<String, Error> {
+    let own = conn.value("SELECT @@GLOBAL.server_uuid").await?;
     let owned = conn.value("SELECT @@GLOBAL.gtid_owned").await?;
     let executed = conn.value("SELECT @@GLOBAL.gtid_executed").await?;
     let mut sets = vec![executed.unwrap_or_default()];
-    sets.extend(owned.as_deref().map(without_owners));
+    sets.push(owned_of(
+        &owned.unwrap_or_default(),
+        &own.unwrap_or_default(),
+    ));
     sets.retain(|set| !set.is_empty());
     Ok(sets.join(","))
 }
 
-/// `uuid:5#22:6#31` without the threads that own them: `uuid:5:6`.
-fn without_owners(owned: &str) -> String {
-    let mut pieces = owned.split('#');
-    let mut set = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        set.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+/// What of `gtid_owned` bears a UUID, as a set. Numbers come with the threads that own them, `uuid:5#22:6#31`, and the next
+/// UUID follows without anything in between (seen on MySQL 9.7).
+fn owned_of(owned: &str, uuid: &str) -> String {
+    let Some((_, rest)) = owned.split_once(uuid).filter(|_| !uuid.is_empty()) else {
+        return String::new();
+    };
+    let digits = |c: char| c.is_ascii_digit();
+    let mut set = uuid.to_owned();
+    let mut rest = rest;
+    while let Some(piece) = rest.strip_prefix(':') {
+        let end = piece.find([':', '#']).unwrap_or(piece.len());
+        set.push(':');
+        set.push_str(&piece[..end]);
+        rest = &piece[end..];
+        while let Some(owner) = rest.strip_prefix('#') {
+            rest = owner.trim_start_matches(digits);
+        }
     }
     set
 }
@@ -232,9 +247,12 @@ mod tests {
 
     #[test]
     fn what_is_being_committed() {
-        let owned = format!("{A}:5#22:6#31,\n{B}:7#4");
-        assert_eq!(without_owners(&owned), format!("{A}:5:6,\n{B}:7"));
-        assert_eq!(without_owners(""), "");
+        let owned = format!("{A}:5#22:6#31{B}:7#4");
+        assert_eq!(owned_of(&owned, A), format!("{A}:5:6"));
+        assert_eq!(owned_of(&owned, B), format!("{B}:7"));
+        assert_eq!(owned_of(&format!("{A}:tag:5#22"), A), format!("{A}:tag:5"));
+        assert_eq!(owned_of(&owned, "5e11fa47-71ca-11e1-9e33-c80aa9429562"), "");
+        assert_eq!(owned_of("", A), "");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `twinlog run` on real pairs.
 
+mod alarm;
 mod crash;
 mod crossing;
 mod cut_short;
+mod impostor;
 mod interrupted;
 mod kit;
 mod life;
