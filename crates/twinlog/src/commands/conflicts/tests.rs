@@ -115,6 +115,7 @@ fn swapped(picture: usize) -> Entry {
             ],
             conflicts: vec![[A.into(), B.into()]],
             statements: None,
+            as_held: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },
