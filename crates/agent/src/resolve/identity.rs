@@ -88,7 +88,13 @@ pub(super) fn id_of_all(detail: &Detail, own_rows: usize) -> String {
 }
 
 fn id(detail: &Detail, writes: &[usize], rows: &[usize]) -> String {
-    let conflicts = detail.conflicts.iter().map(|[a, b]| format!("{a} {b}"));
+    // What a repair had not seen of the other half of it is nobody's conflict.
+    let of_repairs: Vec<&str> = repairs(detail);
+    let conflicts = detail
+        .conflicts
+        .iter()
+        .filter(|pair| !pair.iter().any(|gtid| of_repairs.contains(&gtid.as_str())))
+        .map(|[a, b]| format!("{a} {b}"));
     let writes = writes.iter().map(|&at| detail.writes[at].gtid.clone());
     let name = |row: &RowDetail| {
         // Cells have no map in them, and serialise.
@@ -104,6 +110,12 @@ fn id(detail: &Detail, writes: &[usize], rows: &[usize]) -> String {
     let held = held.map(|row| serde_json::to_string(&row.held).unwrap_or_default());
     let parts = conflicts.chain(writes).chain(rows.map(name)).chain(held);
     id_of(parts.collect())
+}
+
+/// The transactions of repairs.
+fn repairs(detail: &Detail) -> Vec<&str> {
+    let writes = detail.writes.iter().filter(|write| write.repair);
+    writes.map(|write| write.gtid.as_str()).collect()
 }
 
 /// An id that the parts have, in whatever order.
