@@ -143,6 +143,7 @@ fn is_ours(name: &OsStr, path: &Path) -> bool {
 mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+    use std::time::Instant;
 
     use super::*;
 
@@ -168,6 +169,13 @@ mod tests {
             .current_dir(&dir)
             .spawn()
             .expect("it runs");
+        // The parent goes on as soon as the child has its program, an instant before the child has its name.
+        let comm = format!("/proc/{}/comm", forgotten.id());
+        let end = Instant::now() + Duration::from_secs(10);
+        while fs::read_to_string(&comm).expect("it runs").trim_end() != "mysqld" {
+            assert!(Instant::now() < end, "it never got its name");
+            std::thread::yield_now();
+        }
         drop(dir);
         let status = forgotten.wait().expect("it is ours");
         assert_eq!(status.signal(), Some(9));
