@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     history::{self, Entry},
-    resolve::{self, Judged, Leadership, Settled, Watched},
+    resolve::{self, Draft, Judged, Leadership, Settled, Watched},
     row::TableInfo,
 };
 
@@ -184,16 +184,9 @@ impl Clerk {
                     left.remove(&row);
                 }
             }
-            let mut draft = resolve::draft(
-                episode,
-                &decision,
-                &judged,
-                &tables,
-                &policy,
-                &names,
-                now_us(),
-            )?;
-            draft.identify(&mut self.leadership).await?;
+            let draft = self
+                .draft(episode, &decision, &judged, &tables, &policy)
+                .await?;
             let rows = judged.only(&left);
             let mut settled = Settled::Quiet;
             if !rows.rows.is_empty() {
@@ -245,16 +238,9 @@ impl Clerk {
             let found = found(episode, &draft, decision.rule, settled);
             return Ok(Seen::Found(found, half));
         }
-        let mut draft = resolve::draft(
-            episode,
-            &decision,
-            &judged,
-            &tables,
-            &policy,
-            &names,
-            now_us(),
-        )?;
-        draft.identify(&mut self.leadership).await?;
+        let draft = self
+            .draft(episode, &decision, &judged, &tables, &policy)
+            .await?;
         let half = self.close(half, &draft, false).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
@@ -274,6 +260,22 @@ impl Clerk {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
         }
         Ok(None)
+    }
+
+    /// The episode as a row of the history, under its id there.
+    async fn draft(
+        &mut self,
+        episode: &Episode,
+        decision: &Decision,
+        judged: &Judged,
+        tables: &resolve::Tables,
+        policy: &str,
+    ) -> Result<Draft, Error> {
+        let names = self.nodes.each_ref().map(|node| node.name.clone());
+        let mut draft =
+            resolve::draft(episode, decision, judged, tables, policy, &names, now_us())?;
+        draft.identify(&mut self.leadership).await?;
+        Ok(draft)
     }
 
     /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says

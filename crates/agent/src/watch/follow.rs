@@ -100,7 +100,7 @@ pub(super) struct Follow {
     /// Those that are repaired, while their repair was not read from both logs: what a client wrote before it came there is
     /// judged with what the repair was chosen from. With the history's id.
     repaired: BTreeMap<u64, String>,
-    /// The repairs that were read as complete since there was no verdict open, and from which logs.
+    /// The repairs that were read as complete while verdicts are open, and from which logs.
     read: HashMap<String, [bool; 2]>,
     /// How many episodes there were.
     episodes: u64,
@@ -164,9 +164,7 @@ impl Follow {
         }
         let origin = self.doubt.origin(log, &transaction);
         let repair = history_row(&transaction)?;
-        if let Some(chosen) = repair.as_ref().filter(|chosen| chosen.repaired) {
-            self.read.entry(chosen.id.clone()).or_default()[log.index()] = true;
-        }
+        let come = self.note_repair(log, repair.as_ref());
         self.name_repair(log, &transaction, repair.as_ref());
         let repair = repair.filter(|_| touches_users(&transaction));
         self.touched.note(
@@ -179,10 +177,22 @@ impl Follow {
             self.touched.wipe(&wipe);
         }
         let mut jobs = self.drain()?;
-        if !self.repaired.is_empty() {
-            jobs.extend(self.sweep()?);
+        if let Some(id) = come {
+            let done = self.repaired.iter().find(|(_, other)| **other == id);
+            if let Some((&job, _)) = done {
+                self.let_go_of(job);
+                jobs.extend(self.drain()?);
+            }
         }
         Ok(jobs)
+    }
+
+    /// A repair's row of the history was read; its id where that is complete in both logs by now.
+    fn note_repair(&mut self, log: Side, chosen: Option<&Chosen>) -> Option<String> {
+        let chosen = chosen.filter(|chosen| chosen.repaired && !self.open.is_empty())?;
+        let logs = self.read.entry(chosen.id.clone()).or_default();
+        logs[log.index()] = true;
+        (*logs == [true; 2]).then(|| chosen.id.clone())
     }
 
     /// A node's appliers have executed these, although its log may have nothing of them.
@@ -291,34 +301,31 @@ impl Follow {
         job: u64,
         repaired: Option<&str>,
     ) -> Result<Vec<Job>, RowError> {
-        match repaired.filter(|_| self.open.contains_key(&job)) {
+        let waits = |id: &&str| {
+            let has_come = self.read.get(*id) == Some(&[true; 2]);
+            self.open.contains_key(&job) && self.is_kept(job) && !has_come
+        };
+        match repaired.filter(waits) {
             Some(id) => {
                 self.touched.forget(job);
                 self.repaired.insert(job, id.to_owned());
             }
             None => self.let_go_of(job),
         }
-        self.sweep()
+        self.drain()
     }
 
-    /// Lets those go of which the repair has come in both logs, and those that the tracker holds no longer.
-    fn sweep(&mut self) -> Result<Vec<Job>, RowError> {
-        let has_come = |id: &String| self.read.get(id) == Some(&[true; 2]);
-        let done = self
-            .repaired
-            .iter()
-            .filter(|(job, id)| has_come(id) || !self.is_kept(**job));
-        for job in done.map(|(&job, _)| job).collect::<Vec<_>>() {
-            self.repaired.remove(&job);
+    /// Lets those go that are repaired and that the tracker holds no longer: their tables were wiped, or are to be compared.
+    pub(super) fn sweep(&mut self) -> Result<Vec<Job>, RowError> {
+        let gone = self.repaired.keys().filter(|job| !self.is_kept(**job));
+        for job in gone.copied().collect::<Vec<_>>() {
             self.let_go_of(job);
-        }
-        if self.open.is_empty() {
-            self.read.clear();
         }
         self.drain()
     }
 
     fn let_go_of(&mut self, job: u64) {
+        self.repaired.remove(&job);
         // One that was replaced meanwhile was finished then.
         if let Some(episode) = self.open.remove(&job) {
             self.touched.forget(job);
@@ -327,6 +334,9 @@ impl Follow {
                 self.job_of.remove(&episode);
                 self.tracker.resolved(episode);
             }
+        }
+        if self.open.is_empty() {
+            self.read.clear();
         }
     }
 

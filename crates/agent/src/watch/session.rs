@@ -168,7 +168,11 @@ impl<'a> Watch<'a> {
                     }
                 }
                 Some(ended) = self.sounders.join_next() => ended.unwrap_or(Ok(()))?,
-                _ = tick.tick() => self.maybe_checkpoint().await?,
+                _ = tick.tick() => {
+                    let jobs = self.follow.sweep();
+                    self.begin_jobs(Side::A, jobs)?;
+                    self.maybe_checkpoint().await?;
+                }
             }
         }
     }
