@@ -6,18 +6,15 @@ mod demo;
 mod failure;
 mod output;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     output::log_to_stderr(cli.verbose, cli.command.is_agent());
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime(cli.command.is_agent()) {
         Ok(runtime) => runtime,
         Err(error) => {
             output::tell(&format!("error: cannot start: {error}"));
@@ -34,6 +31,16 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// The agent hands each transaction from task to task, which costs less than reading it only while no thread must be
+/// woken for that; one core tracks more than two servers write. Other commands need a thread that hears Ctrl-C.
+fn runtime(is_agent: bool) -> io::Result<Runtime> {
+    let mut builder = match is_agent {
+        true => Builder::new_current_thread(),
+        false => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(2).enable_all().build()
 }
 
 /// Ends the program at Ctrl-C, also while the command waits for an answer at the terminal. Every command may be cut

@@ -1,6 +1,7 @@
 //! Every version in full, as JSON: nothing that a client wrote is lost, whatever was chosen.
 //!
-//! The JSON is a contract: fields are added, never changed; [`DETAIL_VERSION`] counts what an older reader cannot read.
+//! The JSON is a contract: fields are added, never changed; [`DETAIL_VERSION`] counts what an older reader cannot read. In the
+//! table long values are stored once each, see [`super::packed`].
 
 use std::fmt;
 
@@ -132,8 +133,8 @@ pub struct Attempt {
     pub message: String,
 }
 
-/// Longer than this, a value is left out of an entry that is too much for the server.
-const LONG_BYTES: usize = 255;
+/// Longer than this, a value is stored once for all that have it, and left out of an entry that is too much for the server.
+pub(super) const LONG_BYTES: usize = 255;
 
 /// One value, without loss: numbers as their digits, bytes as text where they are plain UTF-8 and else in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

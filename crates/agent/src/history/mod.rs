@@ -8,6 +8,7 @@ mod checkpoint;
 mod detail;
 mod filter;
 mod marker;
+mod packed;
 mod ruling;
 mod store;
 

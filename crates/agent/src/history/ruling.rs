@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinlog_server::conn::{Conn, Error};
 
-use super::{Entry, Told, datetime};
+use super::{Entry, Told, datetime, packed};
 use crate::row::text_literal;
 
 /// A person's decision.
@@ -68,8 +68,7 @@ pub(crate) fn close_ruled_sql(id: &str, seal: &str, now_us: u64) -> String {
 /// `seal` its [`seal`]. It names no repair, so that the watcher fills in the new one.
 pub(crate) fn rule_sql(seen: &Entry, seal: &str, ruled: &Entry) -> String {
     let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), text_literal);
-    // There is no map in it with keys that are no strings.
-    let detail = serde_json::to_string(&ruled.detail).unwrap_or_default();
+    let detail = packed::pack(&ruled.detail);
     format!(
         "UPDATE `twinlog`.`conflict` SET state = '{}', rule = {}, chosen = {}, chosen_node = {}, chosen_us = NULL, \
          repair_gtid = NULL, resolved_at = {}, detail = {} \

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use twinlog_server::conn::{Conn, Error, Row};
 
-use super::{Detail, Entry, Filter, HistoryError, Kind, State};
+use super::{Entry, Filter, HistoryError, Kind, State, packed};
 use crate::row::{run, text_literal};
 
 /// The columns of a row, times as microseconds.
@@ -60,8 +60,7 @@ pub fn insert_sql(entry: &Entry) -> String {
     ];
     let updates =
         UPDATED.map(|name| format!("{name} = IF(state = 'open', VALUES({name}), {name})"));
-    // The server may not be asked to serialise what serde cannot: there is no map with keys that are no strings.
-    let detail = serde_json::to_string(&entry.detail).unwrap_or_default();
+    let detail = packed::pack(&entry.detail);
     format!(
         "INSERT INTO `twinlog`.`conflict` (id, found_at, schema_name, table_name, row_key, kind, state, policy, rule, chosen, \
          chosen_node, chosen_us, gtid_a, gtid_b, repair_gtid, resolved_at, detail) \
@@ -193,7 +192,7 @@ fn entry(row: &Row) -> Result<Entry, HistoryError> {
         id: text("id"),
         what,
     };
-    let detail: Detail = serde_json::from_str(&text("detail")).map_err(|_| unreadable("detail"))?;
+    let detail = packed::unpack(&text("detail")).map_err(|_| unreadable("detail"))?;
     Ok(Entry {
         id: text("id"),
         found_us: row

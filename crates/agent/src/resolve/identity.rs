@@ -5,7 +5,7 @@ use twinlog_server::conn::Error;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Draft, Leadership};
-use crate::history::{self, Detail, RowDetail, State, Told, WriteDetail};
+use crate::history::{self, Cell, Detail, RowDetail, State, Told, WriteDetail};
 
 /// How many hexadecimal digits an id has: 48 bits, so that among a million conflicts two meet once in 500 pairs.
 const ID_DIGITS: usize = 12;
@@ -132,7 +132,8 @@ pub(super) fn id_of(mut parts: Vec<String>) -> String {
     digits
 }
 
-/// Whether a write is on no node, and nobody overwrote it who had seen it.
+/// Whether a write is on no node, and nobody overwrote it who had seen it. Of a row from before its table's definition
+/// changed, what it did not have is in no question.
 pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
     let Detail { rows, writes, .. } = detail;
     let write = &writes[write];
@@ -140,7 +141,11 @@ pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
         return false;
     };
     let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
-    let holds = |held: &Told| matches!(held, Told::Row(cells) if cells == left);
+    let holds = |held: &Told| {
+        let Told::Row(cells) = held else { return false };
+        let mut pairs = cells.iter().zip(left);
+        pairs.all(|(held, left)| *left == Cell::Absent || held == left)
+    };
     let found = |other: &WriteDetail| matches!(&other.before, Some((at, cells)) if at == row && cells == left);
     !held.into_iter().any(holds) && !writes.iter().any(found)
 }

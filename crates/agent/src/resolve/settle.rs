@@ -59,6 +59,18 @@ pub enum Settled {
     },
 }
 
+impl Settled {
+    /// Where one half of the repair was done, and the other was not.
+    pub(crate) fn half(&self) -> Option<Side> {
+        match self {
+            Self::Busy { half, .. } | Self::Blocked { half, .. } | Self::Changed { half, .. } => {
+                *half
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What ended a resolver's work altogether.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {

@@ -1,12 +1,17 @@
 //! The task that reads one log.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use twinlog_binlog::{Decoder, Output, Transaction};
 use twinlog_server::{facts::Coordinates, gtid::GtidSet, version::Flavour};
@@ -26,6 +31,12 @@ use super::{
 
 /// The marker of events that the server made for this stream: their place is none of the log's.
 const ARTIFICIAL: u16 = 0x20;
+
+/// A server sends each transaction as it is committed, and to wake for each takes more of a processor than to read it: so
+/// long after a small read no other is made. A first transaction after a pause is read at once.
+const GATHER: Duration = Duration::from_millis(5);
+/// A read of less has shown that the server has no more for now: whoever reads what lies there for long does not wait.
+const SMALL_READ_BYTES: usize = 8 * 1024;
 
 pub(super) struct Reader {
     options: Options,
@@ -53,6 +64,8 @@ struct Session {
     position: u64,
     /// Something came that shows that the server has found the place.
     found: bool,
+    /// When there may be something to read that is worth it.
+    next_read: Instant,
 }
 
 impl Reader {
@@ -173,6 +186,7 @@ impl Reader {
             file: Arc::from(""),
             position: 0,
             found: false,
+            next_read: Instant::now(),
         })
     }
 
@@ -238,8 +252,15 @@ impl Reader {
         } else {
             self.options.silence_max.max(SEARCH_MAX)
         };
+        sleep_until(session.next_read).await;
         match timeout(silence_max, session.wire.fill()).await {
-            Ok(filled) => filled.map_err(|error| self.judge(error)),
+            Ok(Ok(bytes)) => {
+                if bytes < SMALL_READ_BYTES {
+                    session.next_read = Instant::now() + GATHER;
+                }
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.judge(error)),
             Err(_) => Err(End::Passing(Interruption::Silent(silence_max))),
         }
     }

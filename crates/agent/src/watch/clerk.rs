@@ -1,15 +1,11 @@
-//! Who settles verdicts, one at a time.
+//! Who settles verdicts, one at a time; an episode's rows as in [`super::case`].
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 use twinlog_binlog::Gtid;
-use twinlog_converge::{Decision, Episode, Policy, Side, TableName, Verdict, decide};
-use twinlog_pair::config::{self, Conflicts};
+use twinlog_converge::{Episode, Side, TableName, Verdict};
+use twinlog_pair::config::Conflicts;
 
 use super::{
     Error,
@@ -23,12 +19,8 @@ use super::{
 };
 use crate::{
     history::{self, Entry},
-    resolve::{self, Draft, Judged, Leadership, Settled, Watched},
-    row::TableInfo,
+    resolve::{self, Leadership},
 };
-
-/// How often rows that clients write while they are repaired are looked at again.
-const LOOKS_MAX: u32 = 20;
 
 /// How often definitions are read again that have changed while rows were looked at, and how long after.
 const DEFINITIONS_TRIES: u32 = 3;
@@ -129,180 +121,8 @@ impl Clerk {
         Ok(())
     }
 
-    async fn episode(
-        &mut self,
-        job: &Job,
-        episode: &Episode,
-        mut half: Option<Half>,
-    ) -> Result<Seen, Error> {
-        let kept = job.kept;
-        let mut watchman = Watchman::new(self.to.clone(), job.number);
-        let Some(mut tables) = self.infos_by_now(&watchman, episode.tables()).await? else {
-            return Ok(Seen::Written(half));
-        };
-        if let Some(gone) = episode
-            .tables()
-            .into_iter()
-            .find(|name| !tables.contains_key(name))
-        {
-            tracing::info!(
-                "{gone} was dropped since clients of both nodes wrote the same rows of it"
-            );
-            return Ok(Seen::Found(Found::Dropped, half));
-        }
-        let (policies, policy) = self.policies(episode, &tables);
-        let server_ids = self.nodes.each_ref().map(|node| node.server_id);
-        let mut decision = match job.doubt {
-            None => decide(episode, &policies, server_ids),
-            Some(reason) => Decision {
-                rows: None,
-                chosen: None,
-                rule: reason.to_owned(),
-            },
-        };
-        let mut judged = Judged::new(episode, &decision, &tables)?;
-        if judged.aged {
-            decision.rule += "; the table's definition has changed since";
-        }
-        let names = self.nodes.each_ref().map(|node| node.name.clone());
-        let mut left: BTreeSet<usize> = (0..judged.rows.len()).collect();
-        // Whether all rows are taken from one node, with those that were in the way.
-        let mut whole = false;
-        let mut reason =
-            format!("clients changed its rows {LOOKS_MAX} times while they were looked at");
-        for _ in 0..LOOKS_MAX {
-            let touches = self.ask(&mut watchman, &mut judged, &left).await?;
-            let Some(touched) = touches.map(|touches| touches.rows) else {
-                return Ok(Seen::Written(half));
-            };
-            if kept && !whole && !touched.is_empty() {
-                return Ok(Seen::Written(half));
-            }
-            if !whole {
-                left.retain(|row| !touched.contains(row));
-                for row in judged.of_others() {
-                    left.remove(&row);
-                }
-            }
-            let draft = self
-                .draft(episode, &decision, &judged, &tables, &policy)
-                .await?;
-            let rows = judged.only(&left);
-            let mut settled = Settled::Quiet;
-            if !rows.rows.is_empty() {
-                watchman.own = Some(draft.id().to_owned());
-                let (leadership, draft) = (&mut self.leadership, draft.clone());
-                let eyes: Watched<'_> = Some(&mut watchman);
-                settled = resolve::settle(leadership, &rows, draft, now_us(), eyes).await?;
-            }
-            // Of the rows that are left nothing is to be said, but others were written since.
-            if settled == Settled::Quiet && left.len() < judged.rows.len() {
-                settled = resolve::supersede(&mut self.leadership, &draft, now_us()).await?;
-            }
-            let with_id = |half: Option<Side>| half.map(|side| (draft.id().to_owned(), side));
-            match settled {
-                Settled::Changed { half: done, .. } => {
-                    half = with_id(done).or(half);
-                    judged.forget();
-                    continue;
-                }
-                Settled::Busy { half: done, .. } => half = with_id(done).or(half),
-                Settled::Blocked {
-                    side,
-                    reason: why,
-                    half: done,
-                } => {
-                    half = with_id(done).or(half);
-                    let from = decision.chosen.unwrap_or(side.peer());
-                    tables.extend(self.infos(resolve::related(&rows)).await?);
-                    let others =
-                        resolve::in_the_way(self.leadership.hands(side), &rows, side, &tables)
-                            .await?;
-                    let new = judged.take_whole(from, others);
-                    reason = why;
-                    if !new && whole {
-                        break;
-                    }
-                    if !whole {
-                        let name = &names[from.index()];
-                        decision.rule =
-                            format!("{}; all rows as {name} holds them: {reason}", decision.rule);
-                        decision.chosen = Some(from);
-                        whole = true;
-                    }
-                    left = (0..judged.rows.len()).collect();
-                    continue;
-                }
-                _ => half = self.close(half, &draft, settled == Settled::Quiet).await?,
-            }
-            let found = found(episode, &draft, decision.rule, settled);
-            return Ok(Seen::Found(found, half));
-        }
-        let draft = self
-            .draft(episode, &decision, &judged, &tables, &policy)
-            .await?;
-        let half = self.close(half, &draft, false).await?;
-        let settled =
-            resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
-        let found = found(episode, &draft, decision.rule, settled);
-        Ok(Seen::Found(found, half))
-    }
-
-    /// Where one half of a repair has left another row of the history open than that which is written now, or none is
-    /// written, it is closed.
-    async fn close(
-        &mut self,
-        half: Option<Half>,
-        draft: &resolve::Draft,
-        quiet: bool,
-    ) -> Result<Option<Half>, Error> {
-        if let Some((id, side)) = half.filter(|(id, _)| quiet || id != draft.id()) {
-            history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
-        }
-        Ok(None)
-    }
-
-    /// The episode as a row of the history, under its id there.
-    async fn draft(
-        &mut self,
-        episode: &Episode,
-        decision: &Decision,
-        judged: &Judged,
-        tables: &resolve::Tables,
-        policy: &str,
-    ) -> Result<Draft, Error> {
-        let names = self.nodes.each_ref().map(|node| node.name.clone());
-        let mut draft =
-            resolve::draft(episode, decision, judged, tables, policy, &names, now_us())?;
-        draft.identify(&mut self.leadership).await?;
-        Ok(draft)
-    }
-
-    /// Reads what is not known of the rows, and waits until both logs were read to where they ended after that; says
-    /// what of them was written since the verdict; `None` where another has taken its place.
-    async fn ask(
-        &mut self,
-        watchman: &mut Watchman,
-        judged: &mut Judged,
-        left: &BTreeSet<usize>,
-    ) -> Result<Option<Touches>, Error> {
-        let mut asked = false;
-        for side in Side::BOTH {
-            if judged.unknown(side).any(|row| left.contains(&row)) {
-                asked = true;
-                judged.ask(side, self.leadership.hand(side).conn()).await?;
-            }
-        }
-        if !asked {
-            return Ok(Some(Touches::default()));
-        }
-        let touches = self.catch_up(watchman).await?;
-        watchman.accepted = touches.as_ref().map_or(0, |touches| touches.count);
-        Ok(touches)
-    }
-
     /// Waits until both logs were read to where they end now; what of the verdict's rows was written until then.
-    async fn catch_up(&mut self, watchman: &Watchman) -> Result<Option<Touches>, Error> {
+    pub(super) async fn catch_up(&mut self, watchman: &Watchman) -> Result<Option<Touches>, Error> {
         let a = self.leadership.hand(Side::A).log_end().await?;
         let b = self.leadership.hand(Side::B).log_end().await?;
         Ok(watchman.ask([a, b]).await)
@@ -310,7 +130,7 @@ impl Clerk {
 
     /// As [`Self::infos`], of what has another name by now, too; `None` where another verdict has taken the place of this
     /// one.
-    async fn infos_by_now(
+    pub(super) async fn infos_by_now(
         &mut self,
         watchman: &Watchman,
         names: Vec<TableName>,
@@ -326,7 +146,7 @@ impl Clerk {
         self.infos(names).await.map(Some)
     }
 
-    async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
+    pub(super) async fn infos(&mut self, names: Vec<TableName>) -> Result<resolve::Tables, Error> {
         let mut infos = HashMap::new();
         for table in names {
             let mut known = self.tables.get(&table);
@@ -344,47 +164,6 @@ impl Clerk {
             }
         }
         Ok(infos)
-    }
-
-    /// Each row's policy, and the name of the first one's.
-    fn policies(&self, episode: &Episode, tables: &resolve::Tables) -> (Vec<Policy>, String) {
-        let of = |table: &TableName| self.conflicts.policy_of(&table.database, &table.name);
-        let policies = episode.rows.iter().map(|row| {
-            let (policy, counters) = of(&row.table);
-            self.policy(policy, counters, tables.get(&row.table).map(|info| &**info))
-        });
-        let name = episode.rows.first().map(|row| of(&row.table).0.to_string());
-        (policies.collect(), name.unwrap_or_default())
-    }
-
-    fn policy(
-        &self,
-        policy: &config::Policy,
-        counters: &[String],
-        table: Option<&TableInfo>,
-    ) -> Policy {
-        match policy {
-            config::Policy::LastWriteWins => Policy::LastWriteWins,
-            config::Policy::FirstWriteWins => Policy::FirstWriteWins,
-            config::Policy::Prefer(name) => {
-                let is_a = self.nodes[Side::A.index()].name == *name;
-                Policy::Prefer(if is_a { Side::A } else { Side::B })
-            }
-            config::Policy::Merge => {
-                let position = |counter: &String| {
-                    let columns = &table?.columns;
-                    // A column's name is the same in any case, on all servers.
-                    let counter = counter.to_lowercase();
-                    columns
-                        .iter()
-                        .position(|column| column.name.to_lowercase() == counter)
-                };
-                Policy::Merge {
-                    counters: counters.iter().filter_map(position).collect(),
-                }
-            }
-            config::Policy::Manual => Policy::Manual,
-        }
     }
 
     async fn ddl(
@@ -414,14 +193,4 @@ fn to_verify(episode: &Episode, reason: &str) -> Seen {
         reason: format!("rows of it that both nodes wrote could not be judged: {reason}"),
     };
     Seen::Found(found, None)
-}
-
-fn found(episode: &Episode, draft: &resolve::Draft, rule: String, settled: Settled) -> Found {
-    Found::Rows {
-        row: draft.row(),
-        id: draft.id().to_owned(),
-        conflict: episode.is_conflict(),
-        rule,
-        settled,
-    }
 }

@@ -5,6 +5,7 @@
 //! again what was not settled, and comes to the same verdicts. So every failure is treated alike: the watch ends.
 
 mod barriers;
+mod case;
 mod clerk;
 mod desk;
 mod doubt;
@@ -12,6 +13,7 @@ mod follow;
 mod ledger;
 mod links;
 mod pile;
+mod policies;
 mod prepared;
 mod recall;
 mod record;

@@ -162,6 +162,14 @@ impl Run {
         agent.pull(pair)
     }
 
+    /// The agent reads all that is there.
+    pub(crate) fn read_all(&mut self) -> Result<(), Violation> {
+        for side in Side::BOTH {
+            while self.agent.read(&self.pair, side) {}
+        }
+        self.settle()
+    }
+
     /// Clients stop; links, agent and repairs come to rest.
     pub(crate) fn drain(&mut self) -> Result<(), Violation> {
         let Self { pair, agent, .. } = self;

@@ -17,9 +17,20 @@ use crate::{
 /// A client's transactions, one after the other.
 pub(crate) type Script = Vec<Vec<Do>>;
 
+/// When the agent reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// At any time.
+    AtAnyTime,
+    /// Whatever is there, at once; only when it judges is left to chance. To read changes nothing on the nodes, so what is
+    /// left out are repairs by an agent that has not read what is there to be read.
+    AtOnce,
+}
+
 /// A moment of the search.
 #[derive(Clone)]
 struct Moment {
+    reads: Reads,
     run: Run,
     /// How much of each side's script is committed.
     committed: [usize; 2],
@@ -32,12 +43,14 @@ pub(crate) fn explore(
     shape: &Shape,
     setup: &[Do],
     scripts: [&Script; 2],
+    reads: Reads,
 ) -> Result<usize, Violation> {
     let mut run = Run::new(shape);
     run.pair.client(Side::A, setup);
     run.drain()?;
     let mut seen = HashSet::new();
     let mut left = vec![Moment {
+        reads,
         run,
         committed: [0; 2],
         path: Vec::new(),
@@ -79,7 +92,8 @@ impl Moment {
             if self.run.pair.has_to_apply(side) {
                 next.push(self.step(Op::Apply(side, 1))?);
             }
-            if !self.run.agent.has_read_all(&self.run.pair, side) {
+            let unread = !self.run.agent.has_read_all(&self.run.pair, side);
+            if unread && self.reads == Reads::AtAnyTime {
                 next.push(self.step(Op::Read(side, 1))?);
             }
         }
@@ -91,7 +105,10 @@ impl Moment {
 
     fn step(&self, op: Op) -> Result<Self, Violation> {
         let mut moment = self.clone();
-        let done = moment.run.step(&op).and_then(|()| moment.run.settle());
+        let done = moment.run.step(&op).and_then(|()| match self.reads {
+            Reads::AtAnyTime => moment.run.settle(),
+            Reads::AtOnce => moment.run.read_all(),
+        });
         moment.path.push(op);
         match done {
             Ok(()) => Ok(moment),
@@ -104,7 +121,7 @@ impl Moment {
     }
 }
 
-/// The transactions of which the scripts are made: two rows, all kinds of changes.
+/// The transactions of which the scripts are made: two rows, all kinds of changes; those that meet most often first.
 pub(crate) fn menu() -> Vec<Vec<Do>> {
     let update = |id| Do::Update {
         table: 0,
@@ -126,14 +143,14 @@ pub(crate) fn menu() -> Vec<Vec<Do>> {
     vec![
         vec![update(1)],
         vec![Do::Delete { table: 0, id: 1 }],
-        vec![insert(2)],
         vec![Do::Move {
             table: 0,
             id: 1,
             to: 2,
         }],
-        vec![update(1), update(2)],
         vec![insert(1)],
+        vec![update(1), update(2)],
+        vec![insert(2)],
         vec![Do::Delete { table: 0, id: 2 }],
     ]
 }

@@ -24,7 +24,11 @@ mod repair;
 mod schema;
 mod wire;
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    num::NonZeroUsize,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use proptest::{
     strategy::Strategy,
@@ -34,8 +38,12 @@ use proptest::{
 use crate::{
     agent::Counts,
     case::{Case, Run},
+    exhaustive::Reads,
     pair::Flavour,
 };
+
+/// As many as the menu has.
+const ALL_KINDS: usize = usize::MAX;
 
 /// Runs `share` percent of the cases that were asked for.
 fn check(
@@ -85,14 +93,16 @@ fn counters_keep_every_addition() {
     check(10, random::counters(), case::sums);
 }
 
-/// Goes through all interleavings of all pairs of scripts of so many transactions, every `stride`th pair of them.
-fn interleavings(lengths: [usize; 2], stride: usize) {
+/// Goes through all interleavings of all pairs of scripts of so many transactions, every `stride`th pair of them. The
+/// scripts are made of the first `kinds` transactions of the menu.
+fn interleavings(lengths: [usize; 2], kinds: usize, reads: Reads, stride: usize) {
     let scripts = |length: usize| {
         let mut scripts: Vec<exhaustive::Script> = vec![Vec::new()];
         for _ in 0..length {
             let longer = scripts.iter().flat_map(|script| {
                 exhaustive::menu()
                     .into_iter()
+                    .take(kinds)
                     .map(|transaction| script.iter().cloned().chain([transaction]).collect())
             });
             scripts = longer.collect();
@@ -100,19 +110,34 @@ fn interleavings(lengths: [usize; 2], stride: usize) {
         scripts
     };
     let (of_a, of_b) = (scripts(lengths[0]), scripts(lengths[1]));
-    let (mut searches, mut moments) = (0, 0);
-    for at in (0..of_a.len() * of_b.len()).step_by(stride) {
-        let pair = [&of_a[at / of_b.len()], &of_b[at % of_b.len()]];
-        for flavour in [Flavour::MySql, Flavour::MariaDb] {
-            let (shape, setup) = exhaustive::shape(flavour);
-            match exhaustive::explore(&shape, &setup, pair) {
-                Ok(count) => moments += count,
-                Err(violation) => panic!("{flavour:?}, {pair:?}: {violation}"),
+    let next = AtomicUsize::new(0);
+    let (searches, moments) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let search = || {
+        loop {
+            let at = next.fetch_add(stride, Ordering::Relaxed);
+            if at >= of_a.len() * of_b.len() {
+                return;
             }
-            searches += 1;
+            let pair = [&of_a[at / of_b.len()], &of_b[at % of_b.len()]];
+            for flavour in [Flavour::MySql, Flavour::MariaDb] {
+                let (shape, setup) = exhaustive::shape(flavour);
+                match exhaustive::explore(&shape, &setup, pair, reads) {
+                    Ok(count) => moments.fetch_add(count, Ordering::Relaxed),
+                    Err(violation) => panic!("{flavour:?}, {pair:?}: {violation}"),
+                };
+                searches.fetch_add(1, Ordering::Relaxed);
+            }
         }
-    }
-    println!("{lengths:?} transactions: {searches} searches, {moments} moments");
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(search);
+        }
+    });
+    println!(
+        "{lengths:?} transactions of {kinds} kinds, read {reads:?}: {searches:?} searches, {moments:?} moments"
+    );
 }
 
 /// `TWINLOG_MODEL_CASES` asks for the long run.
@@ -122,17 +147,18 @@ fn is_long() -> bool {
 
 #[test]
 fn every_interleaving_of_one_transaction_a_side() {
-    interleavings([1, 1], 1);
+    interleavings([1, 1], ALL_KINDS, Reads::AtAnyTime, 1);
 }
 
 #[test]
 fn every_interleaving_of_up_to_three_transactions_a_side() {
     if is_long() {
-        interleavings([2, 1], 1);
-        interleavings([1, 2], 1);
-        interleavings([2, 2], 7);
-        interleavings([3, 3], 9973);
+        interleavings([2, 1], ALL_KINDS, Reads::AtAnyTime, 1);
+        interleavings([1, 2], ALL_KINDS, Reads::AtAnyTime, 1);
+        interleavings([2, 2], ALL_KINDS, Reads::AtOnce, 1);
+        interleavings([3, 3], 3, Reads::AtOnce, 1);
     } else {
-        interleavings([2, 1], 31);
+        interleavings([2, 1], ALL_KINDS, Reads::AtAnyTime, 31);
+        interleavings([3, 3], 3, Reads::AtOnce, 499);
     }
 }

@@ -15,6 +15,8 @@ const SCRIPT: &str = include_str!("oltp.lua");
 /// Tables, and clients on each node.
 pub(crate) const TABLES: u32 = 4;
 pub(crate) const THREADS: u32 = 4;
+/// Of each table, the rows that both nodes' clients write in [`Rows::Same`].
+const SAME_ROWS: u32 = 1000;
 
 /// Whether the load can be made at all.
 pub(crate) fn is_there() -> bool {
@@ -34,7 +36,7 @@ pub(crate) const SKIPPED: &str = "skipped: no sysbench on PATH (a distribution's
 pub(crate) enum Rows {
     /// Half of them each: no row is written on both nodes.
     Shared,
-    /// All of them, by chance: some are written on both nodes at once.
+    /// All of the first ones, by chance: some are written on both nodes at once.
     Same,
 }
 
@@ -61,7 +63,11 @@ impl Load {
         let script = dir.join("oltp.lua");
         fs::write(&script, SCRIPT).unwrap();
         let load = Self { script, rows, dir };
-        let made = load.command(&duo.nodes[0], "prepare").output().unwrap();
+        let mut command = load.command(&duo.nodes[0], "prepare");
+        let made = command
+            .arg(format!("--table-size={rows}"))
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&made.stdout).into_owned();
         assert!(made.status.success(), "sysbench prepare: {said}");
         duo.drained().await;
@@ -78,7 +84,6 @@ impl Load {
             .arg(format!("--mysql-user={USER}"))
             .arg(format!("--mysql-db={DATABASE}"))
             .arg(format!("--tables={TABLES}"))
-            .arg(format!("--table-size={}", self.rows))
             // Given by us: what the servers give is every second number.
             .arg("--auto-inc=off")
             // A deadlock with the applier is tried again.
@@ -101,8 +106,14 @@ impl Load {
     ) -> Running {
         let children = [0, 1].map(|side| {
             let mut command = self.command(&duo.nodes[side], "run");
-            let half = if rows == Rows::Same { 2 } else { side };
+            let (half, range) = match rows {
+                Rows::Shared => (side, self.rows),
+                Rows::Same => (2, self.rows.min(SAME_ROWS)),
+            };
             command.arg(format!("--side={half}"));
+            command.arg(format!("--table-size={range}"));
+            // By itself it goes by the clock, and both nodes' clients would write the same at the same time.
+            command.arg(format!("--rand-seed={}", side + 1));
             command.arg(format!("--time={}", time.as_secs()));
             if let Some(rate) = rate {
                 command.arg(format!("--rate={rate}"));

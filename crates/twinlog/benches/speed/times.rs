@@ -38,6 +38,19 @@ impl Figures {
         self.quantile(1.0)
     }
 
+    pub(crate) fn mean(&self) -> f64 {
+        self.sum() / self.0.len() as f64
+    }
+
+    /// `mean ± its standard error unit`, each times `factor`: how far what was measured can be told from chance.
+    pub(crate) fn mean_and_error(&self, factor: f64, decimals: usize, unit: &str) -> String {
+        let (mean, count) = (self.mean(), self.0.len() as f64);
+        let squares: f64 = self.0.iter().map(|figure| (figure - mean).powi(2)).sum();
+        let error = (squares / (count - 1.0) / count).sqrt();
+        let [mean, error] = [mean * factor, error * factor];
+        format!("{mean:.decimals$} ± {error:.decimals$}{unit}")
+    }
+
     pub(crate) fn sum(&self) -> f64 {
         self.0.iter().sum()
     }

@@ -34,8 +34,8 @@ pub(crate) fn run(kind: ServerKind, length: Length) {
         let duo = pair.duo();
         duo.prepare().await;
         let load = Load::prepare(&duo, length.pick(50_000, 5_000)).await;
-        let time = length.pick(Duration::from_secs(20), Duration::from_secs(5));
-        let sustained = sustained(&duo, &load, time / 2).await.rate;
+        let time = length.pick(Duration::from_secs(10), Duration::from_secs(5));
+        let sustained = sustained(&duo, &load, time).await.rate;
         let bench = Bench {
             pair: &pair,
             duo: &duo,
@@ -47,12 +47,12 @@ pub(crate) fn run(kind: ServerKind, length: Length) {
             kind.name()
         );
         bench
-            .compare("as fast as it goes", length.pick(5, 1), Rows::Shared, None)
+            .compare("as fast as it goes", length.pick(8, 2), Rows::Shared, None)
             .await;
         bench
             .compare(
                 "at nine tenths of the sustained rate",
-                length.pick(3, 1),
+                length.pick(4, 2),
                 Rows::Shared,
                 Some((sustained * 0.9) as u32),
             )
@@ -84,7 +84,8 @@ struct Turn {
 }
 
 impl Bench<'_> {
-    /// By turns, with and without the agent.
+    /// By turns, with and without the agent; every other time in the other order, so that what changes from turn to turn
+    /// (the servers' own rate falls as their files grow) falls on neither.
     async fn compare(&self, what: &str, turns: u32, rows: Rows, rate: Option<u32>) {
         let (mut without, mut with) = (Figures::default(), Figures::default());
         let (mut p95_without, mut p95_with) = (Figures::default(), Figures::default());
@@ -93,11 +94,17 @@ impl Bench<'_> {
         let (mut lag, mut resident, mut machine) =
             (Figures::default(), Figures::default(), Figures::default());
         let mut account = Figures::default();
-        let mut cost = Figures::default();
-        for _ in 0..turns {
-            let alone = self.turn(rows, rate, false).await;
-            let watched = self.turn(rows, rate, true).await;
+        let (mut cost, mut work) = (Figures::default(), Figures::default());
+        for turn in 0..turns {
+            let watched_first = turn % 2 == 1;
+            let first = self.turn(rows, rate, watched_first).await;
+            let second = self.turn(rows, rate, !watched_first).await;
+            let (alone, watched) = match watched_first {
+                true => (second, first),
+                false => (first, second),
+            };
             cost.push(1.0 - watched.rate / alone.rate);
+            work.push((watched.machine / watched.rate) / (alone.machine / alone.rate) - 1.0);
             without.push(alone.rate);
             with.push(watched.rate);
             p95_without.push(alone.p95_ms);
@@ -112,11 +119,12 @@ impl Bench<'_> {
             account.push(watched.memory_max as f64);
         }
         println!(
-            "{:14} {what}: clients {} /s without, {} /s with; cost {}; 95th percentile {} and {}",
+            "{:14} {what}: clients {} /s without, {} /s with; cost {}, mean {}; 95th percentile {} and {}",
             "",
             without.show(1.0, 0, ""),
             with.show(1.0, 0, ""),
             cost.show(100.0, 1, " %"),
+            cost.mean_and_error(100.0, 1, " %"),
             p95_without.show(1.0, 1, " ms"),
             p95_with.show(1.0, 1, " ms"),
         );
@@ -133,10 +141,16 @@ impl Bench<'_> {
             account.show(1.0 / (1 << 20) as f64, 1, " MiB"),
         );
         println!(
+            "{:14}   processor time of the whole machine for a transaction: {} more with, mean {}",
+            "",
+            work.show(100.0, 1, " %"),
+            work.mean_and_error(100.0, 1, " %"),
+        );
+        println!(
             "{:14}   goals: cost under {:.0} %: {}; share under {:.0} %: {}",
             "",
             COST_MAX * 100.0,
-            verdict(cost.median() < COST_MAX),
+            verdict(cost.mean() < COST_MAX),
             SHARE_MAX * 100.0,
             verdict(share.median() < SHARE_MAX)
         );

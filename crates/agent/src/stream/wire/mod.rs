@@ -147,13 +147,13 @@ impl Wire {
         }
     }
 
-    /// Reads some bytes from the network, and waits until there are some.
-    pub(super) async fn fill(&mut self) -> Result<(), Error> {
+    /// Reads some bytes from the network, and waits until there are some; says how many.
+    pub(super) async fn fill(&mut self) -> Result<usize, Error> {
         self.buffer
             .reserve(self.packets.missing(&self.buffer).max(READ_BYTES));
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            _ => Ok(()),
+            bytes => Ok(bytes),
         }
     }
 

@@ -95,6 +95,8 @@ async fn define(a: &Db, file: &str) {
         "ALTER TABLE shop.of_a ADD COLUMN w INT DEFAULT 5 AFTER id",
         &load,
         "UPDATE shop.of_a SET w = 6 WHERE id < 100",
+        // Of a table that both write.
+        "ALTER TABLE shop.t ADD COLUMN more INT DEFAULT 3",
         "CREATE TABLE shop.new LIKE shop.of_a",
         "INSERT INTO shop.new SELECT * FROM shop.of_a",
         "RENAME TABLE shop.new TO shop.newer",
