@@ -141,11 +141,11 @@ pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
         return false;
     };
     let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
-    let holds = |held: &Told| {
-        let Told::Row(cells) = held else { return false };
+    let is_it = |cells: &[Cell]| {
         let mut pairs = cells.iter().zip(left);
-        pairs.all(|(held, left)| *left == Cell::Absent || held == left)
+        pairs.all(|(cell, left)| cell == left || [cell, left].contains(&&Cell::Absent))
     };
-    let found = |other: &WriteDetail| matches!(&other.before, Some((at, cells)) if at == row && cells == left);
+    let holds = |held: &Told| matches!(held, Told::Row(cells) if is_it(cells));
+    let found = |other: &WriteDetail| matches!(&other.before, Some((at, cells)) if at == row && is_it(cells));
     !held.into_iter().any(holds) && !writes.iter().any(found)
 }
