@@ -1,7 +1,7 @@
 //! Logs that tell only a part: statements' texts, and images without all columns.
 
 use bytes::Bytes;
-use twinlog_binlog::{Change, Rows, RowsKind};
+use twinlog_binlog::{Change, Rows, RowsKind, Transaction};
 
 use super::kit::{A, B, Kit, delete, insert, statement, table, update};
 use crate::{Side, Verdict};
@@ -100,4 +100,47 @@ fn what_was_in_flight_beside_it_is_not_judged() {
     kit.log(B, "a3", [update("t", &[2, 2, 4], &[2, 2, 3])]);
     kit.log(A, "b2", [update("t", &[2, 2, 3], &[2, 2, 4])]);
     assert_eq!(kit.episodes().len(), 1);
+}
+
+/// As `a1`, by the clock of another commit.
+fn at_another_time(kit: &Kit, changes: Vec<Change>) -> Transaction {
+    let committed = kit.tx("a2", vec![]).committed;
+    Transaction {
+        committed,
+        ..kit.tx("a1", changes)
+    }
+}
+
+#[test]
+fn two_transactions_of_one_name_are_not_compared() {
+    both_orders(|kit, side| match side {
+        A => kit.log(A, "a1", [insert("t", &[1, 1, 1])]),
+        B => {
+            let other = at_another_time(kit, vec![insert("t", &[2, 2, 2])]);
+            kit.push(B, other, None);
+        }
+    });
+}
+
+#[test]
+fn an_empty_one_in_its_place_passes_it_over() {
+    let mut kit = Kit::new();
+    kit.log(A, "a1", [insert("t", &[1, 1, 1])]);
+    let other = at_another_time(&kit, vec![]);
+    kit.push(B, other, None);
+    assert!(
+        matches!(&kit.said[..], [Verdict::Episode(_)]),
+        "{:#?}",
+        kit.said
+    );
+}
+
+#[test]
+fn the_same_twice_is_no_difference() {
+    let mut kit = Kit::new();
+    kit.log(A, "a1", [insert("t", &[1, 1, 1])]);
+    let other = at_another_time(&kit, vec![insert("t", &[1, 1, 1])]);
+    kit.push(B, other, None);
+    assert!(kit.said.is_empty(), "{:#?}", kit.said);
+    kit.assert_empty();
 }

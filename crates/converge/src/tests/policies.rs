@@ -102,10 +102,12 @@ fn where_one_time_is_known_to_the_second_all_are() {
     let mut b = kit.tx("b1", vec![insert("t", &[9, 2, 2])]);
     b.committed.micros = 5_000_000;
     b.committed.exact = false;
-    kit.push(A, a, None);
-    kit.push(B, b, None);
-    kit.log(A, "b1", [update("t", &[9, 1, 1], &[9, 2, 2])]);
-    kit.log(B, "a1", [update("t", &[9, 2, 2], &[9, 1, 1])]);
+    let mut of_a = kit.tx("b1", vec![update("t", &[9, 1, 1], &[9, 2, 2])]);
+    let mut of_b = kit.tx("a1", vec![update("t", &[9, 2, 2], &[9, 1, 1])]);
+    (of_a.committed, of_b.committed) = (b.committed, a.committed);
+    for (log, tx) in [(A, a), (B, b), (A, of_a), (B, of_b)] {
+        kit.push(log, tx, None);
+    }
     assert!(
         kit.decided(&Policy::LastWriteWins)
             .starts_with("9,2,2: committed at the same time")

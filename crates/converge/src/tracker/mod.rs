@@ -161,6 +161,7 @@ impl Tracker {
         let id = known.unwrap_or_else(|| self.admit(gtid, origin, tx.committed));
         let at = self.seen[log.index()];
         let entry = &mut self.txs[id];
+        let is_namesake = entry.is_namesake_of(tx.committed);
         entry.places[log.index()] = Some(Place {
             at,
             passed: u64::MAX,
@@ -175,6 +176,9 @@ impl Tracker {
         let (rows, size_bytes) = self.with_xa(id, log, tx.xa, rows, tx.size_bytes);
         self.note_images(id, &rows);
         self.add_body(id, log, rows, size_bytes);
+        if is_namesake {
+            self.note_namesake(id);
+        }
         for statement in statements {
             self.statement(id, &statement);
         }

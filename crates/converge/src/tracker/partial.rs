@@ -1,5 +1,6 @@
 //! Transactions of which a log tells only in part what they did: by a statement's text (`binlog_format`), or by images
-//! without all columns (`binlog_row_image`).
+//! without all columns (`binlog_row_image`). And those of which the logs tell two different things: somebody gave a GTID a
+//! second time, by hand, or a node was restored and went on from there.
 //!
 //! The other log may have the same transaction in full: an applier logs what it did as rows. Nothing can be compared
 //! then, and what the one log lacks must not be taken for a difference of the nodes. Their tables are let go of, with
@@ -9,7 +10,11 @@ use std::collections::BTreeSet;
 
 use twinlog_binlog::Rows;
 
-use super::{Tracker, table::TableId, transaction::TxId};
+use super::{
+    Tracker,
+    table::TableId,
+    transaction::{Body, TxId},
+};
 use crate::TableName;
 
 /// Why a log tells only a part.
@@ -17,6 +22,8 @@ const IMAGES: &str = "its images in the log have not all columns (binlog_row_ima
                       PARTIAL_JSON), so that nothing can be compared";
 const STATEMENT: &str = "its rows were changed by a statement that is in the log as its text (binlog_format was not ROW), so that \
                          nothing can be compared";
+const NAMESAKES: &str = "two transactions that are not the same have the same GTID, one in each log, so that nothing can be \
+                         compared";
 
 /// What is known of such a transaction.
 #[derive(Debug, Clone)]
@@ -42,6 +49,19 @@ impl Tracker {
     /// A statement of it changed rows.
     pub(super) fn note_data(&mut self, id: TxId, named: TableName) {
         self.set_partial(id, STATEMENT).data.push(named);
+    }
+
+    /// The transactions of this name were committed at different times. One that somebody gave to a node without rows, so
+    /// that it passes the other over, is as if its applier had passed it over.
+    pub(super) fn note_namesake(&mut self, id: TxId) {
+        let has_rows = |body: &Body| match body {
+            Body::Rows(rows) => !rows.is_empty(),
+            Body::Forgotten(..) => true,
+            Body::Absent | Body::Same => false,
+        };
+        if self.txs[id].bodies.iter().all(has_rows) {
+            self.set_partial(id, NAMESAKES);
+        }
     }
 
     fn set_partial(&mut self, id: TxId, reason: &'static str) -> &mut Partial {

@@ -89,6 +89,12 @@ pub(super) struct Tx {
 }
 
 impl Tx {
+    /// Whether what was committed then is another transaction: a copy has the commit time of what it is a copy of, to the
+    /// microsecond, on MySQL since 8.0.1. Others do not tell.
+    pub(super) fn is_namesake_of(&self, committed: CommitTime) -> bool {
+        self.committed.exact && committed.exact && self.committed != committed
+    }
+
     /// Whether both nodes have executed it.
     pub(super) fn settled(&self) -> bool {
         self.places[0].is_some() && self.places[1].is_some()

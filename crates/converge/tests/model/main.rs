@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// As many as the menu has.
-const ALL_KINDS: usize = usize::MAX;
+const ALL_KINDS: usize = 7;
 
 /// Runs `share` percent of the cases that were asked for.
 fn check(

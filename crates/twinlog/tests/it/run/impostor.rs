@@ -137,3 +137,29 @@ async fn under_a_name_of_others_on_mysql_9_7() {
         .collect();
     assert_eq!(open, ["open", "open"]);
 }
+
+/// One name for two transactions: MySQL tells by the times of their commits.
+#[tokio::test]
+async fn under_one_name_on_both_nodes_on_mysql_9_7() {
+    let kind = ServerKind::MySql97;
+    let pair = with_two_rows(kind).await;
+    let [a, b] = pair.both();
+    let of_a = "SELECT CONCAT('SET gtid_next = ''', @@server_uuid, ':1000''')";
+    let name = a.rows(of_a).await.remove(0).remove(0);
+    links(&pair, kind, "STOP").await;
+    for (db, id) in [(&a, 7), (&b, 8)] {
+        let row = format!("INSERT INTO shop.t VALUES ({id}, {id})");
+        db.run(&[&name, &row, "SET gtid_next = AUTOMATIC"]).await;
+    }
+    links(&pair, kind, "START").await;
+    drained(&pair, kind).await;
+    let output = run_once(&pair);
+    let summary: serde_json::Value = serde_json::from_str(output.expect_code(1)).unwrap();
+    assert_eq!(count(&summary, "repaired"), 0, "{summary:#}");
+    let said =
+        "shop.t cannot be followed: two transactions that are not the same have the same GTID";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert_eq!(a.rows(ALL).await[2..], rows(&[["7", "7"]]));
+    assert_eq!(b.rows(ALL).await[2..], rows(&[["8", "8"]]));
+    assert!(history(&pair).await.is_empty());
+}
