@@ -1,10 +1,15 @@
 //! What a statement in the log does to tables: enough of the servers' grammar to name them, and to say so where it
 //! cannot.
 
+#[cfg(test)]
+mod tests;
+mod tokens;
+
 use std::sync::Arc;
 
 use twinlog_binlog::Statement;
 
+use self::tokens::{Token, tokens};
 use crate::TableName;
 
 /// What a statement touches.
@@ -50,7 +55,7 @@ const ROWLESS: [&str; 19] = [
 ];
 
 /// Statements that change no row and no definition. `ANALYZE`, `OPTIMIZE` and `REPAIR` are logged too.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 23] = [
     "BEGIN",
     "START",
     "COMMIT",
@@ -74,27 +79,7 @@ const HARMLESS: [&str; 24] = [
     "KILL",
     "RESET",
     "CHANGE",
-    "IMPORT",
 ];
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    /// A word without quotes.
-    Word(String),
-    /// An identifier (or a string) in quotes.
-    Quoted(String),
-    Sign(char),
-}
-
-impl Token {
-    fn is(&self, word: &str) -> bool {
-        matches!(self, Self::Word(text) if text.eq_ignore_ascii_case(word))
-    }
-
-    fn is_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is(word))
-    }
-}
 
 /// What a statement does.
 pub(super) fn effect(statement: &Statement) -> Effect {
@@ -157,7 +142,7 @@ pub(super) fn effect(statement: &Statement) -> Effect {
         parser.tokens = &parser.tokens[into.map_or(parser.tokens.len(), |at| at + 1)..];
         return data(parser.name());
     }
-    if first.is_any(&["WITH", "CALL", "DO", "SELECT", "MERGE"]) {
+    if first.is_any(&["WITH", "CALL", "DO", "SELECT", "MERGE", "IMPORT"]) {
         return data(None);
     }
     all(true)
@@ -312,6 +297,8 @@ impl Parser<'_> {
             }
             let pairs = names.chunks_exact(2);
             renames.extend(pairs.map(|pair| [pair[0].clone(), pair[1].clone()]));
+        } else if self.replaces_files() {
+            return names.pop().map(Effect::Data);
         } else {
             wipes = self.tokens.iter().any(|token| token.is("PARTITION"));
             while let Some(at) = self
@@ -338,177 +325,14 @@ impl Parser<'_> {
             renames,
         })
     }
-}
 
-/// The words of a statement without its comments. What MySQL runs of a comment (`/*!50003 … */`) counts.
-fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, char)) = chars.next() {
-        let rest = &text[at..];
-        let skip_to = |end: usize, chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>| {
-            while chars.peek().is_some_and(|&(next, _)| next < at + end) {
-                chars.next();
-            }
-        };
-        if rest.starts_with("/*!") || rest.starts_with("/*M!") {
-            let digits = rest.trim_start_matches(['/', '*', 'M', '!']);
-            let version = digits.len()
-                - digits
-                    .trim_start_matches(|c: char| c.is_ascii_digit())
-                    .len();
-            skip_to(rest.len() - digits.len() + version, &mut chars);
-        } else if rest.starts_with("*/") {
-            chars.next();
-        } else if rest.starts_with("/*") {
-            skip_to(
-                rest.find("*/").map_or(rest.len(), |end| end + 2),
-                &mut chars,
-            );
-        } else if char == '#' || rest.starts_with("-- ") || rest.starts_with("--\n") {
-            skip_to(rest.find('\n').unwrap_or(rest.len()), &mut chars);
-        } else if matches!(char, '`' | '"' | '\'') {
-            let mut quoted = String::new();
-            while let Some((_, next)) = chars.next() {
-                if next == '\\' && char != '`' {
-                    quoted.extend(chars.next().map(|(_, escaped)| escaped));
-                } else if next != char {
-                    quoted.push(next);
-                } else if chars.next_if(|&(_, after)| after == char).is_some() {
-                    quoted.push(char);
-                } else {
-                    break;
-                }
-            }
-            tokens.push(Token::Quoted(quoted));
-        } else if is_word(char) {
-            let word: String = rest.chars().take_while(|&next| is_word(next)).collect();
-            skip_to(word.len(), &mut chars);
-            tokens.push(Token::Word(word));
-        } else if !char.is_whitespace() {
-            tokens.push(Token::Sign(char));
-        }
-    }
-    tokens
-}
-
-fn is_word(char: char) -> bool {
-    char.is_alphanumeric() || matches!(char, '_' | '$')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(text: &str) -> String {
-        let statement = Statement {
-            database: "shop".into(),
-            text: bytes::Bytes::copy_from_slice(text.as_bytes()),
-            error_code: 0,
-        };
-        match effect(&statement) {
-            Effect::Nothing => "nothing".to_owned(),
-            Effect::Tables {
-                names,
-                wipes,
-                renames,
-            } => {
-                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-                let renames = renames.iter().map(|[from, to]| format!(", {from} -> {to}"));
-                let wiped = if wipes { " wiped" } else { "" };
-                format!("{}{wiped}{}", names.join(" "), renames.collect::<String>())
-            }
-            Effect::Database { name, wipes } => {
-                format!("all of {name}{}", if wipes { " wiped" } else { "" })
-            }
-            Effect::Data(table) => format!("data of {table}"),
-        }
-    }
-
-    #[test]
-    fn names_the_tables_of_a_definition() {
-        for (text, expected) in [
-            ("ALTER TABLE t ADD COLUMN z INT", "shop.t"),
-            ("alter table `other`.`a``b` drop column x", "other.a`b"),
-            (
-                "ALTER TABLE t RENAME TO u",
-                "shop.t shop.u, shop.t -> shop.u",
-            ),
-            (
-                "ALTER TABLE t ADD x INT, RENAME o.u",
-                "shop.t o.u, shop.t -> o.u",
-            ),
-            (
-                "ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX i TO j",
-                "shop.t",
-            ),
-            ("ALTER TABLE t DROP PARTITION p0", "shop.t wiped"),
-            (
-                "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE x.u",
-                "shop.t x.u wiped",
-            ),
-            ("CREATE TABLE IF NOT EXISTS t (a INT)", "shop.t"),
-            ("CREATE TABLE t (a INT)", "shop.t wiped"),
-            ("CREATE OR REPLACE TABLE t (a INT)", "shop.t wiped"),
-            (
-                "DROP TABLE IF EXISTS `t` /* generated by server */",
-                "shop.t wiped",
-            ),
-            ("DROP TABLE t, o.u", "shop.t o.u wiped"),
-            ("TRUNCATE t", "shop.t wiped"),
-            ("truncate table o.t", "o.t wiped"),
-            (
-                "RENAME TABLE a TO b, c TO o.d",
-                "shop.a shop.b shop.c o.d, shop.a -> shop.b, shop.c -> o.d",
-            ),
-            ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", "shop.t"),
-            ("DROP INDEX i ON o.t", "o.t"),
-            ("/*!50003 ALTER TABLE t ADD x INT */", "shop.t"),
-            (
-                "SET STATEMENT max_statement_time = 1, lock_wait_timeout = 2 FOR ALTER TABLE t ADD x INT",
-                "shop.t",
-            ),
-            ("-- why\nALTER /* so */ TABLE t FORCE", "shop.t"),
-            ("DROP DATABASE o", "all of o wiped"),
-        ] {
-            assert_eq!(of(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn knows_what_touches_no_row() {
-        for text in [
-            "CREATE DATABASE o",
-            "CREATE VIEW v AS SELECT * FROM t",
-            "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`localhost` SQL SECURITY DEFINER VIEW `v` AS SELECT 1",
-            "CREATE DEFINER=`root`@`%` TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
-            "CREATE TEMPORARY TABLE t (a INT)",
-            "DROP TEMPORARY TABLE IF EXISTS t",
-            "CREATE USER u IDENTIFIED BY 'DROP TABLE t'",
-            "GRANT ALL ON *.* TO u",
-            "ANALYZE TABLE t",
-            "BEGIN",
-            "",
-        ] {
-            assert_eq!(of(text), "nothing", "{text}");
-        }
-    }
-
-    #[test]
-    fn says_so_where_it_cannot_tell() {
-        for (text, expected) in [
-            ("INSERT INTO o.t VALUES (1)", "data of o.t"),
-            ("REPLACE t VALUES (1)", "data of shop.t"),
-            ("DELETE FROM t WHERE a = 1", "data of shop.t"),
-            ("DELETE a FROM a JOIN b", "data of all in shop"),
-            ("DELETE FROM a, b USING a JOIN b", "data of all in shop"),
-            ("UPDATE o.t SET a = 1", "data of o.t"),
-            ("UPDATE a, b SET a.x = b.x", "data of all in shop"),
-            ("LOAD DATA INFILE 'x' INTO TABLE o.t", "data of o.t"),
-            ("CALL p()", "data of all in shop"),
-            ("FROBNICATE t", "all of shop wiped"),
-        ] {
-            assert_eq!(of(text), expected, "{text}");
-        }
+    /// `… DISCARD|IMPORT TABLESPACE`: each node takes its own files.
+    fn replaces_files(&self) -> bool {
+        let is_last = self
+            .tokens
+            .last()
+            .is_some_and(|token| token.is("TABLESPACE"));
+        let files = |token: &Token| token.is_any(&["DISCARD", "IMPORT"]);
+        is_last && self.tokens.iter().any(files)
     }
 }
