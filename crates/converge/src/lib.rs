@@ -24,6 +24,10 @@
 //! MariaDB's log has nothing of a transaction of which nothing was left. Its place is then just before the next one of
 //! its server and domain there, or where [`Tracker::passed`] was called.
 //!
+//! A log may tell only a part of a transaction: a statement's text in the place of rows, or images without all columns. And
+//! two transactions may bear one name, if somebody set a GTID by hand (seen by the time of the commit, which MySQL has since
+//! 8.0.1). Nothing of those is judged; their tables are named to be verified.
+//!
 //! # What a repair had not seen
 //! A repair is chosen from what was judged; between the judgement and its commit its node may execute a client's change that
 //! its guard does not see: one that is skipped there, or that leaves the row by chance as it was judged. The order of both
