@@ -4,7 +4,7 @@ use bytes::Bytes;
 use twinlog_binlog::{Change, Rows, RowsKind, Transaction};
 
 use super::kit::{A, B, Kit, delete, insert, statement, table, update};
-use crate::{Side, Verdict};
+use crate::{Output, Side, Verdict};
 
 /// `UPDATE t SET v = after WHERE id = …` as `binlog_row_image = MINIMAL` logs it.
 fn minimal_update(id: i32, after: i32) -> Change {
@@ -143,4 +143,25 @@ fn the_same_twice_is_no_difference() {
     kit.push(B, other, None);
     assert!(kit.said.is_empty(), "{:#?}", kit.said);
     kit.assert_empty();
+}
+
+/// An agent that ends between the two must come upon them again.
+#[test]
+fn its_table_is_named_before_it_is_done_with() {
+    let mut kit = Kit::new();
+    kit.deaf = true;
+    kit.log(A, "a1", [insert("t", &[1, 1, 1])]);
+    let other = at_another_time(&kit, vec![insert("t", &[2, 2, 2])]);
+    kit.push(B, other, None);
+    let said: Vec<Output> = std::iter::from_fn(|| kit.tracker.next_output()).collect();
+    assert!(
+        matches!(
+            &said[..],
+            [
+                Output::Verdict(Verdict::ToVerify { .. }),
+                Output::Retired(_)
+            ]
+        ),
+        "{said:#?}"
+    );
 }

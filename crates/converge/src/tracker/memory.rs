@@ -138,13 +138,14 @@ impl Tracker {
         self.image_bytes -= std::mem::take(&mut tx.image_bytes);
     }
 
-    /// Forgets all that is in flight of a table, and says that it must be verified.
+    /// Says that a table must be verified, and forgets all that is in flight of it.
     pub(super) fn forget_table(&mut self, table: TableId, reason: &str) {
-        self.forget_in_flight(table);
         self.say_verify(table, self.serial, reason);
+        self.forget_in_flight(table);
     }
 
-    /// Forgets all that is in flight of a table.
+    /// Forgets all that is in flight of a table. It may retire transactions: what is to be said of the table is said before,
+    /// or an agent that dies between the two never says it.
     pub(super) fn forget_in_flight(&mut self, table: TableId) {
         self.tables.get_mut(table).since = self.serial;
         let mut freed = Vec::new();

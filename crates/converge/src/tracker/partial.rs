@@ -104,9 +104,9 @@ impl Tracker {
         }
         for table in affected {
             if self.tables.is_followed(table) {
-                self.forget_in_flight(table);
                 // Once: a server that logs so does it with each transaction.
                 self.say_once(table, partial.reason);
+                self.forget_in_flight(table);
             }
         }
     }
