@@ -8,4 +8,5 @@ pub mod row;
 pub mod run;
 pub mod settled;
 pub mod stream;
+pub mod verify;
 pub mod watch;

@@ -14,6 +14,7 @@ pub mod origin;
 pub mod own_tables;
 pub mod plan;
 pub mod prove;
+pub mod schemas;
 pub mod settings;
 pub mod site;
 pub mod status;

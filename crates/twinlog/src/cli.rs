@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Status(crate::commands::status::StatusArgs),
     Run(crate::commands::run::RunArgs),
     Conflicts(crate::commands::conflicts::ConflictsArgs),
+    Verify(crate::commands::verify::VerifyArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
     Demo(crate::commands::demo::DemoArgs),

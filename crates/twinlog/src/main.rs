@@ -5,6 +5,7 @@ mod commands;
 mod demo;
 mod failure;
 mod output;
+mod screen;
 
 use std::{io, process::ExitCode};
 

@@ -33,7 +33,7 @@ pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{Leadership, LeadershipError, lock_name};
 pub use pace::Pace;
 pub use plan::{Guard, How, Op, OpKind, Plan, Repair, plan};
-pub(crate) use record::shape;
+pub(crate) use record::{key_text, shape};
 pub use record::{Draft, concurrent_ddl, draft};
 pub(crate) use settle::ARRIVAL_TIMEOUT;
 pub use settle::{ResolveError, Settled, leave_open, settle, supersede};

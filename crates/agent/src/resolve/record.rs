@@ -322,7 +322,7 @@ pub(crate) fn shape(table: &TableInfo) -> TableShape {
 }
 
 /// `id=5, tag='x'`.
-fn key_text(table: &TableInfo, key: &[Cell]) -> String {
+pub(crate) fn key_text(table: &TableInfo, key: &[Cell]) -> String {
     let columns = table
         .key()
         .map(|key| key.columns.clone())

@@ -21,9 +21,9 @@ pub use image::{is_of, read_aged, read_image};
 pub use kind::{Kind, Named};
 pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};
-pub use query::{STATEMENT_TIMEOUT, run};
+pub use query::{RawRow, STATEMENT_TIMEOUT, run, run_within};
 pub use read::{canonical, key_of, parse_row, read_held, select_list};
-pub(crate) use read::{lock, same};
+pub(crate) use read::{lock, parse_columns, same, select_columns, select_expression};
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 
 /// What a session must be set to before it reads or writes rows.

@@ -3,34 +3,50 @@
 use twinlog_binlog::Value;
 use twinlog_server::conn::Conn;
 
-use super::{Kind, Named, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run};
+use super::{
+    ColumnInfo, Kind, Named, Row, RowError, TableInfo, identifier, literal::ZERO_DATE, locate, run,
+};
 
 /// The expressions that select all columns of a row for [`parse_row`], whatever the session's character set.
 pub fn select_list(table: &TableInfo) -> String {
-    let columns = table.columns.iter().map(|column| {
-        let name = identifier(&column.name);
-        match column.kind {
-            // As they are, a FLOAT loses digits, and a column with a scale is rounded. The sign of zero is lost on some.
-            Kind::Float | Kind::Double => {
-                format!("IF({name} = 0, IF(ATAN2({name}, -1) < 0, '-0', '0'), {name} * 1e0)")
-            }
-            Kind::Year => format!("{name} + 0"),
-            Kind::Bit | Kind::Enum | Kind::Set => format!("CAST({name} AS UNSIGNED)"),
-            Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes | Kind::Geometry => {
-                format!("CAST({name} AS BINARY)")
-            }
-            Kind::Json => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
-            Kind::Int { .. }
-            | Kind::Decimal
-            | Kind::Date
-            | Kind::Time
-            | Kind::DateTime
-            | Kind::Timestamp
-            | Kind::Named(_)
-            | Kind::Unknown(_) => name,
-        }
-    });
+    select_columns(table, 0..table.columns.len())
+}
+
+/// As [`select_list`], for some of its columns, by their positions.
+pub(crate) fn select_columns(
+    table: &TableInfo,
+    positions: impl IntoIterator<Item = usize>,
+) -> String {
+    let columns = positions
+        .into_iter()
+        .map(|at| select_expression(&table.columns[at]));
     columns.collect::<Vec<_>>().join(", ")
+}
+
+/// An expression for a column's value that loses nothing of it and depends on no session's character set: bytes, a number,
+/// or a text that is the same in every collation.
+pub(crate) fn select_expression(column: &ColumnInfo) -> String {
+    let name = identifier(&column.name);
+    match column.kind {
+        // As they are, a FLOAT loses digits, and a column with a scale is rounded. The sign of zero is lost on some.
+        Kind::Float | Kind::Double => {
+            format!("IF({name} = 0, IF(ATAN2({name}, -1) < 0, '-0', '0'), {name} * 1e0)")
+        }
+        Kind::Year => format!("{name} + 0"),
+        Kind::Bit | Kind::Enum | Kind::Set => format!("CAST({name} AS UNSIGNED)"),
+        Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes | Kind::Geometry => {
+            format!("CAST({name} AS BINARY)")
+        }
+        Kind::Json => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
+        Kind::Int { .. }
+        | Kind::Decimal
+        | Kind::Date
+        | Kind::Time
+        | Kind::DateTime
+        | Kind::Timestamp
+        | Kind::Named(_)
+        | Kind::Unknown(_) => name,
+    }
 }
 
 /// A row that [`select_list`] selected.
@@ -38,14 +54,27 @@ pub fn select_list(table: &TableInfo) -> String {
 /// # Errors
 /// [`RowError::Shape`] or [`RowError::Unreadable`].
 pub fn parse_row(table: &TableInfo, row: Vec<Option<Vec<u8>>>) -> Result<Row, RowError> {
-    if row.len() != table.columns.len() {
+    parse_columns(table, 0..table.columns.len(), row)
+}
+
+/// What [`select_columns`] selected.
+///
+/// # Errors
+/// As [`parse_row`].
+pub(crate) fn parse_columns(
+    table: &TableInfo,
+    positions: impl ExactSizeIterator<Item = usize>,
+    row: Vec<Option<Vec<u8>>>,
+) -> Result<Row, RowError> {
+    if row.len() != positions.len() {
         return Err(RowError::Shape {
             table: table.name.to_string(),
-            expected: table.columns.len(),
+            expected: positions.len(),
             got: row.len(),
         });
     }
-    let values = row.into_iter().zip(&table.columns).map(|(bytes, column)| {
+    let values = row.into_iter().zip(positions).map(|(bytes, at)| {
+        let column = &table.columns[at];
         let Some(bytes) = bytes else {
             return Ok(Value::Null);
         };

@@ -86,6 +86,7 @@ mod write;
 use std::io;
 use std::path::Path;
 
+pub use table_policy::is_like;
 pub use create::write_new;
 pub use error::{ConfigError, Problem};
 pub use import::{Imported, MyCnfOption, from_my_cnf};

@@ -28,10 +28,15 @@ impl TablePolicy {
     /// Whether the entry is for this table.
     #[must_use]
     pub fn matches(&self, database: &str, table: &str) -> bool {
-        self.pattern
-            .split_once('.')
-            .is_some_and(|(left, right)| matches(left, database) && matches(right, table))
+        is_like(&self.pattern, database, table)
     }
+}
+
+/// Whether a table is like a pattern `database.table`, in which `*` stands for any characters, also none.
+#[must_use]
+pub fn is_like(pattern: &str, database: &str, table: &str) -> bool {
+    let parts = pattern.split_once('.');
+    parts.is_some_and(|(left, right)| matches(left, database) && matches(right, table))
 }
 
 /// Whether a text is of a pattern in which `*` stands for any characters, also none.

@@ -45,6 +45,8 @@ pub struct Row {
     /// An applier that tries a transaction again after a lock wait tries all of it. Where it does not, it commits what came
     /// before the lock, drops the rest and says nothing (MySQL 5.6 with its places in tables, seen on 5.6.24).
     pub retries_whole: bool,
+    /// BIT_XOR joins strings of bytes of any length, not only 64 bits.
+    pub wide_bit_xor: bool,
     /// `GET_…_PUBLIC_KEY` exists: a replica without TLS can log in with `caching_sha2_password`.
     pub get_public_key: bool,
     /// TLS 1.2 or newer, which twinlog's own connections and modern clients need.
@@ -93,6 +95,7 @@ const MYSQL_56: Row = Row {
     gtid_online: false,
     retry_count: true,
     retries_whole: false,
+    wide_bit_xor: false,
     get_public_key: false,
     modern_tls: false,
     filter_online: false,
@@ -133,6 +136,7 @@ const MYSQL_80: Row = Row {
         agent_reads: &["performance_schema"],
     },
     persist: true,
+    wide_bit_xor: true,
     gtid_purged_adds: true,
     get_public_key: true,
     mysqlx: true,
@@ -196,6 +200,7 @@ const MARIADB_105: Row = Row {
     gtid_online: true,
     retry_count: false,
     retries_whole: true,
+    wide_bit_xor: false,
     get_public_key: false,
     modern_tls: true,
     filter_online: true,

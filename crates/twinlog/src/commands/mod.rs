@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod verify;
 
 use std::{path::Path, process::ExitCode};
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status(args) => status::run(open(config)?, &args).await,
         Command::Run(args) => run::run(open(config)?, &args).await,
         Command::Conflicts(args) => conflicts::run(open(config)?, &args).await,
+        Command::Verify(args) => verify::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),
         Command::Completions(args) => Ok(completions::run(&args)),

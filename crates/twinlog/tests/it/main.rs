@@ -31,4 +31,5 @@ mod status;
 mod support;
 mod terminal;
 mod unprivileged;
+mod verify;
 mod walk;

@@ -17,6 +17,7 @@ use crate::{
     cli::Format,
     failure::{Failure, NO, USAGE},
     output::{ask, print, print_json, tell},
+    screen::width,
 };
 
 /// Settle an open conflict by your own decision.
@@ -225,7 +226,7 @@ async fn decide(
     let mut nodes = Nodes::open(site).await?;
     let proposal = propose(&mut nodes, &found.entry.id, found.place, request).await?;
     if !how.format.json {
-        let text = plan::text(&proposal, how.full, super::width());
+        let text = plan::text(&proposal, how.full, width());
         // It is what is asked for where nothing is done.
         if how.dry_run {
             print(&text)

@@ -9,14 +9,15 @@ use twinlog_agent::{
 };
 use twinlog_pair::{config::Policy, site::Site};
 
-use super::{
-    grid::{BOLD, CYAN, Cell, DIM, GREEN, Grid, PLAIN, RED, cut},
-    when,
-};
+use super::when;
 use crate::{
     cli::Format,
     failure::Failure,
     output::{print, print_json},
+    screen::{
+        grid::{BOLD, CYAN, Cell, DIM, GREEN, Grid, PLAIN, RED, cut},
+        width,
+    },
 };
 
 /// Less of a row's table and key says nothing.
@@ -115,7 +116,7 @@ pub(super) async fn run(site: &Site, args: &ListArgs) -> Result<ExitCode, Failur
             &listing,
             args.is_filtered(),
             super::now_us(),
-            super::width(),
+            width(),
         ));
         super::warn(book.answers(), listing.differ.as_deref());
     }

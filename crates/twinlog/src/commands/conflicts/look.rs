@@ -11,6 +11,7 @@ use crate::{
     cli::Format,
     failure::Failure,
     output::{print, print_json},
+    screen::width,
 };
 
 /// Show one conflict: who wrote what, when and where, all versions side by side, what was chosen and why.
@@ -49,7 +50,7 @@ pub(super) async fn run(site: &Site, args: &ShowArgs) -> Result<ExitCode, Failur
         let look = show::Look {
             full: args.full,
             now: super::now_us(),
-            width: super::width(),
+            width: width(),
         };
         print(&show::text(&found.entry, &look));
         super::warn(book.answers(), found.differ.as_deref());

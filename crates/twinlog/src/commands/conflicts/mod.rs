@@ -1,13 +1,11 @@
 //! `twinlog conflicts`
 
 mod decide;
-mod grid;
 mod list;
 mod look;
 mod plan;
 mod prune;
 pub(crate) mod show;
-mod side;
 mod when;
 
 use std::process::ExitCode;
@@ -19,15 +17,8 @@ use twinlog_pair::site::Site;
 
 use crate::{
     failure::{Failure, NO, USAGE, WORLD},
-    output::{screen_width, tell},
+    output::tell,
 };
-
-/// The narrowest screen that is laid out for.
-const WIDTH_MIN: u16 = 40;
-/// On wider screens lines get no longer: they would be hard to read.
-const WIDTH_MAX: u16 = 160;
-/// Where there is no terminal to ask.
-const WIDTH_DEFAULT: u16 = 100;
 
 /// Look at the rows that both nodes wrote without having seen each other, and decide what no policy did.
 #[derive(Debug, Args)]
@@ -75,14 +66,6 @@ impl From<Error> for Failure {
         let hint = error.hint();
         Self::new(code, error.to_string(), hint)
     }
-}
-
-/// How wide a line may be, in characters.
-fn width() -> usize {
-    screen_width()
-        .unwrap_or(WIDTH_DEFAULT)
-        .clamp(WIDTH_MIN, WIDTH_MAX)
-        .into()
 }
 
 /// Says which node could not be asked, and what the nodes do not agree on.

@@ -5,11 +5,13 @@ use twinlog_agent::{
     history::State,
 };
 
-use super::{
-    grid::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, cut},
-    side::{Version, draw},
+use crate::{
+    commands::status::words::wrap,
+    screen::{
+        grid::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, cut},
+        side::{Version, draw},
+    },
 };
-use crate::commands::status::words::wrap;
 
 /// A statement longer than this is cut short: `--json` has all of it.
 const SQL_CHARS_MAX: usize = 600;

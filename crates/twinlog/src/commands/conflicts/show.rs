@@ -6,13 +6,14 @@ use twinlog_agent::{
 };
 use twinlog_converge::Side;
 
-use super::{
-    grid::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW},
-    list::colour,
-    side::{Version, draw},
-    when,
+use super::{list::colour, when};
+use crate::{
+    commands::status::words::wrap,
+    screen::{
+        grid::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW},
+        side::{Version, draw},
+    },
 };
-use crate::commands::status::words::wrap;
 
 /// More writes than this are counted and not listed.
 const WRITES_MAX: usize = 20;

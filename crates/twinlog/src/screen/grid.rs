@@ -3,13 +3,13 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub(super) const BOLD: &str = "\x1b[1m";
-pub(super) const DIM: &str = "\x1b[2m";
-pub(super) const RED: &str = "\x1b[1;31m";
-pub(super) const GREEN: &str = "\x1b[1;32m";
-pub(super) const YELLOW: &str = "\x1b[1;33m";
-pub(super) const CYAN: &str = "\x1b[36m";
-pub(super) const PLAIN: &str = "\x1b[0m";
+pub(crate) const BOLD: &str = "\x1b[1m";
+pub(crate) const DIM: &str = "\x1b[2m";
+pub(crate) const RED: &str = "\x1b[1;31m";
+pub(crate) const GREEN: &str = "\x1b[1;32m";
+pub(crate) const YELLOW: &str = "\x1b[1;33m";
+pub(crate) const CYAN: &str = "\x1b[36m";
+pub(crate) const PLAIN: &str = "\x1b[0m";
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -18,23 +18,23 @@ const CELL_MIN: usize = 8;
 
 /// A text and how it looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Cell {
-    pub(super) text: String,
+pub(crate) struct Cell {
+    pub(crate) text: String,
     /// An escape sequence, or nothing.
-    pub(super) style: &'static str,
+    pub(crate) style: &'static str,
     /// Stands behind the text, and is never cut off.
-    pub(super) mark: &'static str,
+    pub(crate) mark: &'static str,
 }
 
 impl Cell {
-    pub(super) fn plain(text: impl Into<String>) -> Self {
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             ..Self::default()
         }
     }
 
-    pub(super) fn styled(text: impl Into<String>, style: &'static str) -> Self {
+    pub(crate) fn styled(text: impl Into<String>, style: &'static str) -> Self {
         Self {
             text: text.into(),
             style,
@@ -58,7 +58,7 @@ impl Cell {
 }
 
 /// At most so many characters' room, the last of them `…` where something is missing.
-pub(super) fn cut(text: &str, room: usize) -> String {
+pub(crate) fn cut(text: &str, room: usize) -> String {
     if text.width() <= room {
         return text.to_owned();
     }
@@ -78,24 +78,24 @@ pub(super) fn cut(text: &str, room: usize) -> String {
 
 /// A label in front of each line, and a value in each column.
 #[derive(Debug, Default)]
-pub(super) struct Grid {
-    pub(super) heads: Vec<Cell>,
-    pub(super) lines: Vec<(Cell, Vec<Cell>)>,
+pub(crate) struct Grid {
+    pub(crate) heads: Vec<Cell>,
+    pub(crate) lines: Vec<(Cell, Vec<Cell>)>,
     /// Whether anything may be cut.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
 }
 
 /// A grid as text.
 #[derive(Debug)]
-pub(super) struct Drawn {
-    pub(super) text: String,
+pub(crate) struct Drawn {
+    pub(crate) text: String,
     /// Whether something was cut.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl Grid {
     /// Side by side if it fits, else line by line.
-    pub(super) fn draw(&self, width: usize) -> Drawn {
+    pub(crate) fn draw(&self, width: usize) -> Drawn {
         let label = self.lines.iter().map(|(label, _)| label.columns()).max();
         let label = label.unwrap_or(0);
         let natural: Vec<usize> = (0..self.heads.len())

@@ -8,24 +8,24 @@ use twinlog_agent::{
 use super::grid::{BOLD, Cell, DIM, Grid};
 
 /// A version, with what it is called and how its values are marked.
-pub(super) struct Version {
-    pub(super) head: String,
-    pub(super) told: Told,
+pub(crate) struct Version {
+    pub(crate) head: String,
+    pub(crate) told: Told,
     /// Where a value differs from the one in this place of the versions: its mark, and its colour.
-    pub(super) against: Option<(Told, &'static str, &'static str)>,
-    pub(super) style: &'static str,
+    pub(crate) against: Option<(Told, &'static str, &'static str)>,
+    pub(crate) style: &'static str,
 }
 
 /// Versions side by side.
-pub(super) struct Table {
-    pub(super) text: String,
-    pub(super) cut: bool,
+pub(crate) struct Table {
+    pub(crate) text: String,
+    pub(crate) cut: bool,
     /// Columns that are the same in all, and left out.
-    pub(super) hidden: Vec<String>,
+    pub(crate) hidden: Vec<String>,
 }
 
 /// Draws versions of a row side by side: the columns of its key, and those in which they differ.
-pub(super) fn draw(
+pub(crate) fn draw(
     columns: &[ColumnShape],
     key: &[usize],
     versions: &[Version],

@@ -1,0 +1,92 @@
+//! Both nodes' tables, compared while clients write and links carry. Nothing is written.
+//!
+//! A table is cut into stretches of the key that names its rows ([`cutter`]). The servers hash each stretch, both at once,
+//! and what differs is listed row by row ([`chunk`]). Under load some rows always differ, because changes of them are on
+//! their way: only those are reported that differ at a moment which both nodes have in common ([`judge`]). Tables without
+//! a key are compared as bags of rows ([`heap`]). When all is done, what differs is looked at once more: the agent
+//! may have mended it meanwhile.
+
+mod chunk;
+mod cutter;
+mod hands;
+mod hash;
+mod heap;
+mod judge;
+mod pace;
+mod progress;
+mod report;
+mod scope;
+mod span;
+mod table;
+mod work;
+
+use twinlog_server::{conn, gtid};
+
+use crate::row::RowError;
+
+pub use pace::Limits;
+pub use progress::{Progress, Seen};
+pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult};
+pub use work::verify;
+
+/// How many rows of a table that differ are looked for, unless it is told otherwise.
+pub const ROWS_MAX_DEFAULT: u64 = 10_000;
+
+/// What is to be compared, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only tables like one of these: `database.table`, with `*` for anything. Empty for all.
+    pub tables: Vec<String>,
+    /// Only rows of which this is true: a condition in SQL.
+    pub only: Option<String>,
+    /// A table is left when more rows of it differ.
+    pub rows_max: u64,
+    /// How hard the nodes are asked.
+    pub limits: Limits,
+}
+
+/// Why a comparison came to no end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A node did not answer as asked.
+    #[error(transparent)]
+    Server(#[from] conn::Error),
+    /// A table or its rows are not understood.
+    #[error(transparent)]
+    Row(RowError),
+    /// What a node says of its log is not understood.
+    #[error(transparent)]
+    Gtid(#[from] gtid::Error),
+    /// No table is meant.
+    #[error("no table of the pair is like {}", .0.join(" or "))]
+    NoTable(Vec<String>),
+    /// A link does not carry.
+    #[error("the nodes have not executed each other's changes, and nothing of them has been carried for {seconds} s: what \
+             differs could not be told from what is on its way")]
+    Still {
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+impl From<RowError> for Error {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Server(error) => Self::Server(error),
+            error => Self::Row(error),
+        }
+    }
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => error.hint(),
+            Self::Row(error) => error.hint(),
+            Self::Gtid(error) => error.hint(),
+            Self::NoTable(_) => Some("a pattern is `database.table`, with * for anything".into()),
+            Self::Still { .. } => Some("`twinlog status` says which link does not run, and why".into()),
+        }
+    }
+}

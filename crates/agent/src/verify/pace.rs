@@ -1,0 +1,100 @@
+//! How hard the nodes are asked: clients and links go first.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+
+use super::{
+    Error,
+    hands::{Hands, Moment},
+    progress::Progress,
+};
+
+/// How often the nodes are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// More rest than this many times its work helps nobody.
+const REST_MAX: u32 = 20;
+
+/// What keeps a comparison from being in the way.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How many stretches are hashed at once on each node.
+    pub parallel: usize,
+    /// Whether to rest the longer, the more statements of others run.
+    pub yields: bool,
+    /// It waits while a link is further behind than this.
+    pub lag_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parallel: 2,
+            yields: true,
+            lag_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Looks at both nodes from time to time, and waits while they are behind each other.
+#[derive(Debug)]
+pub(super) struct Pace {
+    limits: Limits,
+    looked: Option<Instant>,
+    /// What the nodes had executed when it was asked whether the links pass it.
+    awaited: Option<(Instant, Moment)>,
+}
+
+impl Pace {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            looked: None,
+            awaited: None,
+        }
+    }
+
+    /// Looks, if that is due, and returns once the nodes are near enough to each other.
+    pub(super) async fn wait(&mut self, hands: &mut Hands, progress: &Progress) -> Result<(), Error> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
+            return Ok(());
+        }
+        progress.busy(self.others(hands).await?);
+        while self.lag(hands).await? > self.limits.lag_max {
+            progress.waits_for_links(true);
+            sleep(EVERY).await;
+        }
+        progress.waits_for_links(false);
+        self.looked = Some(Instant::now());
+        Ok(())
+    }
+
+    /// How many statements of others run on the busier node.
+    async fn others(&self, hands: &mut Hands) -> Result<u32, Error> {
+        if !self.limits.yields {
+            return Ok(0);
+        }
+        let sql = "SHOW GLOBAL STATUS LIKE 'Threads_running'";
+        let running = hands.both(sql).await?.map(|rows| {
+            let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten();
+            let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
+            text.and_then(|text| text.parse::<u32>().ok()).unwrap_or_default()
+        });
+        // The question itself, and what is hashed.
+        let own = 1 + u32::try_from(self.limits.parallel).unwrap_or(u32::MAX);
+        Ok(running.into_iter().max().unwrap_or_default().saturating_sub(own).min(REST_MAX))
+    }
+
+    /// How far the slower link is behind.
+    async fn lag(&mut self, hands: &mut Hands) -> Result<Duration, Error> {
+        if let Some((since, moment)) = &self.awaited {
+            if !hands.passed(moment, Duration::ZERO).await? {
+                return Ok(since.elapsed());
+            }
+        }
+        self.awaited = Some((Instant::now(), hands.now().await?));
+        Ok(Duration::ZERO)
+    }
+}
+

@@ -1,0 +1,82 @@
+//! What a comparison found. Its JSON is a contract: docs/schema has it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::history::{ColumnShape, Told};
+
+/// What `twinlog verify --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Report {
+    /// The pair's name.
+    pub name: String,
+    /// The nodes' names.
+    pub nodes: [String; 2],
+    /// Whether both hold the same in all that was compared, and all that was asked for was compared.
+    pub equal: bool,
+    /// When it began, RFC 3339, UTC.
+    pub started_at: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What of the schemas is not the same on both nodes.
+    pub schema: Vec<SchemaDifference>,
+    /// The tables of which the rows were compared, by name.
+    pub tables: Vec<TableResult>,
+    /// The rows that differ, by table and key.
+    pub rows: Vec<RowDifference>,
+    /// Rows that differed while it went on, and were made equal since: by the agent, or by a person.
+    pub mended: u64,
+}
+
+/// What of the schemas is not the same on both nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SchemaDifference {
+    /// What it is about: `database.table`, or a trigger.
+    pub at: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Both nodes hold the same rows.
+    Equal,
+    /// They do not.
+    Different,
+    /// It could not be compared, or not all of it; the note says why.
+    Unknown,
+}
+
+/// A table of which the rows were compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TableResult {
+    /// `database.table`.
+    pub table: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How many rows each node had when they were counted, by its name.
+    pub rows: BTreeMap<String, u64>,
+    /// How many rows differ.
+    pub differing: u64,
+    /// What else is to be known.
+    pub note: Option<String>,
+}
+
+/// A row that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct RowDifference {
+    /// `database.table`.
+    pub table: String,
+    /// Its key, for people; `null` in a table without one.
+    pub key: Option<String>,
+    /// The columns, in the order of all cells.
+    pub columns: Vec<ColumnShape>,
+    /// What each node holds, by its name.
+    pub versions: BTreeMap<String, Told>,
+    /// How many such rows each node has, by its name. Other than 0 and 1 only in a table without a key.
+    pub counts: BTreeMap<String, u64>,
+}

@@ -1,0 +1,296 @@
+//! The comparison from its begin to its end.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use twinlog_converge::Side;
+use twinlog_pair::site::Site;
+
+use super::{
+    Error, Options, Outcome, Progress, Report, RowDifference, TableResult,
+    chunk::{self, Suspect},
+    cutter::{Chunk, Cutter},
+    hands::Hands,
+    hash::Hash,
+    heap::{self, Surplus},
+    judge::{self, Judged},
+    pace::Pace,
+    scope::{self, Scope},
+    table::Table,
+};
+use crate::{
+    history::{Told, cells},
+    resolve::{key_text, shape},
+    row::{Row, TableInfo},
+};
+
+/// Suspects of so many stretches may wait to be judged.
+const QUEUE: usize = 64;
+
+/// Compares both nodes.
+///
+/// # Errors
+/// Where it could come to no end. What was found until then is lost with it.
+pub async fn verify(site: &Site, options: &Options, progress: Arc<Progress>) -> Result<Report, Error> {
+    let started_at = Timestamp::now();
+    let began = Instant::now();
+    let mut hands = Hands::open(site).await?;
+    let scope = scope::read(site, &mut hands, options).await?;
+    let tables = load(&mut hands, &scope, options).await?;
+    progress.expect(tables.len(), tables.iter().map(|table| table.rows_estimated).sum());
+    let found = walk(site, options, &progress, hands, &tables).await?;
+    let report = Report {
+        name: site.config.name.clone(),
+        nodes: site.nodes().map(|node| node.name.clone()),
+        equal: false,
+        started_at: started_at.to_string(),
+        seconds: began.elapsed().as_secs_f64(),
+        schema: scope.differences,
+        tables: Vec::new(),
+        rows: Vec::new(),
+        mended: found.mended,
+    };
+    Ok(found.into_report(report, &tables, &scope.incomparable))
+}
+
+/// The tables' definitions, from the first node.
+async fn load(hands: &mut Hands, scope: &Scope, options: &Options) -> Result<Vec<Arc<Table>>, Error> {
+    let hash = Hash::of(hands.dialects());
+    let mut tables = Vec::new();
+    for name in &scope.tables {
+        let info = TableInfo::load(hands.conn(Side::A), name).await?;
+        let rows = scope.rows_estimated.get(name).copied().unwrap_or_default();
+        tables.push(Arc::new(Table::new(info, rows, hash, options.only.clone())));
+    }
+    Ok(tables)
+}
+
+/// What was found of all rows.
+#[derive(Debug, Default)]
+struct Found {
+    differ: Vec<(Suspect, [Option<Row>; 2])>,
+    unknown: Vec<Suspect>,
+    surplus: Vec<(Arc<Table>, Surplus)>,
+    restless: Vec<Arc<Table>>,
+    mended: u64,
+}
+
+/// Walks all tables with as many workers as are wanted, and judges beside them what they find.
+async fn walk(
+    site: &Site,
+    options: &Options,
+    progress: &Arc<Progress>,
+    hands: Hands,
+    tables: &[Arc<Table>],
+) -> Result<Found, Error> {
+    let pace = Pace::new(options.limits.clone());
+    let cutter = Cutter::new(hands, tables.to_vec(), pace, Arc::clone(progress));
+    let cutter = Arc::new(Mutex::new(cutter));
+    let (send, suspects) = mpsc::channel(QUEUE);
+    let mut tasks = JoinSet::new();
+    for _ in 0..options.limits.parallel.max(1) {
+        let worker = Worker {
+            hands: Hands::open(site).await?,
+            cutter: Arc::clone(&cutter),
+            suspects: send.clone(),
+            progress: Arc::clone(progress),
+            rows_max: options.rows_max,
+        };
+        tasks.spawn(worker.run());
+    }
+    drop(send);
+    let judge = Hands::open(site).await?;
+    tasks.spawn(judge_all(judge, suspects, Arc::clone(progress)));
+    let mut found = Found::default();
+    while let Some(ended) = tasks.join_next().await {
+        let part = match ended {
+            Ok(part) => part?,
+            // It is not aborted while this runs.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        found.differ.extend(part.differ);
+        found.unknown.extend(part.unknown);
+        found.surplus.extend(part.surplus);
+        found.restless.extend(part.restless);
+        found.mended += part.mended;
+    }
+    if let Some(cutter) = Arc::into_inner(cutter) {
+        cutter.into_inner().close().await;
+    }
+    Ok(found)
+}
+
+/// Compares one stretch after the other.
+struct Worker {
+    hands: Hands,
+    cutter: Arc<Mutex<Cutter>>,
+    suspects: mpsc::Sender<Vec<Suspect>>,
+    progress: Arc<Progress>,
+    rows_max: u64,
+}
+
+impl Worker {
+    async fn run(mut self) -> Result<Found, Error> {
+        let mut found = Found::default();
+        loop {
+            let chunk = self.cutter.lock().await.next().await?;
+            let Some(Chunk { table, span }) = chunk else {
+                self.hands.close().await;
+                return Ok(found);
+            };
+            let began = Instant::now();
+            let rows = if table.has_key() {
+                let compared = chunk::compare(&mut self.hands, &table, &span).await?;
+                self.hand_on(&table, compared.suspects).await;
+                compared.rows
+            } else {
+                let compared = heap::compare(&mut self.hands, &table).await?;
+                if compared.restless {
+                    found.restless.push(Arc::clone(&table));
+                }
+                let surplus = compared.surplus.into_iter();
+                found.surplus.extend(surplus.map(|one| (Arc::clone(&table), one)));
+                compared.rows
+            };
+            let took = began.elapsed();
+            let most = rows.into_iter().max().unwrap_or_default();
+            self.progress.compared(most);
+            if table.tally.end(rows) {
+                self.progress.ended_table();
+            }
+            self.cutter.lock().await.took(most, took);
+            sleep(took * self.progress.rest()).await;
+        }
+    }
+
+    async fn hand_on(&self, table: &Table, suspects: Vec<Suspect>) {
+        if suspects.is_empty() {
+            return;
+        }
+        let count = suspects.len() as u64;
+        table.tally.suspect(count, self.rows_max);
+        self.progress.suspect(count);
+        // The judge has ended only with an error, which is said.
+        let _ = self.suspects.send(suspects).await;
+    }
+}
+
+/// Judges what the workers find; at the end once more what differs.
+async fn judge_all(
+    mut hands: Hands,
+    mut suspects: mpsc::Receiver<Vec<Suspect>>,
+    progress: Arc<Progress>,
+) -> Result<Found, Error> {
+    let mut found = Found::default();
+    while let Some(mut batch) = suspects.recv().await {
+        while let Ok(more) = suspects.try_recv() {
+            batch.extend(more);
+        }
+        let Judged { differ, equal, unknown } = judge::judge(&mut hands, batch).await?;
+        for suspect in &equal {
+            suspect.table.tally.cleared();
+            progress.settled(false);
+        }
+        differ.iter().for_each(|_| progress.settled(true));
+        unknown.iter().for_each(|_| progress.settled(false));
+        found.differ.extend(differ);
+        found.unknown.extend(unknown);
+    }
+    let differ = std::mem::take(&mut found.differ);
+    let again = differ.into_iter().map(|(suspect, _)| Suspect { tries: 0, ..suspect });
+    let last = judge::judge(&mut hands, again.collect()).await?;
+    found.mended = last.equal.len() as u64;
+    found.differ = last.differ;
+    found.unknown.extend(last.unknown);
+    hands.close().await;
+    Ok(found)
+}
+
+impl Found {
+    fn into_report(
+        mut self,
+        mut report: Report,
+        tables: &[Arc<Table>],
+        incomparable: &[(twinlog_converge::TableName, String)],
+    ) -> Report {
+        let nodes = report.nodes.clone();
+        self.differ.sort_by_cached_key(|(suspect, _)| {
+            (suspect.table.info.name.to_string(), format!("{:?}", suspect.key))
+        });
+        for (suspect, rows) in &self.differ {
+            report.rows.push(difference(&nodes, &suspect.table, Some(&suspect.key), rows, None));
+        }
+        for (table, one) in &self.surplus {
+            let has = |side: usize| one.row.clone().filter(|_| one.counts[side] > 0);
+            let rows = [has(0), has(1)];
+            report.rows.push(difference(&nodes, table, None, &rows, Some(one.counts)));
+        }
+        for table in tables {
+            let name = table.info.name.to_string();
+            let differing = report.rows.iter().filter(|row| row.table == name).count() as u64;
+            let unknown = self.unknown.iter().filter(|one| Arc::ptr_eq(&one.table, table)).count();
+            let restless = self.restless.iter().any(|one| Arc::ptr_eq(one, table));
+            let note = if table.tally.is_given_up() {
+                Some("it has more rows that differ: the rest of it was not compared".to_owned())
+            } else if unknown > 0 {
+                Some(format!("{unknown} rows were written without a pause, and could not be compared"))
+            } else if restless {
+                Some("it has no key, and was written without a pause: not all of it could be compared".to_owned())
+            } else {
+                None
+            };
+            let outcome = match (differing, &note) {
+                (0, None) => Outcome::Equal,
+                (0, Some(_)) => Outcome::Unknown,
+                _ => Outcome::Different,
+            };
+            report.tables.push(TableResult {
+                table: name,
+                outcome,
+                rows: by_name(&nodes, table.tally.rows()),
+                differing,
+                note,
+            });
+        }
+        for (table, reason) in incomparable {
+            report.tables.push(TableResult {
+                table: table.to_string(),
+                outcome: Outcome::Unknown,
+                rows: BTreeMap::new(),
+                differing: 0,
+                note: Some(format!("its rows cannot be compared: {reason}")),
+            });
+        }
+        report.tables.sort_by(|left, right| left.table.cmp(&right.table));
+        let all_equal = report.tables.iter().all(|table| table.outcome == Outcome::Equal);
+        report.equal = all_equal && report.schema.is_empty();
+        report
+    }
+}
+
+fn by_name<T>(nodes: &[String; 2], [a, b]: [T; 2]) -> BTreeMap<String, T> {
+    [(nodes[0].clone(), a), (nodes[1].clone(), b)].into()
+}
+
+fn difference(
+    nodes: &[String; 2],
+    table: &Table,
+    key: Option<&[twinlog_binlog::Value]>,
+    rows: &[Option<Row>; 2],
+    counts: Option<[u64; 2]>,
+) -> RowDifference {
+    let told = |row: &Option<Row>| row.as_ref().map_or(Told::Gone, |row| Told::Row(cells(row)));
+    let one = |row: &Option<Row>| u64::from(row.is_some());
+    RowDifference {
+        table: table.info.name.to_string(),
+        key: key.map(|key| key_text(&table.info, &cells(key))),
+        columns: shape(&table.info).columns,
+        versions: by_name(nodes, rows.each_ref().map(told)),
+        counts: by_name(nodes, counts.unwrap_or_else(|| rows.each_ref().map(one))),
+    }
+}

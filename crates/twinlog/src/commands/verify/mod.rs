@@ -1,0 +1,106 @@
+//! `twinlog verify`
+
+mod progress;
+mod text;
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Args;
+use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, verify};
+use twinlog_pair::site::Site;
+
+use crate::{
+    cli::Format,
+    failure::{Failure, NO, USAGE, WORLD},
+    output::{print, print_json},
+    screen::width,
+};
+
+/// So many rows that differ are shown of each table.
+const SHOWN_DEFAULT: usize = 10;
+
+/// Compare both nodes, all tables and rows, while clients write: nothing is written, and no client is kept waiting.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twinlog verify                            all tables
+  twinlog verify --tables 'shop.*'          those of one database
+  twinlog verify --tables shop.orders --where 'id > 100000'
+                                            some rows of one table
+  twinlog verify --json                     one JSON document (docs/schema/verify.json)
+
+Each row that is named differs at a moment that both nodes have in common: what is only on its way is told apart. A
+difference is missed once in 2^64 (MySQL 8.0 and newer: 2^256). It rests the longer, the more clients do, and stops while a
+link is behind.
+Exit codes: 0 both hold the same; 1 they do not, or not all could be compared; 3 a node did not answer.")]
+pub(crate) struct VerifyArgs {
+    /// Only tables like this: `database.table`, with * for anything. May be repeated.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    tables: Vec<String>,
+    /// Only rows of which this condition in SQL is true.
+    #[arg(long = "where", value_name = "SQL")]
+    only: Option<String>,
+    /// Hash so many pieces at once on each node.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: u16,
+    /// Do not rest for clients.
+    #[arg(long)]
+    full_speed: bool,
+    /// Wait while a link is further behind, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    max_lag: u64,
+    /// Leave a table when more of its rows differ.
+    #[arg(long, value_name = "N", default_value_t = ROWS_MAX_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows: u64,
+    /// Show so many rows of each table; the JSON document has all.
+    #[arg(long, value_name = "N", default_value_t = SHOWN_DEFAULT)]
+    show: usize,
+    #[command(flatten)]
+    format: Format,
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    match text.split_once('.') {
+        Some((database, table)) if !database.is_empty() && !table.is_empty() => Ok(text.to_owned()),
+        _ => Err("it has the form database.table, with * for anything".to_owned()),
+    }
+}
+
+pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    let options = Options {
+        tables: args.tables.clone(),
+        only: args.only.clone(),
+        rows_max: args.max_rows,
+        limits: Limits {
+            parallel: args.parallel.into(),
+            yields: !args.full_speed,
+            lag_max: Duration::from_secs(args.max_lag),
+        },
+    };
+    let seen = Arc::new(Progress::default());
+    let shown = tokio::spawn(progress::show(Arc::clone(&seen)));
+    let report = verify(&site, &options, seen).await;
+    shown.abort();
+    progress::clear();
+    let report = report?;
+    if args.format.json {
+        print_json(&report);
+    } else {
+        print(&text::text(&report, args.show, width()));
+    }
+    Ok(match report.equal {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(NO),
+    })
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match error {
+            Error::NoTable(_) => USAGE,
+            _ => WORLD,
+        };
+        let hint = error.hint();
+        Self::new(code, error.to_string(), hint)
+    }
+}

@@ -1,0 +1,98 @@
+//! A comparison's result for people.
+
+use twinlog_agent::{
+    history::Told,
+    verify::{Outcome, Report, RowDifference, TableResult},
+};
+
+use crate::screen::{
+    grid::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW},
+    side::{Version, draw},
+};
+
+/// The result, with at most so many rows of each table.
+pub(super) fn text(report: &Report, shown: usize, width: usize) -> String {
+    let mut parts: Vec<String> = report
+        .schema
+        .iter()
+        .map(|difference| format!("{RED}{}{PLAIN}: {}", difference.at, difference.seen))
+        .collect();
+    for table in report.tables.iter().filter(|table| table.outcome != Outcome::Equal) {
+        parts.push(head(table, &report.nodes));
+        let rows: Vec<&RowDifference> = report.rows.iter().filter(|row| row.table == table.table).collect();
+        parts.extend(rows.iter().take(shown).map(|row| self::row(row, &report.nodes, width)));
+        if rows.len() > shown {
+            parts.push(format!("{DIM}  and {} more (--show, --json){PLAIN}", rows.len() - shown));
+        }
+    }
+    parts.push(summary(report));
+    parts.join("\n")
+}
+
+fn head(table: &TableResult, nodes: &[String; 2]) -> String {
+    let rows = nodes.each_ref().map(|node| {
+        let rows = table.rows.get(node).copied();
+        rows.map_or_else(|| "?".to_owned(), |rows| format!("{node} has {rows} rows"))
+    });
+    let mut head = match table.outcome {
+        Outcome::Different if table.differing > 0 => {
+            let s = if table.differing == 1 { " differs" } else { "s differ" };
+            format!("{RED}{}{PLAIN}: {} row{s}; {}", table.table, table.differing, rows.join(", "))
+        }
+        _ => format!("{YELLOW}{}{PLAIN}", table.table),
+    };
+    if let Some(note) = &table.note {
+        head += &format!("\n  {note}");
+    }
+    head
+}
+
+fn row(row: &RowDifference, nodes: &[String; 2], width: usize) -> String {
+    let told = |node: &String| row.versions.get(node).cloned().unwrap_or(Told::Unknown);
+    let many = row.key.is_none();
+    let versions = nodes.each_ref().map(|node| Version {
+        head: match row.counts.get(node) {
+            Some(count) if many => format!("{node} has {count}"),
+            _ => format!("{node} holds"),
+        },
+        told: told(node),
+        against: None,
+        style: "",
+    });
+    let name = row.key.as_deref().unwrap_or("rows that are all equal");
+    let drawn = draw(&row.columns, &[], &versions, false, width.saturating_sub(2));
+    let lines = drawn.text.lines().map(|line| format!("  {line}"));
+    format!("  {BOLD}{name}{PLAIN}\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn summary(report: &Report) -> String {
+    let rows: u64 = report.tables.iter().filter_map(|table| table.rows.values().max()).sum();
+    let of = |outcome| report.tables.iter().filter(|table| table.outcome == outcome).count();
+    let compared = format!("{} in {}, {:.1} s", many(rows, "row"), many(report.tables.len() as u64, "table"), report.seconds);
+    let mut summary = if report.equal {
+        format!("{GREEN}both nodes hold the same{PLAIN}: {compared}")
+    } else {
+        let mut found = Vec::new();
+        if !report.rows.is_empty() {
+            let tables = many(of(Outcome::Different) as u64, "table");
+            found.push(format!("{} of {tables}", many(report.rows.len() as u64, "row")));
+        }
+        if !report.schema.is_empty() {
+            found.push(format!("{} of the schemas", many(report.schema.len() as u64, "difference")));
+        }
+        let found = if found.is_empty() {
+            format!("{YELLOW}not all could be compared{PLAIN}")
+        } else {
+            format!("{RED}the nodes differ{PLAIN} in {}", found.join(" and "))
+        };
+        format!("{found}; compared {compared}")
+    };
+    if report.mended > 0 {
+        summary += &format!("; {} mended meanwhile", many(report.mended, "difference"));
+    }
+    summary
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

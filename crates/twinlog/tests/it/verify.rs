@@ -1,0 +1,289 @@
+//! `twinlog verify` on real pairs: what differs is found, to the row; what is only on its way is not.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use twinlog_agent::verify::Report;
+use twinlog_testbed::{Output, ServerKind};
+
+use crate::{
+    schema::{assert_valid, check_schema},
+    support::{Db, Pair, assert_fails, same_rows},
+};
+
+#[test]
+fn its_schema_is_in_docs() {
+    check_schema::<Report>("verify");
+}
+
+/// A table each of what is hard: keys of several columns, of text, with gaps; no key; names that need quotes; every type.
+const TABLES: &[&str] = &[
+    "CREATE DATABASE shop",
+    "CREATE DATABASE `d\"o.t`",
+    "CREATE TABLE shop.plain (id BIGINT PRIMARY KEY, v VARCHAR(20), w VARCHAR(20))",
+    "CREATE TABLE shop.pairs (a INT, b VARCHAR(20) COLLATE utf8mb4_unicode_ci, c INT, n INT, PRIMARY KEY (a, b, c)) CHARSET utf8mb4",
+    "CREATE TABLE shop.texts (name VARCHAR(40) PRIMARY KEY, n INT) CHARSET utf8mb4",
+    "CREATE TABLE shop.bag (a INT, b VARCHAR(10))",
+    "CREATE TABLE shop.empty (id INT PRIMARY KEY)",
+    "CREATE TABLE `d\"o.t`.`ta``b'le ü` (`i.d` INT PRIMARY KEY, `wë\"ird` INT)",
+    "CREATE TABLE shop.types (id INT PRIMARY KEY, i TINYINT UNSIGNED, f FLOAT, d DOUBLE, dec_ DECIMAL(20,5), y YEAR, da DATE, \
+     ti TIME(3), dt DATETIME(6), ts TIMESTAMP NULL, c CHAR(5), bi BINARY(5), vb VARBINARY(20), bl BLOB, te LONGTEXT, \
+     e ENUM('a','b'), s SET('x','y'), bt BIT(12), g GEOMETRY, l1 VARCHAR(20) CHARACTER SET latin1)",
+];
+
+const FILL: &[&str] = &[
+    "SET SESSION sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'",
+    "INSERT INTO shop.plain VALUES (-5, 'x', 'y'), (1, 'open', NULL), (2, 'open', ''), (3, 'a#', 'b'), (9000000000, 'end', 'end')",
+    "INSERT INTO shop.pairs VALUES (1, 'a', 1, 1), (1, 'a', 2, 1), (1, 'b', 1, 1), (2, 'ä', 1, 1), (2, 'z', 9, 1)",
+    "INSERT INTO shop.texts VALUES ('', 1), ('a\\'b\\\\', 2), ('Straße', 3), ('日本', 4)",
+    "INSERT INTO shop.bag VALUES (1, 'x'), (1, 'x'), (2, 'y'), (2, 'y'), (3, NULL)",
+    "INSERT INTO `d\"o.t`.`ta``b'le ü` VALUES (1, 1), (2, 2)",
+    "INSERT INTO shop.types VALUES (1, 255, 1.1, -0.0, 0.10000, 2024, '0000-00-00', '-12:00:00.5', '2024-02-31 01:02:03.000004', \
+     '2024-03-31 01:30:00', 'ab ', 'a\\0b', x'00ff', x'0a', REPEAT('long', 1000), 'b', 'x,y', b'101', POINT(1, 2), 'é'), \
+     (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+];
+
+async fn filled(kind: ServerKind) -> Pair {
+    let pair = Pair::proven(kind);
+    let a = pair.db("a");
+    a.run(TABLES).await;
+    a.run(FILL).await;
+    // 5,000 rows with gaps, and no more than the first pieces take.
+    let digits = "(SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION \
+                  SELECT 7 UNION SELECT 8 UNION SELECT 9)";
+    let many = format!(
+        "INSERT INTO shop.many SELECT (q.d * 10000 + w.d * 1000 + x.d * 100 + y.d * 10 + z.d) * 7, 'new' FROM {digits} z, {digits} y, \
+         {digits} x, {digits} w, (SELECT 0 d UNION SELECT 1) q"
+    );
+    a.run(&["CREATE TABLE shop.many (id INT PRIMARY KEY, v VARCHAR(20))", &many])
+        .await;
+    arrived(&pair).await;
+    pair
+}
+
+/// Waits until both nodes hold the same in the last of the tables, which was written last.
+async fn arrived(pair: &Pair) {
+    same_rows(&pair.both(), "SELECT COUNT(*), SUM(id) FROM shop.many").await;
+}
+
+fn verify(pair: &Pair, args: &[&str]) -> Output {
+    let mut all = vec!["verify"];
+    all.extend(args);
+    pair.twinlog.run(&all)
+}
+
+fn report(pair: &Pair, code: i32, args: &[&str]) -> Value {
+    let mut all = vec!["--json"];
+    all.extend(args);
+    let output = verify(pair, &all);
+    let report: Value = serde_json::from_str(output.expect_code(code)).unwrap();
+    assert_valid("verify", &report);
+    report
+}
+
+/// `table key` of each row that differs.
+fn rows(report: &Value) -> BTreeSet<String> {
+    let rows = report["rows"].as_array().unwrap().iter();
+    rows.map(|row| {
+        let key = row["key"].as_str().unwrap_or("-");
+        format!("{} {key}", row["table"].as_str().unwrap())
+    })
+    .collect()
+}
+
+async fn equal(kind: ServerKind) {
+    let pair = filled(kind).await;
+    let report = report(&pair, 0, &[]);
+    assert_eq!(report["equal"], true, "{report:#}");
+    assert_eq!(report["tables"].as_array().unwrap().len(), 8, "{report:#}");
+    let text = verify(&pair, &["--tables", "shop.*"]);
+    assert!(text.expect_code(0).starts_with("both nodes hold the same: 20"), "{}", text.stdout);
+}
+
+#[tokio::test]
+async fn an_equal_pair_of_mysql_9_7() {
+    equal(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn an_equal_pair_of_mysql_5_6() {
+    equal(ServerKind::MySql56).await;
+}
+
+#[tokio::test]
+async fn an_equal_pair_of_mariadb() {
+    equal(ServerKind::MariaDb1011).await;
+}
+
+/// Changes that no log has, each of a kind that has escaped some tool.
+const PLANTED: &[(&str, &[&str])] = &[
+    // The same change in an even number of rows.
+    ("UPDATE shop.plain SET v = 'done' WHERE id IN (1, 2)", &["shop.plain id=1", "shop.plain id=2"]),
+    // The separator moves.
+    ("UPDATE shop.plain SET v = 'a', w = '#b' WHERE id = 3", &["shop.plain id=3"]),
+    // The last row of all, and one below the first.
+    ("DELETE FROM shop.plain WHERE id = 9000000000", &["shop.plain id=9000000000"]),
+    ("INSERT INTO shop.plain VALUES (-9, NULL, NULL)", &["shop.plain id=-9"]),
+    ("UPDATE shop.pairs SET n = NULL WHERE a = 2 AND c = 1", &["shop.pairs a=2, b=ä, c=1"]),
+    ("UPDATE shop.pairs SET b = 'A' WHERE a = 1 AND b = 'a' AND c = 2", &["shop.pairs a=1, b=A, c=2", "shop.pairs a=1, b=a, c=2"]),
+    ("DELETE FROM shop.texts WHERE name = ''", &["shop.texts name="]),
+    ("UPDATE shop.texts SET n = 5 WHERE name = '日本'", &["shop.texts name=日本"]),
+    ("UPDATE shop.bag SET a = 4 WHERE a = 2", &["shop.bag -"]),
+    ("INSERT INTO shop.empty VALUES (0)", &["shop.empty id=0"]),
+    ("UPDATE `d\"o.t`.`ta``b'le ü` SET `wë\"ird` = 3 WHERE `i.d` = 2", &["d\"o.t.ta`b'le ü i.d=2"]),
+    ("UPDATE shop.types SET d = 0.0 WHERE id = 1", &["shop.types id=1"]),
+    ("UPDATE shop.types SET bl = '' WHERE id = 2", &["shop.types id=2"]),
+    ("UPDATE shop.many SET v = 'old' WHERE id IN (0, 69993, 139993)", &["shop.many id=0", "shop.many id=69993", "shop.many id=139993"]),
+];
+
+async fn planted(kind: ServerKind) {
+    let pair = filled(kind).await;
+    let mut statements = vec!["SET sql_log_bin = 0", "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"];
+    statements.extend(PLANTED.iter().map(|(statement, _)| *statement));
+    pair.exec("b", &statements).await;
+    let expected: BTreeSet<String> = PLANTED.iter().flat_map(|(_, rows)| *rows).map(|row| (*row).to_owned()).collect();
+    let found = report(&pair, 1, &[]);
+    assert_eq!(rows(&found), expected, "{found:#}");
+    assert_eq!(found["equal"], false);
+    // Narrowed down by a condition.
+    let some = report(&pair, 1, &["--tables", "shop.many", "--where", "id < 70000"]);
+    assert_eq!(rows(&some).len(), 2, "{some:#}");
+    let text = verify(&pair, &["--tables", "shop.plain"]);
+    insta::assert_snapshot!(
+        format!("verify_{}", kind.name()),
+        without_time(text.expect_code(1))
+    );
+}
+
+/// Without what depends on the machine.
+fn without_time(text: &str) -> String {
+    let end = text.rfind(", ").unwrap_or(text.len());
+    format!("{}, … s", &text[..end])
+}
+
+#[tokio::test]
+async fn what_no_log_has_is_found_on_mysql_9_7() {
+    planted(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn what_no_log_has_is_found_on_mysql_5_6() {
+    planted(ServerKind::MySql56).await;
+}
+
+#[tokio::test]
+async fn what_no_log_has_is_found_on_mariadb() {
+    planted(ServerKind::MariaDb1011).await;
+}
+
+/// Writes rows of its own without a pause until it is told to stop.
+async fn write(db: Db, own: u32, stop: Arc<Notify>) -> u32 {
+    let mut conn = db.conn().await.unwrap();
+    let mut done = 0;
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    loop {
+        let id = (done * 137 + 1) % 10_000 * 14 + own * 7;
+        let sql = match done % 3 {
+            0 => format!("UPDATE shop.many SET v = '{done}' WHERE id = {id}"),
+            1 => format!("REPLACE INTO shop.many VALUES ({id}, '{done}')"),
+            _ => format!("DELETE FROM shop.many WHERE id = {id}"),
+        };
+        // Hot ones, too.
+        let hot = format!("UPDATE shop.many SET v = '{done}' WHERE id = {}", 14 + own * 7);
+        tokio::select! {
+            () = &mut stopped => return done,
+            result = run(&mut conn, [&sql, &hot]) => result.unwrap(),
+        }
+        done += 1;
+    }
+}
+
+async fn run(conn: &mut mysql_async::Conn, statements: [&str; 2]) -> mysql_async::Result<()> {
+    use mysql_async::prelude::Queryable;
+    for statement in statements {
+        conn.query_drop(statement).await?;
+    }
+    Ok(())
+}
+
+/// Two clients write all the time, one on each node; some rows that neither of them writes were changed behind the logs.
+async fn under_load(kind: ServerKind) {
+    let pair = filled(kind).await;
+    let rows_of_none = "id IN (-7, 140007, 140014)";
+    let planted = ["SET sql_log_bin = 0", "INSERT INTO shop.many VALUES (-7, 'x'), (140007, 'y'), (140014, 'z')"];
+    pair.exec("b", &planted).await;
+    let stop = Arc::new(Notify::new());
+    let writers: Vec<_> = ["a", "b"]
+        .into_iter()
+        .zip(0..)
+        .map(|(node, own)| tokio::spawn(write(pair.db(node), own, Arc::clone(&stop))))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let pair = Arc::new(pair);
+    for _ in 0..3 {
+        let on_it = Arc::clone(&pair);
+        let found = tokio::task::spawn_blocking(move || report(&on_it, 1, &["--tables", "shop.many", "--full-speed"]));
+        let found = found.await.unwrap();
+        let expected = ["shop.many id=-7", "shop.many id=140007", "shop.many id=140014"];
+        assert_eq!(rows(&found), expected.map(str::to_owned).into(), "{found:#}");
+    }
+    stop.notify_waiters();
+    for writer in writers {
+        assert!(writer.await.unwrap() > 20);
+    }
+    pair.exec("b", &["SET sql_log_bin = 0", &format!("DELETE FROM shop.many WHERE {rows_of_none}")]).await;
+    assert_eq!(report(&pair, 0, &[])["equal"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_invented_under_load_on_mysql_9_7() {
+    under_load(ServerKind::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_invented_under_load_on_mysql_5_6() {
+    under_load(ServerKind::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_invented_under_load_on_mariadb() {
+    under_load(ServerKind::MariaDb1011).await;
+}
+
+#[tokio::test]
+async fn schemas_that_differ_are_named() {
+    let pair = filled(ServerKind::MySql97).await;
+    pair.exec(
+        "b",
+        &[
+            "SET sql_log_bin = 0",
+            "DROP TABLE shop.texts",
+            "ALTER TABLE shop.pairs ADD COLUMN extra INT",
+            "CREATE TABLE shop.lonely (id INT PRIMARY KEY)",
+        ],
+    )
+    .await;
+    let found = report(&pair, 1, &[]);
+    let schema: Vec<String> = found["schema"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{}: {}", one["at"].as_str().unwrap(), one["seen"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        schema,
+        ["shop.texts: b lacks it", "shop.lonely: a lacks it", "shop.pairs: a lacks column extra"]
+    );
+    assert!(found["rows"].as_array().unwrap().is_empty(), "{found:#}");
+}
+
+#[tokio::test]
+async fn wrong_words_are_the_users_mistake() {
+    let pair = Pair::proven(ServerKind::MariaDb1011);
+    pair.exec("a", &["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await;
+    assert_fails(&verify(&pair, &["--tables", "shop"]), 2, &["database.table"]);
+    assert_fails(&verify(&pair, &["--tables", "shop.nothing"]), 2, &["no table of the pair is like shop.nothing"]);
+    assert_fails(&verify(&pair, &["--where", "no_such_column = 1"]), 3, &["no_such_column"]);
+}
