@@ -140,6 +140,7 @@ mod tests {
             repair: false,
             before: image(before),
             after: image(after),
+            retyped: false,
             against: against.to_vec(),
         }
     }

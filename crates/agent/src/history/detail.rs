@@ -117,6 +117,9 @@ pub struct WriteDetail {
     pub before: Option<(usize, Vec<Cell>)>,
     /// The row it left.
     pub after: Option<(usize, Vec<Cell>)>,
+    /// Whether a column of its rows had another type then than the table has now, and so is missing in their cells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retyped: bool,
     /// The other node's writes (indices into [`Detail::writes`]) that it had not seen and that had not seen it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub against: Vec<usize>,

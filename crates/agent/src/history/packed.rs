@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Detail, detail::LONG_BYTES};
+use super::{DETAIL_VERSION, Detail, detail::LONG_BYTES};
 
 /// The list of the long values, and what stands in the place of one: `{"long": 0}` for the first.
 const LONG: &str = "long";
-/// The version of a detail with such a list.
-const VERSION: u32 = 2;
+/// The version of a detail with such a list. Whoever reads it back has one of [`DETAIL_VERSION`].
+const PACKED_VERSION: u32 = 2;
 
 /// The detail as JSON.
 pub(super) fn pack(detail: &Detail) -> String {
@@ -24,7 +24,7 @@ pub(super) fn pack(detail: &Detail) -> String {
     if long.is_empty() {
         return text();
     }
-    fields.insert("version".to_owned(), json!(VERSION));
+    fields.insert("version".to_owned(), json!(PACKED_VERSION));
     fields.insert(LONG.to_owned(), json!(long));
     Value::Object(fields).to_string()
 }
@@ -35,10 +35,10 @@ pub(super) fn pack(detail: &Detail) -> String {
 /// Where it is none.
 pub(super) fn unpack(text: &str) -> Result<Detail, serde_json::Error> {
     let mut detail: Value = serde_json::from_str(text)?;
-    let long = detail
-        .as_object_mut()
-        .and_then(|fields| fields.remove(LONG));
-    if let Some(Value::Array(long)) = long {
+    if let Some(fields) = detail.as_object_mut()
+        && let Some(Value::Array(long)) = fields.remove(LONG)
+    {
+        fields.insert("version".to_owned(), json!(DETAIL_VERSION));
         put_back(&mut detail, &long);
     }
     serde_json::from_value(detail)
@@ -79,7 +79,7 @@ fn put_back(value: &mut Value, long: &[Value]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Cell, DETAIL_VERSION, RowDetail, Told};
+    use crate::history::{Cell, RowDetail, Told};
 
     fn detail(value: &str) -> Detail {
         let row = || {
@@ -114,11 +114,8 @@ mod tests {
         let packed = pack(&detail(&value));
         assert_eq!(packed.matches("x\\\"{").count(), 1000);
         let version: Value = serde_json::from_str(&packed).unwrap();
-        assert_eq!(version["version"], VERSION);
-        let mut read = unpack(&packed).unwrap();
-        assert_eq!(read.version, VERSION);
-        read.version = DETAIL_VERSION;
-        assert_eq!(read, detail(&value));
+        assert_eq!(version["version"], PACKED_VERSION);
+        assert_eq!(unpack(&packed).unwrap(), detail(&value));
     }
 
     #[test]

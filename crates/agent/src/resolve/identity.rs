@@ -133,7 +133,7 @@ pub(super) fn id_of(mut parts: Vec<String>) -> String {
 }
 
 /// Whether a write is on no node, and nobody overwrote it who had seen it. Of a row from before its table's definition
-/// changed, what it did not have is in no question.
+/// changed, what it did not have is in no question; what it had and cannot be compared any more is.
 pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
     let Detail { rows, writes, .. } = detail;
     let write = &writes[write];
@@ -141,11 +141,77 @@ pub(super) fn is_lost(detail: &Detail, write: usize) -> bool {
         return false;
     };
     let held = rows.get(*row).into_iter().flat_map(|row| &row.held);
-    let is_it = |cells: &[Cell]| {
+    let is_it = |cells: &[Cell], retyped: bool| {
+        let unknown = |cell: &Cell, left: &Cell| !retyped && [cell, left].contains(&&Cell::Absent);
         let mut pairs = cells.iter().zip(left);
-        pairs.all(|(cell, left)| cell == left || [cell, left].contains(&&Cell::Absent))
+        pairs.all(|(cell, left)| cell == left || unknown(cell, left))
     };
-    let holds = |held: &Told| matches!(held, Told::Row(cells) if is_it(cells));
-    let found = |other: &WriteDetail| matches!(&other.before, Some((at, cells)) if at == row && is_it(cells));
+    let holds = |held: &Told| matches!(held, Told::Row(cells) if is_it(cells, write.retyped));
+    let found = |other: &WriteDetail| {
+        // Two images of one definition lack the same.
+        let retyped = write.retyped != other.retyped;
+        matches!(&other.before, Some((at, cells)) if at == row && is_it(cells, retyped))
+    };
     !held.into_iter().any(holds) && !writes.iter().any(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{DETAIL_VERSION, RowDetail};
+
+    fn cells(values: &[Option<i64>]) -> Vec<Cell> {
+        let cell = |value: &Option<i64>| value.map_or(Cell::Absent, |n| Cell::Int(n.to_string()));
+        values.iter().map(cell).collect()
+    }
+
+    /// One write, and what both nodes hold in its row now.
+    fn detail(after: &[Option<i64>], retyped: bool, held: &[Option<i64>]) -> Detail {
+        let held = || Told::Row(cells(held));
+        Detail {
+            version: DETAIL_VERSION,
+            nodes: ["a", "b"].map(str::to_owned),
+            tables: Vec::new(),
+            rows: vec![RowDetail {
+                table: 0,
+                key: cells(&[Some(1)]),
+                base: Told::Unknown,
+                held: [held(), held()],
+                chosen: Told::Unknown,
+            }],
+            writes: vec![WriteDetail {
+                node: "a".to_owned(),
+                gtid: "0-1-7".to_owned(),
+                committed_us: 1,
+                exact: true,
+                repair: false,
+                before: None,
+                after: Some((0, cells(after))),
+                retyped,
+                against: Vec::new(),
+            }],
+            conflicts: Vec::new(),
+            statements: None,
+            as_held: false,
+            attempts: Vec::new(),
+            rulings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_column_that_a_write_did_not_have_is_in_no_question() {
+        let before_the_column = [Some(1), Some(5), None];
+        let now = [Some(1), Some(5), Some(0)];
+        assert!(!is_lost(&detail(&before_the_column, false, &now), 0));
+        let other = [Some(1), Some(7), Some(0)];
+        assert!(is_lost(&detail(&before_the_column, false, &other), 0));
+    }
+
+    #[test]
+    fn one_that_it_had_as_another_type_is() {
+        assert!(is_lost(
+            &detail(&[Some(1), None], true, &[Some(1), Some(7)]),
+            0
+        ));
+    }
 }

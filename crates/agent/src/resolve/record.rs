@@ -9,7 +9,7 @@ use crate::{
         Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
         TableShape, Told, WriteDetail, cells,
     },
-    row::{RowError, TableInfo, read_aged},
+    row::{RowError, TableInfo, is_retyped, read_aged},
 };
 use twinlog_binlog::{Gtid, OwnedImage};
 use twinlog_converge::{Decision, Episode, Side, TableName, Write};
@@ -247,30 +247,33 @@ fn detail(
         held: [told(row.held[0].as_ref()), told(row.held[1].as_ref())],
         chosen: told(row.chosen.as_ref()),
     });
-    let image = |of: &Option<(usize, OwnedImage)>| -> Result<Option<(usize, Vec<Cell>)>, RowError> {
-        let Some((row, image)) = of else {
-            return Ok(None);
+    let write = |write: &Write| {
+        let mut retyped = false;
+        let mut image = |of: &Option<(usize, OwnedImage)>| {
+            let Some((at, image)) = of else {
+                return Ok::<_, RowError>(None);
+            };
+            let Some(judged) = judged.rows.get(*at) else {
+                return Ok(None);
+            };
+            let row = read_aged(&judged.table, image.as_image())?;
+            retyped |= is_retyped(&judged.table, image.as_image(), &row);
+            Ok(Some((*at, cells(&row))))
         };
-        let Some(judged) = judged.rows.get(*row) else {
-            return Ok(None);
-        };
-        Ok(Some((
-            *row,
-            cells(&read_aged(&judged.table, image.as_image())?),
-        )))
-    };
-    let writes = episode.writes.iter().map(|write| {
+        let (before, after) = (image(&write.before)?, image(&write.after)?);
         Ok(WriteDetail {
             node: nodes[write.origin.index()].clone(),
             gtid: write.gtid.to_string(),
             committed_us: write.committed.micros,
             exact: write.committed.exact,
             repair: write.repair,
-            before: image(&write.before)?,
-            after: image(&write.after)?,
+            before,
+            after,
+            retyped,
             against: write.against.clone(),
         })
-    });
+    };
+    let writes = episode.writes.iter().map(write);
     Ok(Detail {
         version: DETAIL_VERSION,
         nodes: nodes.clone(),

@@ -78,6 +78,20 @@ pub fn read_aged(table: &TableInfo, image: Image<'_>) -> Result<Row, RowError> {
     Ok(row.collect())
 }
 
+/// Whether a row that [`read_aged`] read lacks a column of which the image has a value, of another type or of bytes that are
+/// none of it.
+pub fn is_retyped(table: &TableInfo, image: Image<'_>, row: &Row) -> bool {
+    let names = image.table().columns.iter();
+    let names: Vec<&str> = names.filter_map(|column| column.name.as_deref()).collect();
+    let had = |now: &ColumnInfo| {
+        names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&now.name))
+    };
+    let mut columns = table.columns.iter().zip(row);
+    columns.any(|(now, value)| *value == Value::Absent && had(now))
+}
+
 fn other(table: &TableInfo) -> RowError {
     RowError::OtherDefinition {
         table: table.name.to_string(),

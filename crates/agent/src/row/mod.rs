@@ -17,7 +17,7 @@ mod table;
 use twinlog_binlog::Value;
 
 pub use documents::Documents;
-pub use image::{is_of, read_aged, read_image};
+pub use image::{is_of, is_retyped, read_aged, read_image};
 pub use kind::{Kind, Named};
 pub(crate) use literal::assignments;
 pub use literal::{identifier, literal, locate, matches, text_literal};

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use twinlog_binlog::{Change, Rows, RowsKind, Transaction};
 
-use super::kit::{A, B, Kit, delete, insert, statement, table, update};
-use crate::{Output, Side, Verdict};
+use super::kit::{A, B, Flavour, Kit, delete, insert, statement, table, update};
+use crate::{Limits, Output, Side, Verdict};
 
 /// `UPDATE t SET v = after WHERE id = …` as `binlog_row_image = MINIMAL` logs it.
 fn minimal_update(id: i32, after: i32) -> Change {
@@ -145,6 +145,17 @@ fn the_same_twice_is_no_difference() {
     kit.assert_empty();
 }
 
+/// What a kit says, in order: `t?` for a table to be verified, `!` for a transaction that is done with.
+fn in_order(kit: &mut Kit) -> Vec<String> {
+    let outputs = std::iter::from_fn(|| kit.tracker.next_output());
+    let said = outputs.map(|output| match output {
+        Output::Verdict(Verdict::ToVerify { table, .. }) => format!("{}?", table.name),
+        Output::Verdict(other) => panic!("{other:#?}"),
+        Output::Retired(_) => "!".to_owned(),
+    });
+    said.collect()
+}
+
 /// An agent that ends between the two must come upon them again.
 #[test]
 fn its_table_is_named_before_it_is_done_with() {
@@ -153,15 +164,53 @@ fn its_table_is_named_before_it_is_done_with() {
     kit.log(A, "a1", [insert("t", &[1, 1, 1])]);
     let other = at_another_time(&kit, vec![insert("t", &[2, 2, 2])]);
     kit.push(B, other, None);
-    let said: Vec<Output> = std::iter::from_fn(|| kit.tracker.next_output()).collect();
-    assert!(
-        matches!(
-            &said[..],
-            [
-                Output::Verdict(Verdict::ToVerify { .. }),
-                Output::Retired(_)
-            ]
-        ),
-        "{said:#?}"
+    assert_eq!(in_order(&mut kit), ["t?", "!"]);
+}
+
+#[test]
+fn all_its_tables_are_named_before_it_is_done_with() {
+    let mut kit = Kit::new();
+    kit.deaf = true;
+    let row = || insert("t", &[1, 1, 1]);
+    kit.log(B, "a1", [row()]);
+    kit.log(A, "a1", [row(), statement("UPDATE parent SET n = 1")]);
+    assert_eq!(in_order(&mut kit), ["t?", "parent?", "!"]);
+}
+
+/// On the other node nothing was left of it: that is where they differ.
+#[test]
+fn a_statement_that_the_other_log_has_nothing_of_names_what_it_may_have_changed() {
+    let mut kit = Kit::with(Flavour::MariaDb, Limits::default());
+    kit.log(
+        A,
+        "a1",
+        [statement(
+            "UPDATE t JOIN parent ON t.id = parent.id SET t.v = 101",
+        )],
     );
+    kit.deaf = true;
+    kit.passed(B, "a1");
+    let said = in_order(&mut kit);
+    assert_eq!(said.last().map(String::as_str), Some("!"), "{said:?}");
+    assert!(said.contains(&"t?".to_owned()), "{said:?}");
+}
+
+#[test]
+fn so_does_one_that_there_is_no_memory_to_wait_for() {
+    let mut kit = Kit::with(
+        Flavour::MySql,
+        Limits {
+            memory_bytes: 20_000,
+        },
+    );
+    for at in 1..=1000 {
+        kit.log(A, &format!("a{at}"), [statement("CALL p()")]);
+    }
+    let named = kit.said.iter().map(|said| match said {
+        Verdict::ToVerify { table, .. } => table.name.to_string(),
+        other => panic!("{other:#?}"),
+    });
+    let named: Vec<String> = named.collect();
+    assert!(named.contains(&"t".to_owned()), "{named:?}");
+    assert!(!kit.retired.is_empty());
 }

@@ -74,6 +74,7 @@ impl Tracker {
             if self.txs.get(id).filter(idle).is_none() {
                 continue;
             }
+            self.forget_partial(id, true);
             let Some(tx) = self.txs.remove(id) else {
                 continue;
             };

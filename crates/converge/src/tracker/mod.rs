@@ -186,7 +186,7 @@ impl Tracker {
         if self.txs[id].settled() {
             self.settle(id);
         }
-        self.forget_partial(id);
+        self.forget_partial(id, self.txs[id].settled());
         if let Some(table) = self.keys.take_too_hot() {
             self.forget_table(table, TOO_HOT);
         }

@@ -74,16 +74,16 @@ impl Tracker {
         self.txs[id].partial.get_or_insert_with(new)
     }
 
-    /// Lets go of the tables of a transaction of which either log tells only a part.
-    pub(super) fn forget_partial(&mut self, id: TxId) {
+    /// Lets go of the tables of a transaction of which either log tells only a part. `is_over` says that nothing more will
+    /// be heard of it.
+    pub(super) fn forget_partial(&mut self, id: TxId, is_over: bool) {
         let tx = &self.txs[id];
         let Some(partial) = tx.partial.clone() else {
             return;
         };
-        let settled = tx.settled();
         let rows: Vec<TableName> = self.tables_of(tx).collect();
         // Where a text names no table, the other log may have rows that do.
-        let unnamed_count = settled && rows.is_empty();
+        let unnamed_count = is_over && rows.is_empty();
         let mut affected: BTreeSet<TableId> =
             rows.iter().map(|name| self.tables.id(name)).collect();
         for named in &partial.data {
@@ -102,12 +102,14 @@ impl Tracker {
                 affected.insert(self.tables.id(named));
             }
         }
+        affected.retain(|&table| self.tables.is_followed(table));
+        // All of them first: with the last of its rows forgotten it is done with.
+        for &table in &affected {
+            // Once: a server that logs so does it with each transaction.
+            self.say_once(table, partial.reason);
+        }
         for table in affected {
-            if self.tables.is_followed(table) {
-                // Once: a server that logs so does it with each transaction.
-                self.say_once(table, partial.reason);
-                self.forget_in_flight(table);
-            }
+            self.forget_in_flight(table);
         }
     }
 }

@@ -285,6 +285,7 @@ impl Tracker {
         }
         if self.txs[id].settled() {
             self.settle(id);
+            self.forget_partial(id, true);
         }
     }
 }

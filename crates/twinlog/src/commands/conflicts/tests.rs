@@ -66,6 +66,7 @@ fn write(
         repair: false,
         before,
         after,
+        retyped: false,
         against: vec![against],
     }
 }
