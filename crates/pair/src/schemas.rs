@@ -120,8 +120,8 @@ pub fn keys(names: [&str; 2], tables: [&Table; 2], unique: bool) -> Option<Strin
             .collect::<BTreeMap<&str, &Key>>()
     });
     let mut all = a.keys().chain(b.keys()).copied();
-    let name =
-        all.find(|name| a.get(name).map(|key| &key.columns) != b.get(name).map(|key| &key.columns))?;
+    let name = all
+        .find(|name| a.get(name).map(|key| &key.columns) != b.get(name).map(|key| &key.columns))?;
     let said = |key: Option<&&Key>| {
         key.map_or("missing".to_owned(), |key| {
             format!("({})", key.columns.join(", "))
@@ -209,7 +209,9 @@ fn triggers(names: [&str; 2], schemas: [&SchemaFacts; 2]) -> Vec<Difference> {
             .map(|trigger| (format!("{}.{}", trigger.schema, trigger.name), trigger))
             .collect::<BTreeMap<_, _>>()
     });
-    let all = a.iter().chain(b.iter().filter(|(name, _)| !a.contains_key(*name)));
+    let all = a
+        .iter()
+        .chain(b.iter().filter(|(name, _)| !a.contains_key(*name)));
     all.filter_map(|(name, trigger)| {
         let (only_on, seen) = match (a.get(name), b.get(name)) {
             (Some(left), Some(right)) if left == right => return None,

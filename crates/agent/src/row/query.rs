@@ -23,11 +23,7 @@ pub async fn run(conn: &mut Conn, sql: &str) -> Result<Vec<RawRow>, Error> {
 ///
 /// # Errors
 /// As [`Conn::stream`]; [`Error::Lost`] after `limit`.
-pub async fn run_within(
-    conn: &mut Conn,
-    sql: &str,
-    limit: Duration,
-) -> Result<Vec<RawRow>, Error> {
+pub async fn run_within(conn: &mut Conn, sql: &str, limit: Duration) -> Result<Vec<RawRow>, Error> {
     let mut rows = Vec::new();
     let address = conn.address().clone();
     let work = conn.stream(sql.as_bytes(), |part| {

@@ -85,7 +85,10 @@ async fn list(
     suspects: &mut Vec<Suspect>,
 ) -> Result<(), Error> {
     let [a, b] = hands.both(&table.digests_sql(span)?).await?;
-    for key in differing(a.into_iter().map(|row| table.digest(row)), b.into_iter().map(|row| table.digest(row))) {
+    for key in differing(
+        a.into_iter().map(|row| table.digest(row)),
+        b.into_iter().map(|row| table.digest(row)),
+    ) {
         suspects.push(Suspect {
             table: Arc::clone(table),
             key: table.key(key)?,

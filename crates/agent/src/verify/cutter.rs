@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-
 use twinlog_converge::Side;
 
 use super::{Error, hands::Hands, pace::Pace, progress::Progress, span::Span, table::Table};
@@ -37,7 +36,12 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    pub(super) fn new(hands: Hands, tables: Vec<Arc<Table>>, pace: Pace, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(
+        hands: Hands,
+        tables: Vec<Arc<Table>>,
+        pace: Pace,
+        progress: Arc<Progress>,
+    ) -> Self {
         Self {
             hands,
             tables: tables.into(),
@@ -110,4 +114,3 @@ pub(super) async fn end(
     }
     Ok(None)
 }
-

@@ -6,7 +6,12 @@ use futures_util::future::{join, try_join};
 use tokio::time::{Instant, sleep};
 use twinlog_converge::Side;
 use twinlog_pair::site::{Login, Site};
-use twinlog_server::{conn::Conn, dialect::Dialect, facts::{Standing, read_dialect}, gtid::GtidSet};
+use twinlog_server::{
+    conn::Conn,
+    dialect::Dialect,
+    facts::{Standing, read_dialect},
+    gtid::GtidSet,
+};
 
 use super::Error;
 use crate::row::{RawRow, SESSION, run, run_within};
@@ -55,7 +60,11 @@ impl Hands {
     pub(super) async fn both(&mut self, sql: &str) -> Result<[Vec<RawRow>; 2], Error> {
         let [a, b] = &mut self.conns;
         // Neither is dropped in the middle: the connection would be of no more use.
-        let (a, b) = join(run_within(a, sql, STATEMENT_MAX), run_within(b, sql, STATEMENT_MAX)).await;
+        let (a, b) = join(
+            run_within(a, sql, STATEMENT_MAX),
+            run_within(b, sql, STATEMENT_MAX),
+        )
+        .await;
         Ok([a?, b?])
     }
 

@@ -85,15 +85,26 @@ fn row_text(table: &TableInfo) -> String {
 /// Whether its values may be longer than a text that a server joins (`max_allowed_packet`): it gives NULL for one that is.
 fn is_long(declared: &str) -> bool {
     let kind = declared.to_ascii_lowercase();
-    ["text", "blob", "json", "geom", "point", "line", "polygon", "multi"]
-        .iter()
-        .any(|word| kind.split([' ', '(']).next().is_some_and(|name| name.contains(word)))
+    [
+        "text", "blob", "json", "geom", "point", "line", "polygon", "multi",
+    ]
+    .iter()
+    .any(|word| {
+        kind.split([' ', '('])
+            .next()
+            .is_some_and(|name| name.contains(word))
+    })
 }
 
 /// Whether its values may hold any bytes.
 fn is_free(kind: &Kind) -> bool {
     matches!(
         kind,
-        Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes | Kind::Json | Kind::Geometry | Kind::Unknown(_)
+        Kind::Text { .. }
+            | Kind::Padded { .. }
+            | Kind::Bytes
+            | Kind::Json
+            | Kind::Geometry
+            | Kind::Unknown(_)
     )
 }

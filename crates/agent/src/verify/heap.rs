@@ -59,7 +59,12 @@ pub(super) async fn compare(hands: &mut Hands, table: &Table) -> Result<Compared
     }
     // What was there in all of the last looks is no matter of time.
     let mut steady = seen.pop().unwrap_or_default();
-    steady.retain(|hash, counts| seen.iter().rev().take(LOOKS).all(|look| look.get(hash) == Some(counts)));
+    steady.retain(|hash, counts| {
+        seen.iter()
+            .rev()
+            .take(LOOKS)
+            .all(|look| look.get(hash) == Some(counts))
+    });
     compared.surplus = name(hands, table, steady).await?;
     compared.restless = true;
     Ok(compared)

@@ -14,7 +14,12 @@ use tokio::time::{Instant, sleep};
 use twinlog_binlog::Value;
 use twinlog_server::conn;
 
-use super::{Error, chunk::{Suspect, differing}, hands::Hands, table::Table};
+use super::{
+    Error,
+    chunk::{Suspect, differing},
+    hands::Hands,
+    table::Table,
+};
 use crate::row::{Row, RowError, same};
 
 /// How long rows are held while both nodes come to have what the other had.
@@ -49,7 +54,8 @@ pub(super) async fn judge(hands: &mut Hands, mut suspects: Vec<Suspect>) -> Resu
         let mut again = Vec::new();
         for group in groups(suspects, LOOK_ROWS) {
             let still = still(hands, group, &mut judged.equal).await?;
-            let (fresh, tried): (Vec<_>, Vec<_>) = still.into_iter().partition(|suspect| suspect.tries == 0);
+            let (fresh, tried): (Vec<_>, Vec<_>) =
+                still.into_iter().partition(|suspect| suspect.tries == 0);
             // One row that never stands still must not keep others from being judged.
             let batches = groups(fresh, LOCK_ROWS).into_iter().chain(groups(tried, 1));
             for batch in batches {
@@ -89,7 +95,10 @@ fn groups(suspects: Vec<Suspect>, max: usize) -> Vec<Vec<Suspect>> {
     let mut groups: Vec<Vec<Suspect>> = Vec::new();
     for suspect in suspects {
         let fits = |group: &&mut Vec<Suspect>| {
-            group.len() < max && group.first().is_some_and(|first| Arc::ptr_eq(&first.table, &suspect.table))
+            group.len() < max
+                && group
+                    .first()
+                    .is_some_and(|first| Arc::ptr_eq(&first.table, &suspect.table))
         };
         match groups.last_mut().filter(fits) {
             Some(group) => group.push(suspect),
@@ -100,15 +109,28 @@ fn groups(suspects: Vec<Suspect>, max: usize) -> Vec<Vec<Suspect>> {
 }
 
 /// Those of a table's suspects that still differ.
-async fn still(hands: &mut Hands, group: Vec<Suspect>, equal: &mut Vec<Suspect>) -> Result<Vec<Suspect>, Error> {
+async fn still(
+    hands: &mut Hands,
+    group: Vec<Suspect>,
+    equal: &mut Vec<Suspect>,
+) -> Result<Vec<Suspect>, Error> {
     let Some(table) = group.first().map(|first| Arc::clone(&first.table)) else {
         return Ok(group);
     };
     let [a, b] = hands.both(&table.digests_of_sql(&keys(&group))?).await?;
-    let digests = |rows: Vec<_>| rows.into_iter().map(|row| table.digest(row)).collect::<Vec<_>>();
+    let digests = |rows: Vec<_>| {
+        rows.into_iter()
+            .map(|row| table.digest(row))
+            .collect::<Vec<_>>()
+    };
     let differ = differing(digests(a).into_iter(), digests(b).into_iter());
-    let differ = differ.into_iter().map(|key| table.key(key)).collect::<Result<Vec<_>, _>>()?;
-    let (still, gone) = group.into_iter().partition(|suspect| differ.contains(&suspect.key));
+    let differ = differ
+        .into_iter()
+        .map(|key| table.key(key))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (still, gone) = group
+        .into_iter()
+        .partition(|suspect| differ.contains(&suspect.key));
     equal.extend(gone);
     Ok(still)
 }
@@ -160,7 +182,9 @@ struct Held {
 
 impl Held {
     fn of(&self, key: &[Value]) -> [Option<Row>; 2] {
-        self.rows.each_ref().map(|rows| rows.get(&name(key)).cloned())
+        self.rows
+            .each_ref()
+            .map(|rows| rows.get(&name(key)).cloned())
     }
 
     fn came(&self, key: &[Value]) -> bool {
@@ -176,7 +200,11 @@ fn name(key: &[Value]) -> String {
 }
 
 /// Locks the rows on both nodes; `None` where they had not all of each other's in time.
-async fn locked(hands: &mut Hands, table: &Table, keys: &[Vec<Value>]) -> Result<Option<Held>, Error> {
+async fn locked(
+    hands: &mut Hands,
+    table: &Table,
+    keys: &[Vec<Value>],
+) -> Result<Option<Held>, Error> {
     hands.both("START TRANSACTION").await?;
     let sql = table.rows_sql(keys, true)?;
     let rows = hands.both(&sql).await?;

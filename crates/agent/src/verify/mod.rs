@@ -60,9 +60,19 @@ pub enum Error {
     /// No table is meant.
     #[error("no table of the pair is like {}", .0.join(" or "))]
     NoTable(Vec<String>),
+    /// The condition for rows is none of a table.
+    #[error("the condition for rows is none of {table}: {source}")]
+    Condition {
+        /// The table.
+        table: String,
+        /// What the server says of it.
+        source: conn::Error,
+    },
     /// A link does not carry.
-    #[error("the nodes have not executed each other's changes, and nothing of them has been carried for {seconds} s: what \
-             differs could not be told from what is on its way")]
+    #[error(
+        "the nodes have not executed each other's changes, and nothing of them has been carried for {seconds} s: what \
+             differs could not be told from what is on its way"
+    )]
     Still {
         /// For how long.
         seconds: u64,
@@ -85,8 +95,13 @@ impl Error {
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
             Self::Gtid(error) => error.hint(),
+            Self::Condition { .. } => {
+                Some("it is compared with the columns of every table that is meant: name the tables, too".into())
+            }
             Self::NoTable(_) => Some("a pattern is `database.table`, with * for anything".into()),
-            Self::Still { .. } => Some("`twinlog status` says which link does not run, and why".into()),
+            Self::Still { .. } => {
+                Some("`twinlog status` says which link does not run, and why".into())
+            }
         }
     }
 }

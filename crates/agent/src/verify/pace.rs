@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-
 use super::{
     Error,
     hands::{Hands, Moment},
@@ -56,7 +55,11 @@ impl Pace {
     }
 
     /// Looks, if that is due, and returns once the nodes are near enough to each other.
-    pub(super) async fn wait(&mut self, hands: &mut Hands, progress: &Progress) -> Result<(), Error> {
+    pub(super) async fn wait(
+        &mut self,
+        hands: &mut Hands,
+        progress: &Progress,
+    ) -> Result<(), Error> {
         if self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return Ok(());
         }
@@ -77,13 +80,23 @@ impl Pace {
         }
         let sql = "SHOW GLOBAL STATUS LIKE 'Threads_running'";
         let running = hands.both(sql).await?.map(|rows| {
-            let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten();
+            let text = rows
+                .into_iter()
+                .next()
+                .and_then(|row| row.into_iter().nth(1))
+                .flatten();
             let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
-            text.and_then(|text| text.parse::<u32>().ok()).unwrap_or_default()
+            text.and_then(|text| text.parse::<u32>().ok())
+                .unwrap_or_default()
         });
         // The question itself, and what is hashed.
         let own = 1 + u32::try_from(self.limits.parallel).unwrap_or(u32::MAX);
-        Ok(running.into_iter().max().unwrap_or_default().saturating_sub(own).min(REST_MAX))
+        Ok(running
+            .into_iter()
+            .max()
+            .unwrap_or_default()
+            .saturating_sub(own)
+            .min(REST_MAX))
     }
 
     /// How far the slower link is behind.
@@ -97,4 +110,3 @@ impl Pace {
         Ok(Duration::ZERO)
     }
 }
-

@@ -21,7 +21,11 @@ pub(super) struct Scope {
 }
 
 /// Reads both schemas.
-pub(super) async fn read(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope, Error> {
+pub(super) async fn read(
+    site: &Site,
+    hands: &mut Hands,
+    options: &Options,
+) -> Result<Scope, Error> {
     let databases = site.config.databases.as_deref();
     let a = SchemaFacts::read(hands.conn(Side::A), databases).await?;
     let b = SchemaFacts::read(hands.conn(Side::B), databases).await?;
@@ -58,7 +62,8 @@ pub(super) async fn read(site: &Site, hands: &mut Hands, options: &Options) -> R
         })
         .collect();
     scope.rows_estimated = rows_estimated(hands).await?;
-    let nothing = scope.tables.is_empty() && scope.incomparable.is_empty() && scope.differences.is_empty();
+    let nothing =
+        scope.tables.is_empty() && scope.incomparable.is_empty() && scope.differences.is_empty();
     if nothing && !options.tables.is_empty() {
         return Err(Error::NoTable(options.tables.clone()));
     }

@@ -4,9 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use twinlog_binlog::Value;
 
-use super::{hash::Hash, span::{self, Span}};
+use super::{
+    hash::Hash,
+    span::{self, Span},
+};
 use crate::row::{
-    RawRow, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row, select_columns, select_list,
+    RawRow, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row,
+    select_columns, select_list,
 };
 
 /// A table that both nodes have, with the same columns.
@@ -80,7 +84,12 @@ pub(super) struct Digest {
 }
 
 impl Table {
-    pub(super) fn new(info: TableInfo, rows_estimated: u64, hash: Hash, only: Option<String>) -> Self {
+    pub(super) fn new(
+        info: TableInfo,
+        rows_estimated: u64,
+        hash: Hash,
+        only: Option<String>,
+    ) -> Self {
         Self {
             info,
             rows_estimated,
@@ -94,9 +103,14 @@ impl Table {
     pub(super) fn has_key(&self) -> bool {
         let usable = |at: &usize| {
             let kind = &self.info.columns[*at].kind;
-            !matches!(kind, crate::row::Kind::Unknown(_) | crate::row::Kind::Json | crate::row::Kind::Geometry)
+            !matches!(
+                kind,
+                crate::row::Kind::Unknown(_) | crate::row::Kind::Json | crate::row::Kind::Geometry
+            )
         };
-        self.info.key().is_ok_and(|key| !key.prefix && key.columns.iter().all(usable))
+        self.info
+            .key()
+            .is_ok_and(|key| !key.prefix && key.columns.iter().all(usable))
     }
 
     /// How many rows there are, and one value for all of them.
@@ -105,10 +119,19 @@ impl Table {
         self.select(&format!("COUNT(*), {sum}"), &span.condition(&self.info)?)
     }
 
+    /// No row, but the server looks at the condition for them.
+    pub(super) fn none_sql(&self) -> Result<String, RowError> {
+        Ok(self.select("1", "")? + " LIMIT 0")
+    }
+
     /// The key of the `n`th row, or nothing.
     pub(super) fn nth_sql(&self, span: &Span, n: u64) -> Result<String, RowError> {
         let mut sql = self.select(&self.key_columns()?, &span.condition(&self.info)?)?;
-        sql += &format!(" ORDER BY {} LIMIT {}, 1", span::order(&self.info)?, n.saturating_sub(1));
+        sql += &format!(
+            " ORDER BY {} LIMIT {}, 1",
+            span::order(&self.info)?,
+            n.saturating_sub(1)
+        );
         Ok(sql)
     }
 
@@ -178,15 +201,24 @@ impl Table {
     }
 
     fn key_columns(&self) -> Result<String, RowError> {
-        Ok(select_columns(&self.info, self.info.key()?.columns.iter().copied()))
+        Ok(select_columns(
+            &self.info,
+            self.info.key()?.columns.iter().copied(),
+        ))
     }
 
     fn digest_columns(&self) -> Result<String, RowError> {
-        Ok(format!("{}, {}", self.key_columns()?, self.hash.row(&self.info)))
+        Ok(format!(
+            "{}, {}",
+            self.key_columns()?,
+            self.hash.row(&self.info)
+        ))
     }
 
     fn any_of(&self, keys: &[Vec<Value>]) -> Result<String, RowError> {
-        let terms = keys.iter().map(|key| Ok(format!("({})", locate(&self.info, key)?)));
+        let terms = keys
+            .iter()
+            .map(|key| Ok(format!("({})", locate(&self.info, key)?)));
         let terms = terms.collect::<Result<Vec<_>, RowError>>()?;
         let any = terms.join(" OR ");
         Ok(match &self.only {

@@ -10,6 +10,7 @@ use tokio::{
 };
 use twinlog_converge::Side;
 use twinlog_pair::site::Site;
+use twinlog_server::conn;
 
 use super::{
     Error, Options, Outcome, Progress, Report, RowDifference, TableResult,
@@ -36,13 +37,20 @@ const QUEUE: usize = 64;
 ///
 /// # Errors
 /// Where it could come to no end. What was found until then is lost with it.
-pub async fn verify(site: &Site, options: &Options, progress: Arc<Progress>) -> Result<Report, Error> {
+pub async fn verify(
+    site: &Site,
+    options: &Options,
+    progress: Arc<Progress>,
+) -> Result<Report, Error> {
     let started_at = Timestamp::now();
     let began = Instant::now();
     let mut hands = Hands::open(site).await?;
     let scope = scope::read(site, &mut hands, options).await?;
     let tables = load(&mut hands, &scope, options).await?;
-    progress.expect(tables.len(), tables.iter().map(|table| table.rows_estimated).sum());
+    progress.expect(
+        tables.len(),
+        tables.iter().map(|table| table.rows_estimated).sum(),
+    );
     let found = walk(site, options, &progress, hands, &tables).await?;
     let report = Report {
         name: site.config.name.clone(),
@@ -59,15 +67,34 @@ pub async fn verify(site: &Site, options: &Options, progress: Arc<Progress>) -> 
 }
 
 /// The tables' definitions, from the first node.
-async fn load(hands: &mut Hands, scope: &Scope, options: &Options) -> Result<Vec<Arc<Table>>, Error> {
+async fn load(
+    hands: &mut Hands,
+    scope: &Scope,
+    options: &Options,
+) -> Result<Vec<Arc<Table>>, Error> {
     let hash = Hash::of(hands.dialects());
     let mut tables = Vec::new();
     for name in &scope.tables {
         let info = TableInfo::load(hands.conn(Side::A), name).await?;
         let rows = scope.rows_estimated.get(name).copied().unwrap_or_default();
-        tables.push(Arc::new(Table::new(info, rows, hash, options.only.clone())));
+        let table = Table::new(info, rows, hash, options.only.clone());
+        if options.only.is_some() {
+            try_condition(hands, &table).await?;
+        }
+        tables.push(Arc::new(table));
     }
     Ok(tables)
+}
+
+/// Whether the user's condition is one of this table.
+async fn try_condition(hands: &mut Hands, table: &Table) -> Result<(), Error> {
+    match hands.one(Side::A, &table.none_sql()?).await {
+        Err(Error::Server(source @ conn::Error::Statement { .. })) => Err(Error::Condition {
+            table: table.info.name.to_string(),
+            source,
+        }),
+        other => other.map(drop),
+    }
 }
 
 /// What was found of all rows.
@@ -154,7 +181,9 @@ impl Worker {
                     found.restless.push(Arc::clone(&table));
                 }
                 let surplus = compared.surplus.into_iter();
-                found.surplus.extend(surplus.map(|one| (Arc::clone(&table), one)));
+                found
+                    .surplus
+                    .extend(surplus.map(|one| (Arc::clone(&table), one)));
                 compared.rows
             };
             let took = began.elapsed();
@@ -191,7 +220,11 @@ async fn judge_all(
         while let Ok(more) = suspects.try_recv() {
             batch.extend(more);
         }
-        let Judged { differ, equal, unknown } = judge::judge(&mut hands, batch).await?;
+        let Judged {
+            differ,
+            equal,
+            unknown,
+        } = judge::judge(&mut hands, batch).await?;
         for suspect in &equal {
             suspect.table.tally.cleared();
             progress.settled(false);
@@ -202,7 +235,10 @@ async fn judge_all(
         found.unknown.extend(unknown);
     }
     let differ = std::mem::take(&mut found.differ);
-    let again = differ.into_iter().map(|(suspect, _)| Suspect { tries: 0, ..suspect });
+    let again = differ.into_iter().map(|(suspect, _)| Suspect {
+        tries: 0,
+        ..suspect
+    });
     let last = judge::judge(&mut hands, again.collect()).await?;
     found.mended = last.equal.len() as u64;
     found.differ = last.differ;
@@ -220,25 +256,42 @@ impl Found {
     ) -> Report {
         let nodes = report.nodes.clone();
         self.differ.sort_by_cached_key(|(suspect, _)| {
-            (suspect.table.info.name.to_string(), format!("{:?}", suspect.key))
+            (
+                suspect.table.info.name.to_string(),
+                format!("{:?}", suspect.key),
+            )
         });
         for (suspect, rows) in &self.differ {
-            report.rows.push(difference(&nodes, &suspect.table, Some(&suspect.key), rows, None));
+            report.rows.push(difference(
+                &nodes,
+                &suspect.table,
+                Some(&suspect.key),
+                rows,
+                None,
+            ));
         }
         for (table, one) in &self.surplus {
             let has = |side: usize| one.row.clone().filter(|_| one.counts[side] > 0);
             let rows = [has(0), has(1)];
-            report.rows.push(difference(&nodes, table, None, &rows, Some(one.counts)));
+            report
+                .rows
+                .push(difference(&nodes, table, None, &rows, Some(one.counts)));
         }
         for table in tables {
             let name = table.info.name.to_string();
             let differing = report.rows.iter().filter(|row| row.table == name).count() as u64;
-            let unknown = self.unknown.iter().filter(|one| Arc::ptr_eq(&one.table, table)).count();
+            let unknown = self
+                .unknown
+                .iter()
+                .filter(|one| Arc::ptr_eq(&one.table, table))
+                .count();
             let restless = self.restless.iter().any(|one| Arc::ptr_eq(one, table));
             let note = if table.tally.is_given_up() {
                 Some("it has more rows that differ: the rest of it was not compared".to_owned())
             } else if unknown > 0 {
-                Some(format!("{unknown} rows were written without a pause, and could not be compared"))
+                Some(format!(
+                    "{unknown} rows were written without a pause, and could not be compared"
+                ))
             } else if restless {
                 Some("it has no key, and was written without a pause: not all of it could be compared".to_owned())
             } else {
@@ -266,8 +319,13 @@ impl Found {
                 note: Some(format!("its rows cannot be compared: {reason}")),
             });
         }
-        report.tables.sort_by(|left, right| left.table.cmp(&right.table));
-        let all_equal = report.tables.iter().all(|table| table.outcome == Outcome::Equal);
+        report
+            .tables
+            .sort_by(|left, right| left.table.cmp(&right.table));
+        let all_equal = report
+            .tables
+            .iter()
+            .all(|table| table.outcome == Outcome::Equal);
         report.equal = all_equal && report.schema.is_empty();
         report
     }

@@ -86,7 +86,6 @@ mod write;
 use std::io;
 use std::path::Path;
 
-pub use table_policy::is_like;
 pub use create::write_new;
 pub use error::{ConfigError, Problem};
 pub use import::{Imported, MyCnfOption, from_my_cnf};
@@ -97,6 +96,7 @@ pub use model::{
 pub use node::{ClientTls, Node, Password};
 pub use note::{Note, NoteKind};
 pub use options::{OptionValue, Options, normalised};
+pub use table_policy::is_like;
 
 impl Config {
     /// Reads and checks the file.

@@ -39,7 +39,7 @@ const FILL: &[&str] = &[
     "INSERT INTO shop.texts VALUES ('', 1), ('a\\'b\\\\', 2), ('Straße', 3), ('日本', 4)",
     "INSERT INTO shop.bag VALUES (1, 'x'), (1, 'x'), (2, 'y'), (2, 'y'), (3, NULL)",
     "INSERT INTO `d\"o.t`.`ta``b'le ü` VALUES (1, 1), (2, 2)",
-    "INSERT INTO shop.types VALUES (1, 255, 1.1, -0.0, 0.10000, 2024, '0000-00-00', '-12:00:00.5', '2024-02-31 01:02:03.000004', \
+    "INSERT INTO shop.types VALUES (1, 255, 1.1, 0, 0.10000, 2024, '0000-00-00', '-12:00:00.5', '2024-02-31 01:02:03.000004', \
      '2024-03-31 01:30:00', 'ab ', 'a\\0b', x'00ff', x'0a', REPEAT('long', 1000), 'b', 'x,y', b'101', POINT(1, 2), 'é'), \
      (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
 ];
@@ -49,15 +49,21 @@ async fn filled(kind: ServerKind) -> Pair {
     let a = pair.db("a");
     a.run(TABLES).await;
     a.run(FILL).await;
-    // 5,000 rows with gaps, and no more than the first pieces take.
+    // More rows than a piece has, with keys of every sort.
     let digits = "(SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION \
                   SELECT 7 UNION SELECT 8 UNION SELECT 9)";
-    let many = format!(
-        "INSERT INTO shop.many SELECT (q.d * 10000 + w.d * 1000 + x.d * 100 + y.d * 10 + z.d) * 7, 'new' FROM {digits} z, {digits} y, \
-         {digits} x, {digits} w, (SELECT 0 d UNION SELECT 1) q"
+    let numbers = format!(
+        "(SELECT q.d * 10000 + w.d * 1000 + x.d * 100 + y.d * 10 + z.d AS n FROM {digits} z, {digits} y, {digits} x, {digits} w, \
+         (SELECT 0 d UNION SELECT 1) q) AS numbers"
     );
-    a.run(&["CREATE TABLE shop.many (id INT PRIMARY KEY, v VARCHAR(20))", &many])
-        .await;
+    let fill = |into: &str| format!("INSERT INTO {into} FROM {numbers}");
+    a.run(&[
+        "CREATE TABLE shop.many (id INT PRIMARY KEY, v VARCHAR(20))",
+        &fill("shop.pairs SELECT n % 7 + 10, CONCAT('k', n % 11), n, n"),
+        &fill("shop.texts SELECT CONCAT(REPEAT('ß', n % 3), 'x ', n), n"),
+        &fill("shop.many SELECT n * 7, 'new'"),
+    ])
+    .await;
     arrived(&pair).await;
     pair
 }
@@ -77,9 +83,9 @@ fn report(pair: &Pair, code: i32, args: &[&str]) -> Value {
     let mut all = vec!["--json"];
     all.extend(args);
     let output = verify(pair, &all);
-    let report: Value = serde_json::from_str(output.expect_code(code)).unwrap();
-    assert_valid("verify", &report);
-    report
+    let text = output.expect_code(code);
+    assert_valid("verify", text);
+    serde_json::from_str(text).unwrap()
 }
 
 /// `table key` of each row that differs.
@@ -98,7 +104,12 @@ async fn equal(kind: ServerKind) {
     assert_eq!(report["equal"], true, "{report:#}");
     assert_eq!(report["tables"].as_array().unwrap().len(), 8, "{report:#}");
     let text = verify(&pair, &["--tables", "shop.*"]);
-    assert!(text.expect_code(0).starts_with("both nodes hold the same: 20"), "{}", text.stdout);
+    assert!(
+        text.expect_code(0)
+            .starts_with("both nodes hold the same: 60021 rows in 7 tables, "),
+        "{}",
+        text.stdout
+    );
 }
 
 #[tokio::test]
@@ -119,35 +130,101 @@ async fn an_equal_pair_of_mariadb() {
 /// Changes that no log has, each of a kind that has escaped some tool.
 const PLANTED: &[(&str, &[&str])] = &[
     // The same change in an even number of rows.
-    ("UPDATE shop.plain SET v = 'done' WHERE id IN (1, 2)", &["shop.plain id=1", "shop.plain id=2"]),
+    (
+        "UPDATE shop.plain SET v = 'done' WHERE id IN (1, 2)",
+        &["shop.plain id=1", "shop.plain id=2"],
+    ),
     // The separator moves.
-    ("UPDATE shop.plain SET v = 'a', w = '#b' WHERE id = 3", &["shop.plain id=3"]),
+    (
+        "UPDATE shop.plain SET v = 'a', w = '#b' WHERE id = 3",
+        &["shop.plain id=3"],
+    ),
     // The last row of all, and one below the first.
-    ("DELETE FROM shop.plain WHERE id = 9000000000", &["shop.plain id=9000000000"]),
-    ("INSERT INTO shop.plain VALUES (-9, NULL, NULL)", &["shop.plain id=-9"]),
-    ("UPDATE shop.pairs SET n = NULL WHERE a = 2 AND c = 1", &["shop.pairs a=2, b=ä, c=1"]),
-    ("UPDATE shop.pairs SET b = 'A' WHERE a = 1 AND b = 'a' AND c = 2", &["shop.pairs a=1, b=A, c=2", "shop.pairs a=1, b=a, c=2"]),
-    ("DELETE FROM shop.texts WHERE name = ''", &["shop.texts name="]),
-    ("UPDATE shop.texts SET n = 5 WHERE name = '日本'", &["shop.texts name=日本"]),
+    (
+        "DELETE FROM shop.plain WHERE id = 9000000000",
+        &["shop.plain id=9000000000"],
+    ),
+    (
+        "INSERT INTO shop.plain VALUES (-9, NULL, NULL)",
+        &["shop.plain id=-9"],
+    ),
+    (
+        "UPDATE shop.pairs SET n = NULL WHERE a = 2 AND c = 1",
+        &["shop.pairs a=2, b='ä', c=1"],
+    ),
+    (
+        "UPDATE shop.pairs SET b = 'A' WHERE a = 1 AND b = 'a' AND c = 2",
+        &["shop.pairs a=1, b='A', c=2", "shop.pairs a=1, b='a', c=2"],
+    ),
+    (
+        "DELETE FROM shop.pairs WHERE a = 13 AND b = 'k5' AND c IN (7738, 19288)",
+        &[
+            "shop.pairs a=13, b='k5', c=7738",
+            "shop.pairs a=13, b='k5', c=19288",
+        ],
+    ),
+    (
+        "UPDATE shop.texts SET n = -1 WHERE name IN ('x 0', 'ßx 10000', 'ßßx 19997')",
+        &[
+            "shop.texts name='x 0'",
+            "shop.texts name='ßx 10000'",
+            "shop.texts name='ßßx 19997'",
+        ],
+    ),
+    (
+        "DELETE FROM shop.texts WHERE name = ''",
+        &["shop.texts name=''"],
+    ),
+    (
+        "UPDATE shop.texts SET n = 5 WHERE name = '日本'",
+        &["shop.texts name='日本'"],
+    ),
     ("UPDATE shop.bag SET a = 4 WHERE a = 2", &["shop.bag -"]),
     ("INSERT INTO shop.empty VALUES (0)", &["shop.empty id=0"]),
-    ("UPDATE `d\"o.t`.`ta``b'le ü` SET `wë\"ird` = 3 WHERE `i.d` = 2", &["d\"o.t.ta`b'le ü i.d=2"]),
-    ("UPDATE shop.types SET d = 0.0 WHERE id = 1", &["shop.types id=1"]),
-    ("UPDATE shop.types SET bl = '' WHERE id = 2", &["shop.types id=2"]),
-    ("UPDATE shop.many SET v = 'old' WHERE id IN (0, 69993, 139993)", &["shop.many id=0", "shop.many id=69993", "shop.many id=139993"]),
+    (
+        "UPDATE `d\"o.t`.`ta``b'le ü` SET `wë\"ird` = 3 WHERE `i.d` = 2",
+        &["d\"o.t.ta`b'le ü i.d=2"],
+    ),
+    (
+        "UPDATE shop.types SET d = 1e-300 WHERE id = 1",
+        &["shop.types id=1"],
+    ),
+    (
+        "UPDATE shop.types SET bl = '' WHERE id = 2",
+        &["shop.types id=2"],
+    ),
+    (
+        "UPDATE shop.many SET v = 'old' WHERE id IN (0, 69993, 139993)",
+        &[
+            "shop.many id=0",
+            "shop.many id=69993",
+            "shop.many id=139993",
+        ],
+    ),
 ];
 
 async fn planted(kind: ServerKind) {
     let pair = filled(kind).await;
-    let mut statements = vec!["SET sql_log_bin = 0", "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"];
+    let mut statements = vec![
+        "SET sql_log_bin = 0",
+        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+    ];
     statements.extend(PLANTED.iter().map(|(statement, _)| *statement));
     pair.exec("b", &statements).await;
-    let expected: BTreeSet<String> = PLANTED.iter().flat_map(|(_, rows)| *rows).map(|row| (*row).to_owned()).collect();
+    let expected: BTreeSet<String> = PLANTED
+        .iter()
+        .flat_map(|(_, rows)| *rows)
+        .map(|row| (*row).to_owned())
+        .collect();
     let found = report(&pair, 1, &[]);
     assert_eq!(rows(&found), expected, "{found:#}");
     assert_eq!(found["equal"], false);
     // Narrowed down by a condition.
-    let some = report(&pair, 1, &["--tables", "shop.many", "--where", "id < 70000"]);
+    let some = report(
+        &pair,
+        1,
+        &["--tables", "shop.many", "--where", "id < 70000"],
+    );
     assert_eq!(rows(&some).len(), 2, "{some:#}");
     let text = verify(&pair, &["--tables", "shop.plain"]);
     insta::assert_snapshot!(
@@ -191,7 +268,10 @@ async fn write(db: Db, own: u32, stop: Arc<Notify>) -> u32 {
             _ => format!("DELETE FROM shop.many WHERE id = {id}"),
         };
         // Hot ones, too.
-        let hot = format!("UPDATE shop.many SET v = '{done}' WHERE id = {}", 14 + own * 7);
+        let hot = format!(
+            "UPDATE shop.many SET v = '{done}' WHERE id = {}",
+            14 + own * 7
+        );
         tokio::select! {
             () = &mut stopped => return done,
             result = run(&mut conn, [&sql, &hot]) => result.unwrap(),
@@ -212,7 +292,10 @@ async fn run(conn: &mut mysql_async::Conn, statements: [&str; 2]) -> mysql_async
 async fn under_load(kind: ServerKind) {
     let pair = filled(kind).await;
     let rows_of_none = "id IN (-7, 140007, 140014)";
-    let planted = ["SET sql_log_bin = 0", "INSERT INTO shop.many VALUES (-7, 'x'), (140007, 'y'), (140014, 'z')"];
+    let planted = [
+        "SET sql_log_bin = 0",
+        "INSERT INTO shop.many VALUES (-7, 'x'), (140007, 'y'), (140014, 'z')",
+    ];
     pair.exec("b", &planted).await;
     let stop = Arc::new(Notify::new());
     let writers: Vec<_> = ["a", "b"]
@@ -224,16 +307,33 @@ async fn under_load(kind: ServerKind) {
     let pair = Arc::new(pair);
     for _ in 0..3 {
         let on_it = Arc::clone(&pair);
-        let found = tokio::task::spawn_blocking(move || report(&on_it, 1, &["--tables", "shop.many", "--full-speed"]));
+        let found = tokio::task::spawn_blocking(move || {
+            report(&on_it, 1, &["--tables", "shop.many", "--full-speed"])
+        });
         let found = found.await.unwrap();
-        let expected = ["shop.many id=-7", "shop.many id=140007", "shop.many id=140014"];
-        assert_eq!(rows(&found), expected.map(str::to_owned).into(), "{found:#}");
+        let expected = [
+            "shop.many id=-7",
+            "shop.many id=140007",
+            "shop.many id=140014",
+        ];
+        assert_eq!(
+            rows(&found),
+            expected.map(str::to_owned).into(),
+            "{found:#}"
+        );
     }
     stop.notify_waiters();
     for writer in writers {
         assert!(writer.await.unwrap() > 20);
     }
-    pair.exec("b", &["SET sql_log_bin = 0", &format!("DELETE FROM shop.many WHERE {rows_of_none}")]).await;
+    pair.exec(
+        "b",
+        &[
+            "SET sql_log_bin = 0",
+            &format!("DELETE FROM shop.many WHERE {rows_of_none}"),
+        ],
+    )
+    .await;
     assert_eq!(report(&pair, 0, &[])["equal"], true);
 }
 
@@ -270,11 +370,21 @@ async fn schemas_that_differ_are_named() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| format!("{}: {}", one["at"].as_str().unwrap(), one["seen"].as_str().unwrap()))
+        .map(|one| {
+            format!(
+                "{}: {}",
+                one["at"].as_str().unwrap(),
+                one["seen"].as_str().unwrap()
+            )
+        })
         .collect();
     assert_eq!(
         schema,
-        ["shop.texts: b lacks it", "shop.lonely: a lacks it", "shop.pairs: a lacks column extra"]
+        [
+            "shop.texts: b lacks it",
+            "shop.lonely: a lacks it",
+            "shop.pairs: a lacks column extra"
+        ]
     );
     assert!(found["rows"].as_array().unwrap().is_empty(), "{found:#}");
 }
@@ -282,8 +392,26 @@ async fn schemas_that_differ_are_named() {
 #[tokio::test]
 async fn wrong_words_are_the_users_mistake() {
     let pair = Pair::proven(ServerKind::MariaDb1011);
-    pair.exec("a", &["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await;
-    assert_fails(&verify(&pair, &["--tables", "shop"]), 2, &["database.table"]);
-    assert_fails(&verify(&pair, &["--tables", "shop.nothing"]), 2, &["no table of the pair is like shop.nothing"]);
-    assert_fails(&verify(&pair, &["--where", "no_such_column = 1"]), 3, &["no_such_column"]);
+    pair.exec(
+        "a",
+        &[
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        ],
+    )
+    .await;
+    let no_pattern = verify(&pair, &["--tables", "shop"]);
+    no_pattern.expect_code(2);
+    let says = "it has the form database.table";
+    assert!(no_pattern.stderr.contains(says), "{}", no_pattern.stderr);
+    assert_fails(
+        &verify(&pair, &["--tables", "shop.nothing"]),
+        2,
+        &["no table of the pair is like shop.nothing"],
+    );
+    assert_fails(
+        &verify(&pair, &["--where", "no_such_column = 1"]),
+        2,
+        &["shop.t", "1054", "no_such_column"],
+    );
 }

@@ -97,7 +97,7 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match error {
-            Error::NoTable(_) => USAGE,
+            Error::NoTable(_) | Error::Condition { .. } => USAGE,
             _ => WORLD,
         };
         let hint = error.hint();

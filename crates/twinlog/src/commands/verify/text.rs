@@ -17,12 +17,27 @@ pub(super) fn text(report: &Report, shown: usize, width: usize) -> String {
         .iter()
         .map(|difference| format!("{RED}{}{PLAIN}: {}", difference.at, difference.seen))
         .collect();
-    for table in report.tables.iter().filter(|table| table.outcome != Outcome::Equal) {
+    for table in report
+        .tables
+        .iter()
+        .filter(|table| table.outcome != Outcome::Equal)
+    {
         parts.push(head(table, &report.nodes));
-        let rows: Vec<&RowDifference> = report.rows.iter().filter(|row| row.table == table.table).collect();
-        parts.extend(rows.iter().take(shown).map(|row| self::row(row, &report.nodes, width)));
+        let rows: Vec<&RowDifference> = report
+            .rows
+            .iter()
+            .filter(|row| row.table == table.table)
+            .collect();
+        parts.extend(
+            rows.iter()
+                .take(shown)
+                .map(|row| self::row(row, &report.nodes, width)),
+        );
         if rows.len() > shown {
-            parts.push(format!("{DIM}  and {} more (--show, --json){PLAIN}", rows.len() - shown));
+            parts.push(format!(
+                "{DIM}  and {} more (--show, --json){PLAIN}",
+                rows.len() - shown
+            ));
         }
     }
     parts.push(summary(report));
@@ -36,8 +51,17 @@ fn head(table: &TableResult, nodes: &[String; 2]) -> String {
     });
     let mut head = match table.outcome {
         Outcome::Different if table.differing > 0 => {
-            let s = if table.differing == 1 { " differs" } else { "s differ" };
-            format!("{RED}{}{PLAIN}: {} row{s}; {}", table.table, table.differing, rows.join(", "))
+            let s = if table.differing == 1 {
+                " differs"
+            } else {
+                "s differ"
+            };
+            format!(
+                "{RED}{}{PLAIN}: {} row{s}; {}",
+                table.table,
+                table.differing,
+                rows.join(", ")
+            )
         }
         _ => format!("{YELLOW}{}{PLAIN}", table.table),
     };
@@ -62,23 +86,47 @@ fn row(row: &RowDifference, nodes: &[String; 2], width: usize) -> String {
     let name = row.key.as_deref().unwrap_or("rows that are all equal");
     let drawn = draw(&row.columns, &[], &versions, false, width.saturating_sub(2));
     let lines = drawn.text.lines().map(|line| format!("  {line}"));
-    format!("  {BOLD}{name}{PLAIN}\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "  {BOLD}{name}{PLAIN}\n{}",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 fn summary(report: &Report) -> String {
-    let rows: u64 = report.tables.iter().filter_map(|table| table.rows.values().max()).sum();
-    let of = |outcome| report.tables.iter().filter(|table| table.outcome == outcome).count();
-    let compared = format!("{} in {}, {:.1} s", many(rows, "row"), many(report.tables.len() as u64, "table"), report.seconds);
+    let rows: u64 = report
+        .tables
+        .iter()
+        .filter_map(|table| table.rows.values().max())
+        .sum();
+    let of = |outcome| {
+        report
+            .tables
+            .iter()
+            .filter(|table| table.outcome == outcome)
+            .count()
+    };
+    let compared = format!(
+        "{} in {}, {:.1} s",
+        many(rows, "row"),
+        many(report.tables.len() as u64, "table"),
+        report.seconds
+    );
     let mut summary = if report.equal {
         format!("{GREEN}both nodes hold the same{PLAIN}: {compared}")
     } else {
         let mut found = Vec::new();
         if !report.rows.is_empty() {
             let tables = many(of(Outcome::Different) as u64, "table");
-            found.push(format!("{} of {tables}", many(report.rows.len() as u64, "row")));
+            found.push(format!(
+                "{} of {tables}",
+                many(report.rows.len() as u64, "row")
+            ));
         }
         if !report.schema.is_empty() {
-            found.push(format!("{} of the schemas", many(report.schema.len() as u64, "difference")));
+            found.push(format!(
+                "{} of the schemas",
+                many(report.schema.len() as u64, "difference")
+            ));
         }
         let found = if found.is_empty() {
             format!("{YELLOW}not all could be compared{PLAIN}")
