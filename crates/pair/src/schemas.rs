@@ -188,17 +188,25 @@ fn describe(column: &Column) -> String {
     text
 }
 
-/// Integers without the display width, which MySQL 8.0.19 and newer leave out.
+/// A type's name without what only some versions write: the display width of integers and years, which MySQL 8.0.19 and
+/// newer leave out; the shorter name of a collection of geometries.
 fn plain_type(kind: &str) -> String {
-    let integer = ["tinyint(", "smallint(", "mediumint(", "int(", "bigint("]
-        .iter()
-        .any(|name| kind.starts_with(name));
+    let integer = [
+        "tinyint(",
+        "smallint(",
+        "mediumint(",
+        "int(",
+        "bigint(",
+        "year(",
+    ]
+    .iter()
+    .any(|name| kind.starts_with(name));
     match (integer, kind.split_once('(')) {
         (true, Some((name, rest))) => format!(
             "{name}{}",
             rest.split_once(')').map_or("", |(_, tail)| tail)
         ),
-        _ => kind.to_owned(),
+        _ => kind.replace("geomcollection", "geometrycollection"),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use twinlog_binlog::Value;
+use twinlog_converge::Side;
 
 use super::{
     Error,
-    cutter::end,
     hands::Hands,
     span::Span,
     table::{Digest, Table},
@@ -40,34 +40,55 @@ pub(super) struct Compared {
 pub(super) async fn compare(
     hands: &mut Hands,
     table: &Arc<Table>,
-    span: &Span,
+    span: Span,
 ) -> Result<Compared, Error> {
-    let [a, b] = hands.both(&table.sum_sql(span)?).await?;
-    let rows = [number(a.first(), 0), number(b.first(), 0)];
-    let mut compared = Compared {
-        rows,
-        suspects: Vec::new(),
-    };
-    if a == b {
-        return Ok(compared);
-    }
-    if rows.into_iter().max() <= Some(LIST_MAX) {
-        list(hands, table, span, &mut compared.suspects).await?;
-        return Ok(compared);
-    }
-    let mut rest = span.clone();
-    loop {
-        let upto = end(hands, table, &rest, LIST_ROWS).await?;
-        let part = Span {
-            after: rest.after.clone(),
-            upto: upto.clone().or_else(|| span.upto.clone()),
-        };
-        list(hands, table, &part, &mut compared.suspects).await?;
-        match upto {
-            Some(key) => rest.after = Some(key),
-            None => return Ok(compared),
+    let mut compared = Compared::default();
+    let mut parts = vec![span];
+    while let Some(part) = parts.pop() {
+        let [a, b] = hands.both(&table.sum_sql(&part)?).await?;
+        let rows = [number(a.first(), 0), number(b.first(), 0)];
+        let most = if rows[0] >= rows[1] { Side::A } else { Side::B };
+        if a != b && rows[most.index()] > LIST_MAX {
+            parts.extend(cut(hands, table, part, most).await?);
+            continue;
+        }
+        compared.rows = [0, 1].map(|side| compared.rows[side] + rows[side]);
+        if a != b {
+            list(hands, table, &part, &mut compared.suspects).await?;
+        }
+        if table.tally.is_given_up() {
+            break;
         }
     }
+    Ok(compared)
+}
+
+/// Cuts a stretch in parts of so many rows of the node that has most, the last part first.
+async fn cut(hands: &mut Hands, table: &Table, span: Span, most: Side) -> Result<Vec<Span>, Error> {
+    let mut parts = Vec::new();
+    let mut rest = span;
+    while let Some(key) = nth(hands, table, &rest, LIST_ROWS, most).await? {
+        parts.push(Span {
+            after: rest.after.replace(key.clone()),
+            upto: Some(key),
+        });
+    }
+    parts.push(rest);
+    parts.reverse();
+    Ok(parts)
+}
+
+/// The key of the `n`th row of a stretch on a node.
+pub(super) async fn nth(
+    hands: &mut Hands,
+    table: &Table,
+    span: &Span,
+    n: u64,
+    side: Side,
+) -> Result<Option<Vec<Value>>, Error> {
+    let found = hands.one(side, &table.nth_sql(span, n)?).await?;
+    let key = found.into_iter().next().map(|key| table.key(key));
+    Ok(key.transpose()?)
 }
 
 /// A number in a row.

@@ -2,17 +2,21 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use twinlog_binlog::Value;
 use twinlog_converge::Side;
 
-use super::{Error, hands::Hands, pace::Pace, progress::Progress, span::Span, table::Table};
+use super::{
+    Error, chunk::nth, hands::Hands, pace::Pace, progress::Progress, span::Span, table::Table,
+};
 
 /// How long hashing one stretch shall take on an idle server: long enough that asking costs little beside it, short enough
 /// that a client waits for nothing, and that little is lost when it is interrupted.
 const CHUNK_TIME: Duration = Duration::from_millis(250);
-/// How many rows the first stretch has, before anything is known.
+/// The first stretch of a table has no more rows, and no more bytes.
 const ROWS_FIRST: u64 = 5_000;
+const BYTES_FIRST: u64 = 4 << 20;
 /// Smaller stretches would spend their time on being asked for.
-const ROWS_MIN: u64 = 100;
+const ROWS_MIN: u64 = 10;
 /// Where a stretch differs, its rows' keys and hashes are in memory.
 const ROWS_MAX: u64 = 100_000;
 
@@ -28,8 +32,9 @@ pub(super) struct Chunk {
 pub(super) struct Cutter {
     hands: Hands,
     tables: VecDeque<Arc<Table>>,
-    /// How far the first table was cut.
+    /// How far the first of them was cut.
     span: Span,
+    /// How many rows its next stretch shall have; 0 before its first.
     rows: u64,
     pace: Pace,
     progress: Arc<Progress>,
@@ -46,7 +51,7 @@ impl Cutter {
             hands,
             tables: tables.into(),
             span: Span::default(),
-            rows: ROWS_FIRST,
+            rows: 0,
             pace,
             progress,
         }
@@ -59,39 +64,64 @@ impl Cutter {
             let Some(table) = self.tables.front().cloned() else {
                 return Ok(None);
             };
+            if self.rows == 0 {
+                self.rows = rows_first(&table);
+            }
+            let end = match table.tally.is_given_up() {
+                false => self.end(&table).await,
+                true => Ok(None),
+            };
+            let end = table.tally.survive(end)?.flatten();
             if table.tally.is_given_up() {
                 self.leave();
+                self.progress.ended_table();
                 continue;
             }
-            let mut span = std::mem::take(&mut self.span);
-            let end = match table.has_key() {
-                true => end(&mut self.hands, &table, &span, self.rows).await?,
-                false => None,
-            };
-            match &end {
-                Some(key) => self.span.after = Some(key.clone()),
+            table.tally.begin(end.is_none());
+            let mut span = self.span.clone();
+            span.upto.clone_from(&end);
+            match end {
+                Some(key) => self.span.after = Some(key),
                 None => self.leave(),
             }
-            table.tally.begin(end.is_none());
-            span.upto = end;
             return Ok(Some(Chunk { table, span }));
         }
     }
 
-    /// How long a stretch of so many rows took: the next ones are made longer or shorter.
-    pub(super) fn took(&mut self, rows: u64, time: Duration) {
-        if rows < ROWS_MIN {
+    /// The last key of the next stretch, on the node that has so many rows; `None` where neither has.
+    async fn end(&mut self, table: &Table) -> Result<Option<Vec<Value>>, Error> {
+        if !table.has_key() {
+            return Ok(None);
+        }
+        for side in Side::BOTH {
+            let key = nth(&mut self.hands, table, &self.span, self.rows, side).await?;
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        Ok(None)
+    }
+
+    /// How long a stretch of so many rows took: the next ones of the table are made longer or shorter.
+    pub(super) fn took(&mut self, table: &Arc<Table>, rows: u64, time: Duration) {
+        let is_next = self
+            .tables
+            .front()
+            .is_some_and(|next| Arc::ptr_eq(next, table));
+        if rows == 0 || !is_next {
             return;
         }
         let wanted = rows as f64 * CHUNK_TIME.as_secs_f64() / time.as_secs_f64().max(1e-6);
-        // One that was slow by chance does not undo what is known.
-        let wanted = (wanted as u64).clamp(self.rows / 2, self.rows * 2);
-        self.rows = wanted.clamp(ROWS_MIN, ROWS_MAX);
+        // Slower at once, faster by steps: the next rows may be longer.
+        self.rows = (wanted as u64)
+            .clamp(1, self.rows * 2)
+            .clamp(ROWS_MIN, ROWS_MAX);
     }
 
     fn leave(&mut self) {
         self.tables.pop_front();
         self.span = Span::default();
+        self.rows = 0;
     }
 
     pub(super) async fn close(self) {
@@ -99,18 +129,8 @@ impl Cutter {
     }
 }
 
-/// The key of the `rows`th row of a stretch on the node that has so many; `None` where neither has.
-pub(super) async fn end(
-    hands: &mut Hands,
-    table: &Table,
-    span: &Span,
-    rows: u64,
-) -> Result<Option<Vec<twinlog_binlog::Value>>, Error> {
-    let sql = table.nth_sql(span, rows)?;
-    for side in Side::BOTH {
-        if let Some(key) = hands.one(side, &sql).await?.into_iter().next() {
-            return Ok(Some(table.key(key)?));
-        }
-    }
-    Ok(None)
+/// How many rows the first stretch of a table has: of long rows few.
+fn rows_first(table: &Table) -> u64 {
+    let row_bytes = table.size.bytes / table.size.rows.max(1);
+    (BYTES_FIRST / row_bytes.max(1)).clamp(ROWS_MIN, ROWS_FIRST)
 }

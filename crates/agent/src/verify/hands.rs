@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 use twinlog_converge::Side;
 use twinlog_pair::site::{Login, Site};
 use twinlog_server::{
-    conn::Conn,
+    conn::{self, Conn},
     dialect::Dialect,
-    facts::{Standing, read_dialect},
+    facts::{Standing, author::standing_again, read_dialect},
     gtid::GtidSet,
 };
 
@@ -20,6 +20,17 @@ use crate::row::{RawRow, SESSION, run, run_within};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one statement may take: a table without a key is one.
 const STATEMENT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// A connection may have nothing to do for hours; a table may be locked for a while by who changes its definition.
+const PATIENT: &str = "SET SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 60";
+/// Limits that a server may have for everybody's statements.
+const UNLIMITED: [&str; 2] = [
+    "SET SESSION max_execution_time = 0",
+    "SET SESSION max_statement_time = 0",
+];
+/// A link that has carried nothing for so long, though there is something to carry, is not waited for.
+const STILL_MAX: Duration = Duration::from_secs(60);
+/// After so many seconds a server ends a connection that holds locks and says nothing.
+const LOCKS_TIMEOUT_S: u32 = 5;
 /// How often it is asked how far a link is.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -30,9 +41,9 @@ pub(super) struct Hands {
     dialects: [Dialect; 2],
 }
 
-/// What both nodes had executed at a moment.
+/// What both nodes had committed at a moment, each of its own and of its peer's.
 #[derive(Debug)]
-pub(super) struct Moment([Standing; 2]);
+pub(super) struct Moment([GtidSet; 2]);
 
 impl Hands {
     pub(super) async fn open(site: &Site) -> Result<Self, Error> {
@@ -73,35 +84,81 @@ impl Hands {
         Ok(run_within(self.conn(side), sql, STATEMENT_MAX).await?)
     }
 
-    /// What both have executed by now.
+    /// What both have committed by now: what MySQL has in its tables and does not count as executed yet is among it.
     pub(super) async fn now(&mut self) -> Result<Moment, Error> {
+        let [a, b] = &mut self.conns;
+        let (a, b) = join(
+            standing_again(a, &self.dialects[0]),
+            standing_again(b, &self.dialects[1]),
+        )
+        .await;
+        Ok(Moment([a?.logged, b?.logged]))
+    }
+
+    /// How much each node has yet to execute of what the other had at that moment, together: 0 when nothing of it is on its
+    /// way any more.
+    pub(super) async fn missing(&mut self, moment: &Moment) -> Result<u64, Error> {
         let [a, b] = &mut self.conns;
         let (a, b) = join(
             Standing::read(a, &self.dialects[0]),
             Standing::read(b, &self.dialects[1]),
         )
         .await;
-        Ok(Moment([a?, b?]))
+        let mut missing: u64 = 0;
+        for (node, of_peer) in [(a?, &moment.0[1]), (b?, &moment.0[0])] {
+            let has = node.applied.merge(&node.logged)?;
+            missing = missing.saturating_add(of_peer.subtract(&has)?.count());
+        }
+        Ok(missing)
     }
 
-    /// Waits until each node has executed all that the other had at that moment; `false` where it has not within `limit`,
-    /// though what is awaited may go on.
+    /// Whether nothing of a moment is on its way any more, or comes to be so within `limit`.
     pub(super) async fn passed(&mut self, moment: &Moment, limit: Duration) -> Result<bool, Error> {
         let began = Instant::now();
-        loop {
-            if moment.has_passed(&self.now().await?)? {
-                return Ok(true);
-            }
+        while self.missing(moment).await? > 0 {
             if began.elapsed() >= limit {
                 return Ok(false);
             }
             sleep(POLL).await;
         }
+        Ok(true)
     }
 
-    /// Ends what is open on both.
-    pub(super) async fn rollback(&mut self) -> Result<(), Error> {
-        self.both("ROLLBACK").await.map(drop)
+    /// Waits until nothing of a moment is on its way any more, as long as any of it comes.
+    pub(super) async fn wait(&mut self, moment: &Moment) -> Result<(), Error> {
+        let (mut least, mut came) = (u64::MAX, Instant::now());
+        loop {
+            let missing = self.missing(moment).await?;
+            if missing == 0 {
+                return Ok(());
+            }
+            if missing < least {
+                (least, came) = (missing, Instant::now());
+            }
+            if came.elapsed() > STILL_MAX {
+                return Err(Error::Still {
+                    seconds: STILL_MAX.as_secs(),
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Waits until each node has executed all that the other has by now.
+    pub(super) async fn catch_up(&mut self) -> Result<(), Error> {
+        let moment = self.now().await?;
+        self.wait(&moment).await
+    }
+
+    /// Begins a transaction on both. Should this program or its machine stand still, the servers end it soon.
+    pub(super) async fn begin_locks(&mut self) -> Result<(), Error> {
+        let sql = format!("SET SESSION wait_timeout = {LOCKS_TIMEOUT_S}; START TRANSACTION");
+        self.both(&sql).await.map(drop)
+    }
+
+    /// Ends it.
+    pub(super) async fn end_locks(&mut self) -> Result<(), Error> {
+        self.both(&format!("ROLLBACK; {PATIENT}")).await.map(drop)
     }
 
     pub(super) async fn close(self) {
@@ -111,28 +168,15 @@ impl Hands {
 }
 
 async fn prepare(mut conn: Conn) -> Result<(Conn, Dialect), Error> {
-    run(&mut conn, SESSION).await?;
     let dialect = read_dialect(&mut conn).await?;
-    Ok((conn, dialect))
-}
-
-impl Moment {
-    /// Whether each node has all by `now` that the other had then.
-    fn has_passed(&self, now: &Moment) -> Result<bool, Error> {
-        for side in Side::BOTH {
-            let (source, replica) = (&self.0[side.peer().index()], &now.0[side.index()]);
-            let has: GtidSet = replica.applied.merge(&replica.logged)?;
-            if !has.covers(&source.logged)? {
-                return Ok(false);
-            }
+    run(&mut conn, SESSION).await?;
+    run(&mut conn, PATIENT).await?;
+    for sql in UNLIMITED {
+        match conn.execute(sql).await {
+            // Not every server has each of them.
+            Ok(()) | Err(conn::Error::Statement { code: 1193, .. }) => {}
+            Err(error) => return Err(error.into()),
         }
-        Ok(true)
     }
-
-    /// Whether a node has executed anything of its peer's since.
-    pub(super) fn moved(&self, now: &Moment) -> bool {
-        Side::BOTH
-            .into_iter()
-            .any(|side| self.0[side.index()].applied != now.0[side.index()].applied)
-    }
+    Ok((conn, dialect))
 }

@@ -1,10 +1,13 @@
 //! Tables without a key that names rows: compared as a whole, as bags of equal rows.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
-use super::{Error, chunk::number, hands::Hands, judge, span::Span, table::Table};
+use super::{Error, chunk::number, hands::Hands, span::Span, table::Table};
 use crate::row::{RawRow, Row, parse_row};
 
 /// What differs must differ in so many looks, one after the other, with all carried over between them: no lock can hold
@@ -17,7 +20,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Rows that a node has more often than the other.
 #[derive(Debug, PartialEq)]
 pub(super) struct Surplus {
-    pub(super) hash: Vec<u8>,
     /// How many of them each node has.
     pub(super) counts: [u64; 2],
     /// One of them.
@@ -33,10 +35,16 @@ pub(super) struct Compared {
     pub(super) restless: bool,
 }
 
-/// Compares a whole table.
-pub(super) async fn compare(hands: &mut Hands, table: &Table) -> Result<Compared, Error> {
-    let whole = Span::default();
-    let [a, b] = hands.both(&table.sum_sql(&whole)?).await?;
+/// How many rows have a hash on each node, by hash.
+type Counts = BTreeMap<String, [u64; 2]>;
+
+/// Compares a whole table. Of more than `rows_max` rows that differ it is known only that they do.
+pub(super) async fn compare(
+    hands: &mut Hands,
+    table: &Table,
+    rows_max: u64,
+) -> Result<Compared, Error> {
+    let [a, b] = hands.both(&table.sum_sql(&Span::default())?).await?;
     let mut compared = Compared {
         rows: [number(a.first(), 0), number(b.first(), 0)],
         ..Compared::default()
@@ -44,57 +52,88 @@ pub(super) async fn compare(hands: &mut Hands, table: &Table) -> Result<Compared
     if a == b {
         return Ok(compared);
     }
-    let mut seen: Vec<HashMap<Vec<u8>, [u64; 2]>> = Vec::new();
+    let mut seen: Vec<Counts> = Vec::new();
     for _ in 0..LOOKS_MAX {
-        judge::wait(hands).await?;
-        let [a, b] = hands.both(&table.groups_sql()?).await?;
-        seen.push(differing(&a, &b));
+        hands.catch_up().await?;
+        seen.push(look(hands, table).await?);
         let last = &seen[seen.len().saturating_sub(LOOKS)..];
-        let stable = last.len() == LOOKS && last.iter().all(|look| look == &last[0]);
-        if stable || last.last().is_some_and(HashMap::is_empty) {
-            compared.surplus = name(hands, table, last.last().cloned().unwrap_or_default()).await?;
+        let stands = last.len() == LOOKS && last.iter().all(|look| look == &last[0]);
+        if stands || last.last().is_some_and(Counts::is_empty) {
+            compared.surplus = name(hands, table, seen.pop().unwrap_or_default(), rows_max).await?;
             return Ok(compared);
         }
         sleep(PAUSE).await;
     }
     // What was there in all of the last looks is no matter of time.
     let mut steady = seen.pop().unwrap_or_default();
-    steady.retain(|hash, counts| {
-        seen.iter()
-            .rev()
-            .take(LOOKS)
-            .all(|look| look.get(hash) == Some(counts))
-    });
-    compared.surplus = name(hands, table, steady).await?;
+    let last = &seen[seen.len().saturating_sub(LOOKS)..];
+    steady.retain(|hash, counts| last.iter().all(|look| look.get(hash) == Some(counts)));
+    compared.surplus = name(hands, table, steady, rows_max).await?;
     compared.restless = true;
     Ok(compared)
 }
 
-fn differing(a: &[RawRow], b: &[RawRow]) -> HashMap<Vec<u8>, [u64; 2]> {
-    let mut counts: HashMap<Vec<u8>, [u64; 2]> = HashMap::new();
-    for (side, rows) in [a, b].into_iter().enumerate() {
+/// What differs at the moment: first which parts of the table, then which rows of them.
+async fn look(hands: &mut Hands, table: &Table) -> Result<Counts, Error> {
+    let [a, b] = hands.both(&table.buckets_sql()?).await?;
+    let of_b: HashMap<&Option<Vec<u8>>, &RawRow> = b.iter().map(|row| (&row[0], row)).collect();
+    let of_a: HashMap<&Option<Vec<u8>>, &RawRow> = a.iter().map(|row| (&row[0], row)).collect();
+    let changed = a.iter().filter(|row| of_b.get(&row[0]) != Some(row));
+    let alone = b.iter().filter(|row| !of_a.contains_key(&row[0]));
+    let buckets: Vec<String> = changed.chain(alone).map(text).collect();
+    if buckets.is_empty() {
+        return Ok(Counts::new());
+    }
+    let rows = hands.both(&table.groups_sql(&buckets)?).await?;
+    let mut counts = Counts::new();
+    for (side, rows) in rows.iter().enumerate() {
         for row in rows {
-            let hash = row.first().cloned().flatten().unwrap_or_default();
-            counts.entry(hash).or_default()[side] = number(Some(row), 1);
+            counts.entry(text(row)).or_default()[side] = number(Some(row), 1);
         }
     }
     counts.retain(|_, [a, b]| a != b);
-    counts
+    Ok(counts)
 }
 
 /// The rows behind the hashes.
 async fn name(
     hands: &mut Hands,
     table: &Table,
-    counts: HashMap<Vec<u8>, [u64; 2]>,
+    mut counts: Counts,
+    rows_max: u64,
 ) -> Result<Vec<Surplus>, Error> {
-    let mut all = Vec::new();
-    for (hash, counts) in counts {
-        let [a, b] = hands.both(&table.row_with_sql(&hash)?).await?;
-        let row = a.into_iter().chain(b).next();
-        let row = row.map(|row| parse_row(&table.info, row)).transpose()?;
-        all.push(Surplus { hash, counts, row });
+    if counts.len() as u64 > rows_max {
+        table.tally.give_up();
     }
-    all.sort_by(|left, right| left.hash.cmp(&right.hash));
-    Ok(all)
+    while counts.len() as u64 > rows_max {
+        counts.pop_last();
+    }
+    let hashes: Vec<String> = counts.keys().cloned().collect();
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows: HashMap<String, Row> = HashMap::new();
+    for raw in hands
+        .both(&table.rows_with_sql(&hashes)?)
+        .await?
+        .into_iter()
+        .flatten()
+    {
+        let hash = text(&raw);
+        if !rows.contains_key(&hash) {
+            let raw = raw.into_iter().skip(1).collect();
+            rows.insert(hash, parse_row(&table.info, raw)?);
+        }
+    }
+    let surplus = counts.into_iter().map(|(hash, counts)| Surplus {
+        counts,
+        row: rows.remove(&hash),
+    });
+    Ok(surplus.collect())
+}
+
+/// The text that a row begins with.
+fn text(row: &RawRow) -> String {
+    let bytes = row.first().and_then(Option::as_deref).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
 }

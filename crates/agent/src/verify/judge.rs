@@ -5,12 +5,12 @@
 //! still differs is read on both nodes with a shared lock, so that neither clients nor appliers change it, and both nodes
 //! are asked what they have executed. Once each has what the other had *then*, nothing that wrote the rows before can be on
 //! its way any more: an applier that had yet to change one of them would wait for the lock, and its node would not have
-//! executed it. The rows differ, whatever comes. Where that does not come about in a fraction of a second, the locks are
-//! let go of, and it is tried again.
+//! executed it. The rows differ, whatever comes. Where a link takes longer than rows may be held, they are read without a
+//! lock instead, and again when all has been carried over: those that did not change meanwhile differ.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use twinlog_binlog::Value;
 use twinlog_server::conn;
 
@@ -20,7 +20,7 @@ use super::{
     hands::Hands,
     table::Table,
 };
-use crate::row::{Row, RowError, same};
+use crate::row::{RawRow, Row, RowError, same};
 
 /// How long rows are held while both nodes come to have what the other had.
 const LOCKED_MAX: Duration = Duration::from_millis(300);
@@ -31,9 +31,6 @@ const LOCK_ROWS: usize = 20;
 const TRIES_MAX: u32 = 30;
 /// Between two tries of the same rows.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A link that has carried nothing for so long, though there is something to carry, is not waited for.
-const STILL_MAX: Duration = Duration::from_secs(60);
-const STEP: Duration = Duration::from_secs(1);
 
 /// What became of suspects.
 #[derive(Debug, Default)]
@@ -46,20 +43,31 @@ pub(super) struct Judged {
     pub(super) unknown: Vec<Suspect>,
 }
 
-/// Looks at suspects until all are judged.
-pub(super) async fn judge(hands: &mut Hands, mut suspects: Vec<Suspect>) -> Result<Judged, Error> {
+/// Looks at suspects until all are judged. A table is given up once more than `rows_max` of its rows differ; without that
+/// number those are looked at again that were found before.
+pub(super) async fn judge(
+    hands: &mut Hands,
+    mut suspects: Vec<Suspect>,
+    rows_max: Option<u64>,
+) -> Result<Judged, Error> {
     let mut judged = Judged::default();
     while !suspects.is_empty() {
-        wait(hands).await?;
+        hands.catch_up().await?;
         let mut again = Vec::new();
         for group in groups(suspects, LOOK_ROWS) {
-            let still = still(hands, group, &mut judged.equal).await?;
-            let (fresh, tried): (Vec<_>, Vec<_>) =
-                still.into_iter().partition(|suspect| suspect.tries == 0);
-            // One row that never stands still must not keep others from being judged.
-            let batches = groups(fresh, LOCK_ROWS).into_iter().chain(groups(tried, 1));
-            for batch in batches {
-                prove(hands, batch, &mut judged, &mut again).await?;
+            let Some(table) = group.first().map(|first| Arc::clone(&first.table)) else {
+                continue;
+            };
+            let tally = &table.tally;
+            if tally.failure().is_some() || (rows_max.is_some() && tally.is_given_up()) {
+                continue;
+            }
+            let before = judged.differ.len();
+            tally.survive(judge_group(hands, group, &mut judged, &mut again).await)?;
+            if let Some(max) = rows_max {
+                judged.differ[before..]
+                    .iter()
+                    .for_each(|_| tally.found(max));
             }
         }
         suspects = again;
@@ -70,22 +78,20 @@ pub(super) async fn judge(hands: &mut Hands, mut suspects: Vec<Suspect>) -> Resu
     Ok(judged)
 }
 
-/// Waits until each node has executed all that the other has by now.
-pub(super) async fn wait(hands: &mut Hands) -> Result<(), Error> {
-    let moment = hands.now().await?;
-    let mut last = hands.now().await?;
-    let mut moved = Instant::now();
-    while !hands.passed(&moment, STEP).await? {
-        let now = hands.now().await?;
-        if last.moved(&now) {
-            moved = Instant::now();
-            last = now;
-        }
-        if moved.elapsed() > STILL_MAX {
-            return Err(Error::Still {
-                seconds: STILL_MAX.as_secs(),
-            });
-        }
+/// Looks at suspects of one table.
+async fn judge_group(
+    hands: &mut Hands,
+    group: Vec<Suspect>,
+    judged: &mut Judged,
+    again: &mut Vec<Suspect>,
+) -> Result<(), Error> {
+    let still = still(hands, group, &mut judged.equal).await?;
+    let (fresh, tried): (Vec<_>, Vec<_>) =
+        still.into_iter().partition(|suspect| suspect.tries == 0);
+    // One row that never stands still must not keep others from being judged.
+    let batches = groups(fresh, LOCK_ROWS).into_iter().chain(groups(tried, 1));
+    for batch in batches {
+        prove(hands, batch, judged, again).await?;
     }
     Ok(())
 }
@@ -149,20 +155,25 @@ async fn prove(
     let Some(table) = batch.first().map(|first| Arc::clone(&first.table)) else {
         return Ok(());
     };
-    let held = match locked(hands, &table, &keys(&batch)).await {
-        Ok(held) => held,
-        Err(Error::Server(error)) if is_wait(&error) => None,
-        Err(error) => return Err(error),
+    let keys = keys(&batch);
+    let looks = match locked(hands, &table, &keys).await {
+        Err(Error::Server(error)) if is_wait(&error) => Ok(None),
+        looks => looks,
     };
-    hands.rollback().await?;
+    hands.end_locks().await?;
+    let looks = match looks? {
+        Some(Locked::Looks(looks)) => Some(looks),
+        Some(Locked::Behind) => Some(apart(hands, &table, &keys).await?),
+        None => None,
+    };
     for suspect in batch {
-        let rows = held.as_ref().map(|held| held.of(&suspect.key));
+        let rows = looks.as_ref().map(|looks| looks.of(&suspect.key));
         match rows {
-            Some([Some(a), Some(b)]) if same(&table.info, &a, &b) => judged.equal.push(suspect),
-            Some([None, None]) => judged.equal.push(suspect),
-            Some(rows) if !held.as_ref().is_some_and(|held| held.came(&suspect.key)) => {
-                judged.differ.push((suspect, rows));
+            Some([_, [Some(a), Some(b)]]) if same(&table.info, &a, &b) => {
+                judged.equal.push(suspect)
             }
+            Some([_, [None, None]]) => judged.equal.push(suspect),
+            Some([first, second]) if first == second => judged.differ.push((suspect, second)),
             _ if suspect.tries >= TRIES_MAX => judged.unknown.push(suspect),
             _ => again.push(Suspect {
                 tries: suspect.tries + 1,
@@ -173,47 +184,62 @@ async fn prove(
     Ok(())
 }
 
-/// What both nodes hold in some rows at a moment.
-struct Held {
-    rows: [HashMap<String, Row>; 2],
-    /// Rows that were there a moment later, and had not been: no lock keeps anyone from inserting.
-    came: [HashMap<String, Row>; 2],
-}
+/// What a node holds of some rows, by their keys: values have no order and no hash, but a text.
+type Held = HashMap<String, Row>;
 
-impl Held {
-    fn of(&self, key: &[Value]) -> [Option<Row>; 2] {
-        self.rows
-            .each_ref()
-            .map(|rows| rows.get(&name(key)).cloned())
-    }
+/// What both nodes held at two moments, with all of the first one carried over between them.
+struct Looks([[Held; 2]; 2]);
 
-    fn came(&self, key: &[Value]) -> bool {
+impl Looks {
+    /// Of one row: at the first moment on both nodes, and at the second.
+    fn of(&self, key: &[Value]) -> [[Option<Row>; 2]; 2] {
         let name = name(key);
-        let mut both = self.rows.iter().zip(&self.came);
-        both.any(|(rows, came)| !rows.contains_key(&name) && came.contains_key(&name))
+        let row = |held: &Held| held.get(&name).cloned();
+        self.0.each_ref().map(|look| look.each_ref().map(row))
     }
 }
 
-/// A key as a text: values have no order and no hash.
 fn name(key: &[Value]) -> String {
     format!("{key:?}")
 }
 
-/// Locks the rows on both nodes; `None` where they had not all of each other's in time.
+/// What came of rows that were locked.
+enum Locked {
+    Looks(Looks),
+    /// The links took longer than rows may be held.
+    Behind,
+}
+
+/// Locks the rows on both nodes, and looks twice: no lock keeps anyone from inserting a row that is not there, nor from
+/// writing a table without transactions.
 async fn locked(
     hands: &mut Hands,
     table: &Table,
     keys: &[Vec<Value>],
-) -> Result<Option<Held>, Error> {
-    hands.both("START TRANSACTION").await?;
+) -> Result<Option<Locked>, Error> {
+    hands.begin_locks().await?;
     let sql = table.rows_sql(keys, true)?;
-    let rows = hands.both(&sql).await?;
+    let first = held(table, hands.both(&sql).await?)?;
     let moment = hands.now().await?;
     if !hands.passed(&moment, LOCKED_MAX).await? {
-        return Ok(None);
+        return Ok(Some(Locked::Behind));
     }
-    let came = hands.both(&table.rows_sql(keys, false)?).await?;
-    let by_key = |rows: Vec<_>| -> Result<HashMap<String, Row>, RowError> {
+    let second = held(table, hands.both(&sql).await?)?;
+    Ok(Some(Locked::Looks(Looks([first, second]))))
+}
+
+/// Looks at rows twice without a lock, and waits between for as long as the links take. A row that was changed and
+/// changed back meanwhile is taken for one that stood still: what differs is looked at once more before it is reported.
+async fn apart(hands: &mut Hands, table: &Table, keys: &[Vec<Value>]) -> Result<Looks, Error> {
+    let sql = table.rows_sql(keys, false)?;
+    let first = held(table, hands.both(&sql).await?)?;
+    hands.catch_up().await?;
+    let second = held(table, hands.both(&sql).await?)?;
+    Ok(Looks([first, second]))
+}
+
+fn held(table: &Table, rows: [Vec<RawRow>; 2]) -> Result<[Held; 2], RowError> {
+    let by_key = |rows: Vec<RawRow>| -> Result<Held, RowError> {
         let rows = rows.into_iter().map(|row| {
             let (key, row) = table.row(row)?;
             Ok((name(&key), row))
@@ -221,14 +247,11 @@ async fn locked(
         rows.collect()
     };
     let [a, b] = rows.map(by_key);
-    let [came_a, came_b] = came.map(by_key);
-    Ok(Some(Held {
-        rows: [a?, b?],
-        came: [came_a?, came_b?],
-    }))
+    Ok([a?, b?])
 }
 
-/// Whether somebody else had the lock: a lock wait, or a deadlock.
+/// Whether somebody else had the lock: a lock wait, a deadlock, or a row that was changed since the snapshot (MariaDB's
+/// `innodb_snapshot_isolation`).
 fn is_wait(error: &conn::Error) -> bool {
-    matches!(error.code(), Some(1205 | 1213))
+    matches!(error.code(), Some(1205 | 1213 | 1020))
 }

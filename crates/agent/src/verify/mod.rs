@@ -57,9 +57,9 @@ pub enum Error {
     /// What a node says of its log is not understood.
     #[error(transparent)]
     Gtid(#[from] gtid::Error),
-    /// No table is meant.
-    #[error("no table of the pair is like {}", .0.join(" or "))]
-    NoTable(Vec<String>),
+    /// A pattern means no table.
+    #[error("no table of the pair is like {0}")]
+    NoTable(String),
     /// The condition for rows is none of a table.
     #[error("the condition for rows is none of {table}: {source}")]
     Condition {

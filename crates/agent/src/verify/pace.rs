@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{
     Error,
@@ -64,11 +64,7 @@ impl Pace {
             return Ok(());
         }
         progress.busy(self.others(hands).await?);
-        while self.lag(hands).await? > self.limits.lag_max {
-            progress.waits_for_links(true);
-            sleep(EVERY).await;
-        }
-        progress.waits_for_links(false);
+        self.look_at_links(hands, progress).await?;
         self.looked = Some(Instant::now());
         Ok(())
     }
@@ -99,14 +95,20 @@ impl Pace {
             .min(REST_MAX))
     }
 
-    /// How far the slower link is behind.
-    async fn lag(&mut self, hands: &mut Hands) -> Result<Duration, Error> {
-        if let Some((since, moment)) = &self.awaited {
-            if !hands.passed(moment, Duration::ZERO).await? {
-                return Ok(since.elapsed());
+    /// Waits where what the nodes had long ago has not passed both links.
+    async fn look_at_links(&mut self, hands: &mut Hands, progress: &Progress) -> Result<(), Error> {
+        if let Some((since, moment)) = &self.awaited
+            && hands.missing(moment).await? > 0
+        {
+            if since.elapsed() < self.limits.lag_max {
+                return Ok(());
             }
+            progress.waits_for_links(true);
+            hands.wait(moment).await?;
+            hands.catch_up().await?;
+            progress.waits_for_links(false);
         }
         self.awaited = Some((Instant::now(), hands.now().await?));
-        Ok(Duration::ZERO)
+        Ok(())
     }
 }

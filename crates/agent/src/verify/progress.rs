@@ -68,9 +68,9 @@ impl Progress {
         self.suspects.fetch_add(rows, Relaxed);
     }
 
-    pub(super) fn settled(&self, differs: bool) {
-        self.suspects.fetch_sub(1, Relaxed);
-        self.found.fetch_add(u64::from(differs), Relaxed);
+    pub(super) fn judged(&self, suspects: u64, differ: u64) {
+        self.suspects.fetch_sub(suspects, Relaxed);
+        self.found.fetch_add(differ, Relaxed);
     }
 
     pub(super) fn busy(&self, statements: u32) {

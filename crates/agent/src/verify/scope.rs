@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::{config::is_like, schemas, site::Site};
-use twinlog_server::facts::schema::SchemaFacts;
+use twinlog_server::{conn, facts::schema::SchemaFacts};
 
-use super::{Error, Options, SchemaDifference, hands::Hands};
+use super::{Error, Options, SchemaDifference, hands::Hands, table::Size};
 
 /// What both nodes' schemas come to.
 #[derive(Debug, Default)]
@@ -16,30 +16,48 @@ pub(super) struct Scope {
     /// Those whose rows cannot be compared, and why.
     pub(super) incomparable: Vec<(TableName, String)>,
     pub(super) differences: Vec<SchemaDifference>,
-    /// How many rows the first node thinks that each table has.
-    pub(super) rows_estimated: HashMap<TableName, u64>,
+    pub(super) sizes: HashMap<TableName, Size>,
 }
 
-/// Reads both schemas.
+/// Reads both schemas. What differs is read again once all has been carried over: a definition may be on its way.
 pub(super) async fn read(
     site: &Site,
     hands: &mut Hands,
     options: &Options,
 ) -> Result<Scope, Error> {
+    let mut scope = look(site, hands, options).await?;
+    if !scope.differences.is_empty() || !scope.incomparable.is_empty() {
+        hands.catch_up().await?;
+        let before = std::mem::replace(&mut scope, look(site, hands, options).await?);
+        scope
+            .differences
+            .retain(|one| before.differences.contains(one));
+    }
+    scope.sizes = sizes(hands).await?;
+    Ok(scope)
+}
+
+async fn look(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope, Error> {
     let databases = site.config.databases.as_deref();
     let a = SchemaFacts::read(hands.conn(Side::A), databases).await?;
     let b = SchemaFacts::read(hands.conn(Side::B), databases).await?;
-    let meant = |table: &str| {
+    let is_like = |pattern: &str, table: &str| {
         let (database, name) = table.split_once('.').unwrap_or_default();
-        let mut wanted = options.tables.iter();
-        options.tables.is_empty() || wanted.any(|like| is_like(like, database, name))
+        is_like(pattern, database, name)
+    };
+    let both = || a.tables.iter().chain(&b.tables);
+    for pattern in &options.tables {
+        if !both().any(|table| is_like(pattern, &table.full_name())) {
+            return Err(Error::NoTable(pattern.clone()));
+        }
+    }
+    let meant = |table: &str| {
+        let mut patterns = options.tables.iter();
+        options.tables.is_empty() || patterns.any(|pattern| is_like(pattern, table))
     };
     let names = site.nodes().map(|node| node.name.as_str());
     let mut scope = Scope::default();
-    for table in &a.tables {
-        if !meant(&table.full_name()) {
-            continue;
-        }
+    for table in a.tables.iter().filter(|table| meant(&table.full_name())) {
         let Some(other) = b.table(&table.schema, &table.name) else {
             continue;
         };
@@ -61,24 +79,23 @@ pub(super) async fn read(
             seen: difference.seen,
         })
         .collect();
-    scope.rows_estimated = rows_estimated(hands).await?;
-    let nothing =
-        scope.tables.is_empty() && scope.incomparable.is_empty() && scope.differences.is_empty();
-    if nothing && !options.tables.is_empty() {
-        return Err(Error::NoTable(options.tables.clone()));
-    }
     Ok(scope)
 }
 
-async fn rows_estimated(hands: &mut Hands) -> Result<HashMap<TableName, u64>, Error> {
-    let sql = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW'";
+/// What the first node thinks of its tables' sizes.
+async fn sizes(hands: &mut Hands) -> Result<HashMap<TableName, Size>, Error> {
+    let sql = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW'";
     let rows = hands.conn(Side::A).rows(sql).await?;
-    let row = |row: &twinlog_server::conn::Row| {
+    let row = |row: &conn::Row| {
         let name = TableName {
             database: row.at(0)?.into(),
             name: row.at(1)?.into(),
         };
-        Some((name, row.at(2)?.parse().ok()?))
+        let size = Size {
+            rows: row.at(2)?.parse().ok()?,
+            bytes: row.at(3)?.parse().ok()?,
+        };
+        Some((name, size))
     };
     Ok(rows.iter().filter_map(row).collect())
 }

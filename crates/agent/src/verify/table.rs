@@ -1,16 +1,21 @@
 //! A table to be compared, and the statements that ask a node about its rows. No connection here.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
 
 use twinlog_binlog::Value;
+use twinlog_server::conn;
 
 use super::{
+    Error,
     hash::Hash,
     span::{self, Span},
 };
 use crate::row::{
     RawRow, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row,
-    select_columns, select_list,
+    select_columns, select_list, text_literal,
 };
 
 /// A table that both nodes have, with the same columns.
@@ -18,13 +23,15 @@ use crate::row::{
 pub(super) struct Table {
     /// Its definition on the first node.
     pub(super) info: TableInfo,
-    /// How many rows the server thinks it has.
-    pub(super) rows_estimated: u64,
+    pub(super) size: Size,
     hash: Hash,
     /// The user's condition.
     only: Option<String>,
     pub(super) tally: Tally,
 }
+
+/// So many hexadecimal digits of its rows' hashes divide a table without a key: into 4096 parts.
+const BUCKET_DIGITS: u32 = 3;
 
 /// What was seen of a table.
 #[derive(Debug, Default)]
@@ -34,8 +41,9 @@ pub(super) struct Tally {
     is_cut: AtomicBool,
     is_given_up: AtomicBool,
     rows: [AtomicU64; 2],
-    /// Rows that differ, or may.
+    /// Rows that differ.
     differing: AtomicU64,
+    failure: OnceLock<String>,
 }
 
 impl Tally {
@@ -53,27 +61,55 @@ impl Tally {
         self.under_way.fetch_sub(1, Relaxed) == 1 && self.is_cut.load(Relaxed)
     }
 
-    /// So many more rows may differ. Beyond `max` the rest of the table is not worth a look.
-    pub(super) fn suspect(&self, rows: u64, max: u64) {
-        if self.differing.fetch_add(rows, Relaxed) + rows > max {
-            self.is_given_up.store(true, Relaxed);
+    /// A row differs. Beyond `max` the rest of the table is not worth a look.
+    pub(super) fn found(&self, max: u64) {
+        if self.differing.fetch_add(1, Relaxed) >= max {
+            self.give_up();
         }
     }
 
-    /// A row does not differ.
-    pub(super) fn cleared(&self) {
-        self.differing.fetch_sub(1, Relaxed);
+    /// It is not worth another look.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Relaxed);
     }
 
-    /// Whether it has more differences than are wanted.
+    /// What went wrong with this table alone ends no more than its own comparison; anything else is handed back.
+    pub(super) fn survive<T>(&self, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ (Error::Row(_) | Error::Server(conn::Error::Statement { .. }))) => {
+                // The first reason is the one that explains the others.
+                let _ = self.failure.set(error.to_string());
+                self.give_up();
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is looked at no more.
     pub(super) fn is_given_up(&self) -> bool {
         self.is_given_up.load(Relaxed)
+    }
+
+    /// Why it could not be compared.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// How many rows each node had.
     pub(super) fn rows(&self) -> [u64; 2] {
         self.rows.each_ref().map(|rows| rows.load(Relaxed))
     }
+}
+
+/// What the server thinks of a table.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Size {
+    /// How many rows it has.
+    pub(super) rows: u64,
+    /// How long they are, all together.
+    pub(super) bytes: u64,
 }
 
 /// A row as the comparison sees it: the key's columns as they came, and the hash of all that is stored.
@@ -84,15 +120,10 @@ pub(super) struct Digest {
 }
 
 impl Table {
-    pub(super) fn new(
-        info: TableInfo,
-        rows_estimated: u64,
-        hash: Hash,
-        only: Option<String>,
-    ) -> Self {
+    pub(super) fn new(info: TableInfo, size: Size, hash: Hash, only: Option<String>) -> Self {
         Self {
             info,
-            rows_estimated,
+            size,
             hash,
             only,
             tally: Tally::default(),
@@ -162,24 +193,32 @@ impl Table {
         ))
     }
 
-    /// For a table without a key: each row's hash, and how many rows have it.
-    pub(super) fn groups_sql(&self) -> Result<String, RowError> {
-        let mut sql = self.select(
-            &format!("{} AS row_hash, COUNT(*)", self.hash.row(&self.info)),
-            "",
-        )?;
-        sql += " GROUP BY row_hash";
-        Ok(sql)
+    /// For a table without a key: the beginnings of its rows' hashes, how many rows have each, and one value for all of them.
+    pub(super) fn buckets_sql(&self) -> Result<String, RowError> {
+        let what = format!(
+            "{}, COUNT(*), {}",
+            self.bucket(),
+            self.hash.sum(&self.info, false)
+        );
+        Ok(self.select(&what, "")? + " GROUP BY 1")
     }
 
-    /// One of the rows with that hash, in full.
-    pub(super) fn row_with_sql(&self, hash: &[u8]) -> Result<String, RowError> {
-        let condition = format!(
-            "{} = {}",
-            self.hash.row(&self.info),
-            crate::row::text_literal(&String::from_utf8_lossy(hash))
-        );
-        Ok(self.select(&select_list(&self.info), &condition)? + " LIMIT 1")
+    /// Each row's hash, and how many rows have it, where it begins like one of these.
+    pub(super) fn groups_sql(&self, buckets: &[String]) -> Result<String, RowError> {
+        let condition = format!("{} IN ({})", self.bucket(), texts(buckets));
+        let what = format!("{}, COUNT(*)", self.hash.row(&self.info));
+        Ok(self.select(&what, &condition)? + " GROUP BY 1")
+    }
+
+    /// The rows with these hashes, in full, each with its hash before it.
+    pub(super) fn rows_with_sql(&self, hashes: &[String]) -> Result<String, RowError> {
+        let hash = self.hash.row(&self.info);
+        let condition = format!("{hash} IN ({})", texts(hashes));
+        self.select(&format!("{hash}, {}", select_list(&self.info)), &condition)
+    }
+
+    fn bucket(&self) -> String {
+        format!("LEFT({}, {BUCKET_DIGITS})", self.hash.row(&self.info))
     }
 
     /// What [`Self::digests_sql`] selected.
@@ -219,12 +258,8 @@ impl Table {
         let terms = keys
             .iter()
             .map(|key| Ok(format!("({})", locate(&self.info, key)?)));
-        let terms = terms.collect::<Result<Vec<_>, RowError>>()?;
-        let any = terms.join(" OR ");
-        Ok(match &self.only {
-            Some(only) => format!("({any}) AND ({only})"),
-            None => any,
-        })
+        // Not by the user's condition: a row that meets it on one node only is on the other all the same.
+        Ok(terms.collect::<Result<Vec<_>, RowError>>()?.join(" OR "))
     }
 
     /// By the key's index, so that a stretch is read and no more.
@@ -242,3 +277,11 @@ impl Table {
         Ok(sql)
     }
 }
+
+fn texts(texts: &[String]) -> String {
+    let texts = texts.iter().map(|text| text_literal(text));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

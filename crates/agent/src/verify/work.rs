@@ -8,6 +8,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
+use twinlog_binlog::Value;
 use twinlog_converge::Side;
 use twinlog_pair::site::Site;
 use twinlog_server::conn;
@@ -19,19 +20,26 @@ use super::{
     hands::Hands,
     hash::Hash,
     heap::{self, Surplus},
-    judge::{self, Judged},
+    judge,
     pace::Pace,
     scope::{self, Scope},
+    span::Span,
     table::Table,
 };
 use crate::{
     history::{Told, cells},
     resolve::{key_text, shape},
-    row::{Row, TableInfo},
+    row::{Row, RowError, TableInfo},
 };
 
 /// Suspects of so many stretches may wait to be judged.
-const QUEUE: usize = 64;
+const QUEUE: usize = 4;
+
+/// So many rows that differ are looked at once more at a time, with their values in memory.
+const LAST_ROWS: usize = 1000;
+/// So much of their values is kept for the report; then long ones are left out.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+const LONG_BYTES: usize = 64;
 
 /// Compares both nodes.
 ///
@@ -49,7 +57,7 @@ pub async fn verify(
     let tables = load(&mut hands, &scope, options).await?;
     progress.expect(
         tables.len(),
-        tables.iter().map(|table| table.rows_estimated).sum(),
+        tables.iter().map(|table| table.size.rows).sum(),
     );
     let found = walk(site, options, &progress, hands, &tables).await?;
     let report = Report {
@@ -75,9 +83,14 @@ async fn load(
     let hash = Hash::of(hands.dialects());
     let mut tables = Vec::new();
     for name in &scope.tables {
-        let info = TableInfo::load(hands.conn(Side::A), name).await?;
-        let rows = scope.rows_estimated.get(name).copied().unwrap_or_default();
-        let table = Table::new(info, rows, hash, options.only.clone());
+        let info = match TableInfo::load(hands.conn(Side::A), name).await {
+            Ok(info) => info,
+            // It was dropped a moment ago.
+            Err(RowError::NoTable { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let size = scope.sizes.get(name).copied().unwrap_or_default();
+        let table = Table::new(info, size, hash, options.only.clone());
         if options.only.is_some() {
             try_condition(hands, &table).await?;
         }
@@ -132,7 +145,12 @@ async fn walk(
     }
     drop(send);
     let judge = Hands::open(site).await?;
-    tasks.spawn(judge_all(judge, suspects, Arc::clone(progress)));
+    tasks.spawn(judge_all(
+        judge,
+        suspects,
+        Arc::clone(progress),
+        options.rows_max,
+    ));
     let mut found = Found::default();
     while let Some(ended) = tasks.join_next().await {
         let part = match ended {
@@ -171,41 +189,48 @@ impl Worker {
                 return Ok(found);
             };
             let began = Instant::now();
-            let rows = if table.has_key() {
-                let compared = chunk::compare(&mut self.hands, &table, &span).await?;
-                self.hand_on(&table, compared.suspects).await;
-                compared.rows
-            } else {
-                let compared = heap::compare(&mut self.hands, &table).await?;
-                if compared.restless {
-                    found.restless.push(Arc::clone(&table));
-                }
-                let surplus = compared.surplus.into_iter();
-                found
-                    .surplus
-                    .extend(surplus.map(|one| (Arc::clone(&table), one)));
-                compared.rows
-            };
+            let compared = self.compare(&table, span, &mut found).await;
+            let rows = table.tally.survive(compared)?.unwrap_or_default();
             let took = began.elapsed();
             let most = rows.into_iter().max().unwrap_or_default();
             self.progress.compared(most);
             if table.tally.end(rows) {
                 self.progress.ended_table();
             }
-            self.cutter.lock().await.took(most, took);
+            self.cutter.lock().await.took(&table, most, took);
             sleep(took * self.progress.rest()).await;
         }
     }
 
-    async fn hand_on(&self, table: &Table, suspects: Vec<Suspect>) {
-        if suspects.is_empty() {
-            return;
+    /// Compares one stretch; how many rows each node has there.
+    async fn compare(
+        &mut self,
+        table: &Arc<Table>,
+        span: Span,
+        found: &mut Found,
+    ) -> Result<[u64; 2], Error> {
+        if table.has_key() {
+            let compared = chunk::compare(&mut self.hands, table, span).await?;
+            self.hand_on(compared.suspects).await;
+            return Ok(compared.rows);
         }
-        let count = suspects.len() as u64;
-        table.tally.suspect(count, self.rows_max);
-        self.progress.suspect(count);
-        // The judge has ended only with an error, which is said.
-        let _ = self.suspects.send(suspects).await;
+        let compared = heap::compare(&mut self.hands, table, self.rows_max).await?;
+        if compared.restless {
+            found.restless.push(Arc::clone(table));
+        }
+        let surplus = compared.surplus.into_iter();
+        found
+            .surplus
+            .extend(surplus.map(|one| (Arc::clone(table), one)));
+        Ok(compared.rows)
+    }
+
+    async fn hand_on(&self, suspects: Vec<Suspect>) {
+        if !suspects.is_empty() {
+            self.progress.suspect(suspects.len() as u64);
+            // The judge has ended only with an error, which is said.
+            let _ = self.suspects.send(suspects).await;
+        }
     }
 }
 
@@ -214,37 +239,46 @@ async fn judge_all(
     mut hands: Hands,
     mut suspects: mpsc::Receiver<Vec<Suspect>>,
     progress: Arc<Progress>,
+    rows_max: u64,
 ) -> Result<Found, Error> {
-    let mut found = Found::default();
-    while let Some(mut batch) = suspects.recv().await {
-        while let Ok(more) = suspects.try_recv() {
-            batch.extend(more);
-        }
-        let Judged {
-            differ,
-            equal,
-            unknown,
-        } = judge::judge(&mut hands, batch).await?;
-        for suspect in &equal {
-            suspect.table.tally.cleared();
-            progress.settled(false);
-        }
-        differ.iter().for_each(|_| progress.settled(true));
-        unknown.iter().for_each(|_| progress.settled(false));
-        found.differ.extend(differ);
-        found.unknown.extend(unknown);
+    let (mut found, mut differ) = (Found::default(), Vec::new());
+    while let Some(batch) = suspects.recv().await {
+        let count = batch.len() as u64;
+        let judged = judge::judge(&mut hands, batch, Some(rows_max)).await?;
+        progress.judged(count, judged.differ.len() as u64);
+        // What they hold is read again at the end.
+        differ.extend(judged.differ.into_iter().map(|(suspect, _)| Suspect {
+            tries: 0,
+            ..suspect
+        }));
+        found.unknown.extend(judged.unknown);
     }
-    let differ = std::mem::take(&mut found.differ);
-    let again = differ.into_iter().map(|(suspect, _)| Suspect {
-        tries: 0,
-        ..suspect
-    });
-    let last = judge::judge(&mut hands, again.collect()).await?;
-    found.mended = last.equal.len() as u64;
-    found.differ = last.differ;
-    found.unknown.extend(last.unknown);
+    let mut kept = 0;
+    for batch in differ.chunks(LAST_ROWS) {
+        let last = judge::judge(&mut hands, batch.to_vec(), None).await?;
+        found.mended += last.equal.len() as u64;
+        found.unknown.extend(last.unknown);
+        for (suspect, mut rows) in last.differ {
+            lighten(&mut rows, &mut kept);
+            found.differ.push((suspect, rows));
+        }
+    }
     hands.close().await;
     Ok(found)
+}
+
+/// Leaves long values out, once what is kept for the report is much.
+fn lighten(rows: &mut [Option<Row>; 2], kept: &mut usize) {
+    for value in rows.iter_mut().flatten().flatten() {
+        let (Value::Bytes(bytes) | Value::Geometry(bytes)) = value else {
+            continue;
+        };
+        if bytes.len() > LONG_BYTES && *kept + bytes.len() > KEPT_BYTES_MAX {
+            *value = Value::Absent;
+        } else {
+            *kept += bytes.len();
+        }
+    }
 }
 
 impl Found {
@@ -286,11 +320,16 @@ impl Found {
                 .filter(|one| Arc::ptr_eq(&one.table, table))
                 .count();
             let restless = self.restless.iter().any(|one| Arc::ptr_eq(one, table));
-            let note = if table.tally.is_given_up() {
-                Some("it has more rows that differ: the rest of it was not compared".to_owned())
+            let note = if let Some(reason) = table.tally.failure() {
+                Some(format!("it could not be compared to its end: {reason}"))
+            } else if table.tally.is_given_up() {
+                Some(
+                    "more of its rows differ: the rest of it was not compared (--max-rows)"
+                        .to_owned(),
+                )
             } else if unknown > 0 {
                 Some(format!(
-                    "{unknown} rows were written without a pause, and could not be compared"
+                    "{unknown} of its rows were written without a pause, and could not be compared"
                 ))
             } else if restless {
                 Some("it has no key, and was written without a pause: not all of it could be compared".to_owned())
@@ -338,7 +377,7 @@ fn by_name<T>(nodes: &[String; 2], [a, b]: [T; 2]) -> BTreeMap<String, T> {
 fn difference(
     nodes: &[String; 2],
     table: &Table,
-    key: Option<&[twinlog_binlog::Value]>,
+    key: Option<&[Value]>,
     rows: &[Option<Row>; 2],
     counts: Option<[u64; 2]>,
 ) -> RowDifference {

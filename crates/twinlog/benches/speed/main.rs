@@ -22,6 +22,7 @@ mod repairs;
 mod stopped;
 mod times;
 mod up;
+mod verified;
 mod watched;
 
 use twinlog_testbed::ServerKind;
@@ -51,7 +52,7 @@ impl Length {
 /// What can be measured: its name, what it is, how.
 type Part = (&'static str, &'static str, fn(ServerKind, Length));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("up", "a proven pair beside one server by hand", up::up),
     ("status", "twinlog status", up::status),
     (
@@ -73,6 +74,11 @@ const PARTS: [Part; 7] = [
         "stopped",
         "a link that stood still under load, and caught up",
         stopped::run,
+    ),
+    (
+        "verify",
+        "both nodes compared, at rest and beside clients",
+        verified::run,
     ),
     (
         "native",

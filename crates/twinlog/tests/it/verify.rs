@@ -308,7 +308,11 @@ async fn under_load(kind: ServerKind) {
     for _ in 0..3 {
         let on_it = Arc::clone(&pair);
         let found = tokio::task::spawn_blocking(move || {
-            report(&on_it, 1, &["--tables", "shop.many", "--full-speed"])
+            report(
+                &on_it,
+                1,
+                &["--tables", "shop.many", "--full-speed", "--max-rows", "3"],
+            )
         });
         let found = found.await.unwrap();
         let expected = [

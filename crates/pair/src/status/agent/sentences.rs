@@ -107,8 +107,8 @@ fn to_verify(agent: &AgentStatus) -> Option<(String, &'static str)> {
             "whether {what} {verb} equal on both nodes is not known, because {}{more}",
             first.reason
         ),
-        "compare the tables of both nodes (`twinlog status --json` names all of them), then say so: `twinlog run \
-         --once --compared`",
+        "`twinlog verify --tables …` compares them (`twinlog status --json` names all); then say so: `twinlog run --once \
+         --compared`",
     ))
 }
 

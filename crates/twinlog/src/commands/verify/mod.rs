@@ -19,7 +19,7 @@ use crate::{
 /// So many rows that differ are shown of each table.
 const SHOWN_DEFAULT: usize = 10;
 
-/// Compare both nodes, all tables and rows, while clients write: nothing is written, and no client is kept waiting.
+/// Compare both nodes, all tables and rows, while clients write: nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,9 +30,10 @@ Examples:
   twinlog verify --json                     one JSON document (docs/schema/verify.json)
 
 Each row that is named differs at a moment that both nodes have in common: what is only on its way is told apart. A
-difference is missed once in 2^64 (MySQL 8.0 and newer: 2^256). It rests the longer, the more clients do, and stops while a
-link is behind.
-Exit codes: 0 both hold the same; 1 they do not, or not all could be compared; 3 a node did not answer.")]
+difference is missed once in 2^64 (MySQL 8.0 and newer: 2^256). It rests the longer, the more clients do, and waits while a
+link is behind. Only rows that differ are locked, 20 at most and for less than a second.
+Exit codes: 0 both hold the same; 1 they do not, or not all could be compared; 3 a node did not answer, or a link stands
+still.")]
 pub(crate) struct VerifyArgs {
     /// Only tables like this: `database.table`, with * for anything. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
