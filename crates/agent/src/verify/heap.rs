@@ -1,7 +1,7 @@
 //! Tables without a key that names rows: compared as a whole, as bags of equal rows.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     time::Duration,
 };
 
@@ -119,10 +119,9 @@ async fn name(
         .into_iter()
         .flatten()
     {
-        let hash = text(&raw);
-        if !rows.contains_key(&hash) {
+        if let Entry::Vacant(place) = rows.entry(text(&raw)) {
             let raw = raw.into_iter().skip(1).collect();
-            rows.insert(hash, parse_row(&table.info, raw)?);
+            place.insert(parse_row(&table.info, raw)?);
         }
     }
     let surplus = counts.into_iter().map(|(hash, counts)| Surplus {

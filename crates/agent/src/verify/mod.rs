@@ -8,6 +8,7 @@
 
 mod chunk;
 mod cutter;
+mod found;
 mod hands;
 mod hash;
 mod heap;
@@ -66,7 +67,7 @@ pub enum Error {
         /// The table.
         table: String,
         /// What the server says of it.
-        source: conn::Error,
+        source: Box<conn::Error>,
     },
     /// A link does not carry.
     #[error(

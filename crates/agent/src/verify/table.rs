@@ -77,14 +77,22 @@ impl Tally {
     pub(super) fn survive<T>(&self, result: Result<T, Error>) -> Result<Option<T>, Error> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(error @ (Error::Row(_) | Error::Server(conn::Error::Statement { .. }))) => {
-                // The first reason is the one that explains the others.
-                let _ = self.failure.set(error.to_string());
-                self.give_up();
+            Err(Error::Server(conn::Error::Statement { code, message, .. })) => {
+                self.fail(format!("ERROR {code}: {message}"));
+                Ok(None)
+            }
+            Err(Error::Row(error)) => {
+                self.fail(error.to_string());
                 Ok(None)
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn fail(&self, reason: String) {
+        // The first reason is the one that explains the others.
+        let _ = self.failure.set(reason);
+        self.give_up();
     }
 
     /// Whether it is looked at no more.

@@ -1,6 +1,6 @@
 //! The comparison from its begin to its end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::{
@@ -14,27 +14,22 @@ use twinlog_pair::site::Site;
 use twinlog_server::conn;
 
 use super::{
-    Error, Options, Outcome, Progress, Report, RowDifference, TableResult,
+    Error, Options, Progress, Report,
     chunk::{self, Suspect},
     cutter::{Chunk, Cutter},
+    found::Found,
     hands::Hands,
     hash::Hash,
-    heap::{self, Surplus},
-    judge,
+    heap, judge,
     pace::Pace,
     scope::{self, Scope},
     span::Span,
     table::Table,
 };
-use crate::{
-    history::{Told, cells},
-    resolve::{key_text, shape},
-    row::{Row, RowError, TableInfo},
-};
+use crate::row::{Row, RowError, TableInfo};
 
 /// Suspects of so many stretches may wait to be judged.
 const QUEUE: usize = 4;
-
 /// So many rows that differ are looked at once more at a time, with their values in memory.
 const LAST_ROWS: usize = 1000;
 /// So much of their values is kept for the report; then long ones are left out.
@@ -104,20 +99,10 @@ async fn try_condition(hands: &mut Hands, table: &Table) -> Result<(), Error> {
     match hands.one(Side::A, &table.none_sql()?).await {
         Err(Error::Server(source @ conn::Error::Statement { .. })) => Err(Error::Condition {
             table: table.info.name.to_string(),
-            source,
+            source: Box::new(source),
         }),
         other => other.map(drop),
     }
-}
-
-/// What was found of all rows.
-#[derive(Debug, Default)]
-struct Found {
-    differ: Vec<(Suspect, [Option<Row>; 2])>,
-    unknown: Vec<Suspect>,
-    surplus: Vec<(Arc<Table>, Surplus)>,
-    restless: Vec<Arc<Table>>,
-    mended: u64,
 }
 
 /// Walks all tables with as many workers as are wanted, and judges beside them what they find.
@@ -278,116 +263,5 @@ fn lighten(rows: &mut [Option<Row>; 2], kept: &mut usize) {
         } else {
             *kept += bytes.len();
         }
-    }
-}
-
-impl Found {
-    fn into_report(
-        mut self,
-        mut report: Report,
-        tables: &[Arc<Table>],
-        incomparable: &[(twinlog_converge::TableName, String)],
-    ) -> Report {
-        let nodes = report.nodes.clone();
-        self.differ.sort_by_cached_key(|(suspect, _)| {
-            (
-                suspect.table.info.name.to_string(),
-                format!("{:?}", suspect.key),
-            )
-        });
-        for (suspect, rows) in &self.differ {
-            report.rows.push(difference(
-                &nodes,
-                &suspect.table,
-                Some(&suspect.key),
-                rows,
-                None,
-            ));
-        }
-        for (table, one) in &self.surplus {
-            let has = |side: usize| one.row.clone().filter(|_| one.counts[side] > 0);
-            let rows = [has(0), has(1)];
-            report
-                .rows
-                .push(difference(&nodes, table, None, &rows, Some(one.counts)));
-        }
-        for table in tables {
-            let name = table.info.name.to_string();
-            let differing = report.rows.iter().filter(|row| row.table == name).count() as u64;
-            let unknown = self
-                .unknown
-                .iter()
-                .filter(|one| Arc::ptr_eq(&one.table, table))
-                .count();
-            let restless = self.restless.iter().any(|one| Arc::ptr_eq(one, table));
-            let note = if let Some(reason) = table.tally.failure() {
-                Some(format!("it could not be compared to its end: {reason}"))
-            } else if table.tally.is_given_up() {
-                Some(
-                    "more of its rows differ: the rest of it was not compared (--max-rows)"
-                        .to_owned(),
-                )
-            } else if unknown > 0 {
-                Some(format!(
-                    "{unknown} of its rows were written without a pause, and could not be compared"
-                ))
-            } else if restless {
-                Some("it has no key, and was written without a pause: not all of it could be compared".to_owned())
-            } else {
-                None
-            };
-            let outcome = match (differing, &note) {
-                (0, None) => Outcome::Equal,
-                (0, Some(_)) => Outcome::Unknown,
-                _ => Outcome::Different,
-            };
-            report.tables.push(TableResult {
-                table: name,
-                outcome,
-                rows: by_name(&nodes, table.tally.rows()),
-                differing,
-                note,
-            });
-        }
-        for (table, reason) in incomparable {
-            report.tables.push(TableResult {
-                table: table.to_string(),
-                outcome: Outcome::Unknown,
-                rows: BTreeMap::new(),
-                differing: 0,
-                note: Some(format!("its rows cannot be compared: {reason}")),
-            });
-        }
-        report
-            .tables
-            .sort_by(|left, right| left.table.cmp(&right.table));
-        let all_equal = report
-            .tables
-            .iter()
-            .all(|table| table.outcome == Outcome::Equal);
-        report.equal = all_equal && report.schema.is_empty();
-        report
-    }
-}
-
-fn by_name<T>(nodes: &[String; 2], [a, b]: [T; 2]) -> BTreeMap<String, T> {
-    [(nodes[0].clone(), a), (nodes[1].clone(), b)].into()
-}
-
-fn difference(
-    nodes: &[String; 2],
-    table: &Table,
-    key: Option<&[Value]>,
-    rows: &[Option<Row>; 2],
-    counts: Option<[u64; 2]>,
-) -> RowDifference {
-    let told = |row: &Option<Row>| row.as_ref().map_or(Told::Gone, |row| Told::Row(cells(row)));
-    let one = |row: &Option<Row>| u64::from(row.is_some());
-    RowDifference {
-        table: table.info.name.to_string(),
-        key: key.map(|key| key_text(&table.info, &cells(key))),
-        columns: shape(&table.info).columns,
-        versions: by_name(nodes, rows.each_ref().map(told)),
-        counts: by_name(nodes, counts.unwrap_or_else(|| rows.each_ref().map(one))),
     }
 }

@@ -144,3 +144,115 @@ fn summary(report: &Report) -> String {
 fn many(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests {
+    use twinlog_agent::{
+        history::{Cell, ColumnShape},
+        verify::SchemaDifference,
+    };
+
+    use super::*;
+
+    fn table(name: &str, outcome: Outcome, differing: u64, note: Option<&str>) -> TableResult {
+        TableResult {
+            table: name.to_owned(),
+            outcome,
+            rows: [("a".to_owned(), 1000), ("b".to_owned(), 999)].into(),
+            differing,
+            note: note.map(str::to_owned),
+        }
+    }
+
+    fn column(name: &str) -> ColumnShape {
+        ColumnShape {
+            name: name.to_owned(),
+            declared: "int".to_owned(),
+            generated: false,
+        }
+    }
+
+    /// A row that a has so often, and b not.
+    fn on_a(table: &str, key: Option<&str>, count: u64) -> RowDifference {
+        let row = ["1", "7"].map(|n| Cell::Int(n.to_owned())).to_vec();
+        RowDifference {
+            table: table.to_owned(),
+            key: key.map(str::to_owned),
+            columns: vec![column("id"), column("n")],
+            versions: [
+                ("a".to_owned(), Told::Row(row)),
+                ("b".to_owned(), Told::Gone),
+            ]
+            .into(),
+            counts: [("a".to_owned(), count), ("b".to_owned(), 0)].into(),
+        }
+    }
+
+    fn report() -> Report {
+        Report {
+            name: "shop".to_owned(),
+            nodes: ["a", "b"].map(str::to_owned),
+            equal: true,
+            started_at: "2026-01-02T03:04:05Z".to_owned(),
+            seconds: 2.04,
+            schema: Vec::new(),
+            tables: vec![table("shop.t", Outcome::Equal, 0, None)],
+            rows: Vec::new(),
+            mended: 0,
+        }
+    }
+
+    #[test]
+    fn equal() {
+        insta::assert_snapshot!(text(&report(), 10, 80));
+    }
+
+    #[test]
+    fn different() {
+        let report = Report {
+            equal: false,
+            schema: vec![SchemaDifference {
+                at: "shop.u".to_owned(),
+                seen: "b lacks it".to_owned(),
+            }],
+            tables: vec![
+                table(
+                    "shop.bag",
+                    Outcome::Different,
+                    1,
+                    Some("it has no key, and was written"),
+                ),
+                table("shop.t", Outcome::Different, 2, None),
+                table(
+                    "shop.x",
+                    Outcome::Unknown,
+                    0,
+                    Some("it could not be compared to its end: ERROR 1146: gone"),
+                ),
+            ],
+            rows: vec![
+                on_a("shop.bag", None, 3),
+                on_a("shop.t", Some("id=1"), 1),
+                on_a("shop.t", Some("id=2"), 1),
+            ],
+            mended: 1,
+            ..report()
+        };
+        insta::assert_snapshot!(text(&report, 1, 80));
+    }
+
+    #[test]
+    fn unknown() {
+        let report = Report {
+            equal: false,
+            tables: vec![table(
+                "shop.x",
+                Outcome::Unknown,
+                0,
+                Some("its rows cannot be compared"),
+            )],
+            ..report()
+        };
+        insta::assert_snapshot!(text(&report, 10, 80));
+    }
+}
