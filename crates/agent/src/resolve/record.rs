@@ -175,6 +175,23 @@ impl Draft {
         self.known
     }
 
+    /// Whether all that an open entry is about is in this one: it was left by one half of a repair, and not because the
+    /// repair was refused.
+    pub fn takes_place_of(&self, other: &Entry) -> bool {
+        let (mine, theirs) = (&self.entry.detail, &other.detail);
+        let is_row = |row: &RowDetail, other: &RowDetail| {
+            row.key == other.key && mine.table_name(row) == theirs.table_name(other)
+        };
+        let has_row = |other: &RowDetail| mine.rows.iter().any(|row| is_row(row, other));
+        other.state == State::Open
+            && theirs.attempts.is_empty()
+            && theirs.rows.iter().all(has_row)
+            && theirs
+                .conflicts
+                .iter()
+                .all(|pair| mine.conflicts.contains(pair))
+    }
+
     /// The first row, for people: its table and its key.
     #[must_use]
     pub fn row(&self) -> String {

@@ -108,12 +108,14 @@ impl Clerk {
                 settled => {
                     let half = case.half.take();
                     self.close(half, &draft, settled == Settled::Quiet).await?;
+                    self.close_halves(&job.halves, &draft).await?;
                     return Ok(Seen::Found(case.found(&draft, settled), None));
                 }
             }
         }
         let draft = self.draft(&case).await?;
         self.close(case.half.take(), &draft, false).await?;
+        self.close_halves(&job.halves, &draft).await?;
         let settled =
             resolve::leave_open(&mut self.leadership, draft.clone(), reason, now_us()).await?;
         Ok(Seen::Found(case.found(&draft, settled), None))
@@ -252,6 +254,19 @@ impl Clerk {
     async fn close(&mut self, half: Option<Half>, draft: &Draft, quiet: bool) -> Result<(), Error> {
         if let Some((id, side)) = half.filter(|(id, _)| quiet || id != draft.id()) {
             history::supersede(self.leadership.hand(side).conn(), &id, now_us()).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for halves of which only the logs tell: an agent before this one had made them. What cannot be read stays
+    /// open.
+    async fn close_halves(&mut self, ids: &[String], draft: &Draft) -> Result<(), Error> {
+        for id in ids.iter().filter(|id| *id != draft.id()) {
+            let conn = self.leadership.hand(Side::A).conn();
+            let of_half = history::find(conn, id).await;
+            if of_half.is_ok_and(|entry| draft.takes_place_of(&entry)) {
+                history::supersede(conn, id, now_us()).await?;
+            }
         }
         Ok(())
     }

@@ -66,6 +66,8 @@ pub(super) struct Job {
     pub(super) doubt: Option<&'static str>,
     /// Those that it takes the place of.
     pub(super) replaces: Vec<u64>,
+    /// Rows of the history that one half of a repair has left open, of the repairs among its writes.
+    pub(super) halves: Vec<String>,
     /// Whether another will take its place if its rows are written before it is settled.
     pub(super) kept: bool,
     /// When the transaction came that completed it.
@@ -110,6 +112,9 @@ pub(super) struct Follow {
     own: HashSet<Gtid>,
     /// Repairs that were read and whose transactions the history does not name yet.
     repairs: Vec<ReadRepair>,
+    /// The repairs in flight that are one half only, and their rows of the history. Whoever made them may have ended before
+    /// the other half was made.
+    halves: HashMap<Gtid, String>,
     /// Whether a client's transaction was done with since the last checkpoint.
     moved: bool,
 }
@@ -131,6 +136,7 @@ impl Follow {
             episodes: 0,
             own: HashSet::new(),
             repairs: Vec::new(),
+            halves: HashMap::new(),
             moved: false,
         }
     }
@@ -167,6 +173,12 @@ impl Follow {
         let come = self.note_repair(log, repair.as_ref());
         self.name_repair(log, &transaction, repair.as_ref());
         let repair = repair.filter(|_| touches_users(&transaction));
+        if let (Some(half), Some(gtid)) = (
+            repair.as_ref().filter(|half| !half.repaired),
+            &transaction.gtid,
+        ) {
+            self.halves.insert(gtid.clone(), half.id.clone());
+        }
         self.touched.note(
             &transaction,
             repair.as_ref().map(|chosen| chosen.id.as_str()),
@@ -208,6 +220,7 @@ impl Follow {
                 Output::Retired(gtid) => {
                     self.moved |= !self.own.remove(&gtid);
                     self.doubt.retired(&gtid);
+                    self.halves.remove(&gtid);
                     self.ledger.retired(gtid);
                 }
                 Output::Verdict(verdict) => {
@@ -225,6 +238,7 @@ impl Follow {
                     jobs.push(Job {
                         number,
                         doubt: self.doubt.of(&verdict),
+                        halves: self.halves_of(&verdict),
                         verdict,
                         replaces,
                         kept: episode.is_some_and(|episode| self.tracker.is_kept(episode)),
@@ -258,6 +272,19 @@ impl Follow {
         }
         self.job_of.insert(self.episodes, job);
         (Some(self.episodes), old, is_done)
+    }
+
+    fn halves_of(&self, verdict: &Verdict) -> Vec<String> {
+        let Verdict::Episode(episode) = verdict else {
+            return Vec::new();
+        };
+        let repairs = episode.writes.iter().filter(|write| write.repair);
+        let mut ids: Vec<String> = repairs
+            .filter_map(|write| self.halves.get(&write.gtid).cloned())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
     }
 
     /// Whether another verdict will take the place of this one.

@@ -338,7 +338,7 @@ fn nothing_open(case: &Case, add: &mut impl FnMut(Broken, String)) {
     let mut told = HashSet::new();
     for entry in entries(case.after).filter(|entry| entry.state == OPEN && !known.contains(entry)) {
         if !is_manual(case, &entry.table) && told.insert(&entry.id) {
-            add(Broken::Open, entry.to_string());
+            add(Broken::Open, format!("{entry}\n      {}", entry.detail));
         }
     }
 }

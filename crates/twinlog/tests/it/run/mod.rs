@@ -4,6 +4,7 @@ mod alarm;
 mod crash;
 mod crossing;
 mod cut_short;
+mod half;
 mod impostor;
 mod interrupted;
 mod kit;
