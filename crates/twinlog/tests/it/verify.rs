@@ -356,6 +356,49 @@ async fn nothing_is_invented_under_load_on_mariadb() {
     under_load(ServerKind::MariaDb1011).await;
 }
 
+/// One node is always a second behind, and there is always something on its way: longer than rows may be locked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_link_is_waited_for() {
+    let pair = filled(ServerKind::MySql97).await;
+    let slow = [
+        "STOP REPLICA",
+        "CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 1",
+        "START REPLICA",
+        "SET sql_log_bin = 0",
+        "INSERT INTO shop.many VALUES (-7, 'x')",
+        "DELETE FROM shop.many WHERE id = 7",
+    ];
+    pair.exec("b", &slow).await;
+    let stop = Arc::new(Notify::new());
+    let (db, stopped) = (pair.db("a"), Arc::clone(&stop));
+    let writer = tokio::spawn(async move {
+        let mut conn = db.conn().await.unwrap();
+        for id in 200_000.. {
+            let [insert, change] = [
+                format!("INSERT INTO shop.many VALUES ({id}, 'x')"),
+                format!("UPDATE shop.many SET v = 'y' WHERE id = {id} - 1"),
+            ];
+            tokio::select! {
+                () = stopped.notified() => break,
+                result = run(&mut conn, [&insert, &change]) => result.unwrap(),
+            }
+        }
+    });
+    let on_it = tokio::task::spawn_blocking(move || {
+        let args = ["--tables", "shop.many", "--full-speed"];
+        report(&pair, 1, &args)
+    });
+    let found = on_it.await.unwrap();
+    stop.notify_one();
+    writer.await.unwrap();
+    let expected = ["shop.many id=-7", "shop.many id=7"];
+    assert_eq!(
+        rows(&found),
+        expected.map(str::to_owned).into(),
+        "{found:#}"
+    );
+}
+
 #[tokio::test]
 async fn schemas_that_differ_are_named() {
     let pair = filled(ServerKind::MySql97).await;
