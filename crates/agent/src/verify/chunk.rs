@@ -19,6 +19,15 @@ const LIST_MAX: u64 = 200_000;
 /// It is cut into such.
 const LIST_ROWS: u64 = 50_000;
 
+/// A stretch of a table, to be compared.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    pub(super) table: Arc<Table>,
+    pub(super) span: Span,
+    /// Its place among the table's stretches, from 0.
+    pub(super) number: u64,
+}
+
 /// A row that differed when it was looked at. Perhaps only because a change of it was on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Suspect {

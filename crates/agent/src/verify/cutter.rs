@@ -6,7 +6,13 @@ use twinlog_binlog::Value;
 use twinlog_converge::Side;
 
 use super::{
-    Error, chunk::nth, hands::Hands, pace::Pace, progress::Progress, span::Span, table::Table,
+    Error,
+    chunk::{Chunk, nth},
+    hands::Hands,
+    pace::Pace,
+    progress::Progress,
+    span::Span,
+    table::Table,
 };
 
 /// How long hashing one stretch shall take on an idle server: long enough that asking costs little beside it, short enough
@@ -20,13 +26,6 @@ const ROWS_MIN: u64 = 10;
 /// Where a stretch differs, its rows' keys and hashes are in memory.
 const ROWS_MAX: u64 = 100_000;
 
-/// A stretch of a table, to be compared.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) table: Arc<Table>,
-    pub(super) span: Span,
-}
-
 /// Gives out the stretches of all tables, one table after the other.
 #[derive(Debug)]
 pub(super) struct Cutter {
@@ -34,6 +33,8 @@ pub(super) struct Cutter {
     tables: VecDeque<Arc<Table>>,
     /// How far the first of them was cut.
     span: Span,
+    /// How many of its stretches were given out.
+    number: u64,
     /// How many rows its next stretch shall have; 0 before its first.
     rows: u64,
     pace: Pace,
@@ -51,6 +52,7 @@ impl Cutter {
             hands,
             tables: tables.into(),
             span: Span::default(),
+            number: 0,
             rows: 0,
             pace,
             progress,
@@ -66,6 +68,7 @@ impl Cutter {
             };
             if self.rows == 0 {
                 self.rows = rows_first(&table);
+                self.span.after.clone_from(&table.after);
             }
             let end = match table.tally.is_given_up() {
                 false => self.end(&table).await,
@@ -80,11 +83,17 @@ impl Cutter {
             table.tally.begin(end.is_none());
             let mut span = self.span.clone();
             span.upto.clone_from(&end);
+            let number = self.number;
+            self.number += 1;
             match end {
                 Some(key) => self.span.after = Some(key),
                 None => self.leave(),
             }
-            return Ok(Some(Chunk { table, span }));
+            return Ok(Some(Chunk {
+                table,
+                span,
+                number,
+            }));
         }
     }
 
@@ -121,6 +130,7 @@ impl Cutter {
     fn leave(&mut self) {
         self.tables.pop_front();
         self.span = Span::default();
+        self.number = 0;
         self.rows = 0;
     }
 

@@ -6,6 +6,7 @@
 //! a key are compared as bags of rows ([`heap`]). When all is done, what differs is looked at once more: the agent
 //! may have mended it meanwhile.
 
+mod bookmark;
 mod chunk;
 mod cutter;
 mod found;
@@ -28,7 +29,7 @@ use crate::row::RowError;
 pub use pace::Limits;
 pub use progress::{Progress, Seen};
 pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult};
-pub use work::verify;
+pub use work::{cut_off, verify};
 
 /// How many rows of a table that differ are looked for, unless it is told otherwise.
 pub const ROWS_MAX_DEFAULT: u64 = 10_000;
@@ -42,6 +43,8 @@ pub struct Options {
     pub only: Option<String>,
     /// A table is left when more rows of it differ.
     pub rows_max: u64,
+    /// Begin anew, though a run of the same was cut off.
+    pub anew: bool,
     /// How hard the nodes are asked.
     pub limits: Limits,
 }

@@ -16,9 +16,9 @@ pub struct Report {
     pub nodes: [String; 2],
     /// Whether both hold the same in all that was compared, and all that was asked for was compared.
     pub equal: bool,
-    /// When it began, RFC 3339, UTC.
+    /// When it began, RFC 3339, UTC: of one that was cut off and gone on with, the first time.
     pub started_at: String,
-    /// How long it took, in seconds.
+    /// How long it took, in seconds, since it was gone on with.
     pub seconds: f64,
     /// What of the schemas is not the same on both nodes.
     pub schema: Vec<SchemaDifference>,

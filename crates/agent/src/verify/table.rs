@@ -7,9 +7,11 @@ use std::sync::{
 
 use twinlog_binlog::Value;
 use twinlog_server::conn;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     Error,
+    bookmark::Begun,
     hash::Hash,
     span::{self, Span},
 };
@@ -24,6 +26,10 @@ pub(super) struct Table {
     /// Its definition on the first node.
     pub(super) info: TableInfo,
     pub(super) size: Size,
+    /// The key after which it is compared: what comes before was compared by a run that was killed.
+    pub(super) after: Option<Vec<Value>>,
+    /// Whether all of it was.
+    pub(super) is_done: bool,
     hash: Hash,
     /// The user's condition.
     only: Option<String>,
@@ -53,11 +59,16 @@ impl Tally {
         self.is_cut.fetch_or(is_last, Relaxed);
     }
 
-    /// A stretch was compared, in which each node has so many rows. Whether it was the last of the table.
-    pub(super) fn end(&self, rows: [u64; 2]) -> bool {
+    /// So many rows were compared on each node.
+    pub(super) fn add(&self, rows: [u64; 2]) {
         for (all, rows) in self.rows.iter().zip(rows) {
             all.fetch_add(rows, Relaxed);
         }
+    }
+
+    /// A stretch was compared, in which each node has so many rows. Whether it was the last of the table.
+    pub(super) fn end(&self, rows: [u64; 2]) -> bool {
+        self.add(rows);
         self.under_way.fetch_sub(1, Relaxed) == 1 && self.is_cut.load(Relaxed)
     }
 
@@ -132,10 +143,34 @@ impl Table {
         Self {
             info,
             size,
+            after: None,
+            is_done: false,
             hash,
             only,
             tally: Tally::default(),
         }
+    }
+
+    /// A run that was killed has compared it up to a key, or all of it, and that many rows on each node.
+    /// Not where it has another definition by now.
+    pub(super) fn go_on(&mut self, begun: &Begun) {
+        if begun.definition == self.fingerprint() {
+            self.is_done = begun.upto.is_none();
+            self.after.clone_from(&begun.upto);
+            self.tally.add(begun.rows);
+        }
+    }
+
+    /// Whether a run that was killed has compared some of it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_done || self.after.is_some()
+    }
+
+    /// Another number for another definition: other columns, types or keys; or for another condition.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let parts = [self.sum_sql(&Span::default()), span::order(&self.info)];
+        let parts = parts.map(Result::unwrap_or_default);
+        xxh3_64(parts.join(" ").as_bytes())
     }
 
     /// Whether it can be walked and its rows be told apart: by a key that names every row and has its columns in full.

@@ -15,15 +15,15 @@ use twinlog_server::conn;
 
 use super::{
     Error, Options, Progress, Report,
-    chunk::{self, Suspect},
-    cutter::{Chunk, Cutter},
+    bookmark::{self, Keeper, Left},
+    chunk::{self, Chunk, Suspect},
+    cutter::Cutter,
     found::Found,
     hands::Hands,
     hash::Hash,
     heap, judge,
     pace::Pace,
     scope::{self, Scope},
-    span::Span,
     table::Table,
 };
 use crate::row::{Row, RowError, TableInfo};
@@ -36,6 +36,13 @@ const LAST_ROWS: usize = 1000;
 const KEPT_BYTES_MAX: usize = 64 << 20;
 const LONG_BYTES: usize = 64;
 
+/// When the run was begun that this one would go on with, because it was cut off.
+pub fn cut_off(site: &Site, options: &Options) -> Option<Timestamp> {
+    let path = bookmark::path(&site.config.server.data_dir, options);
+    let left = bookmark::left(&path, &site.pair_id).filter(|_| !options.anew);
+    left.map(|left| left.started_at)
+}
+
 /// Compares both nodes.
 ///
 /// # Errors
@@ -45,21 +52,34 @@ pub async fn verify(
     options: &Options,
     progress: Arc<Progress>,
 ) -> Result<Report, Error> {
-    let started_at = Timestamp::now();
     let began = Instant::now();
     let mut hands = Hands::open(site).await?;
     let scope = scope::read(site, &mut hands, options).await?;
-    let tables = load(&mut hands, &scope, options).await?;
+    let path = bookmark::path(&site.config.server.data_dir, options);
+    let left = bookmark::left(&path, &site.pair_id).filter(|_| !options.anew);
+    let tables = load(&mut hands, &scope, options, left.as_ref()).await?;
     progress.expect(
         tables.len(),
         tables.iter().map(|table| table.size.rows).sum(),
     );
-    let found = walk(site, options, &progress, hands, &tables).await?;
+    let since = left
+        .as_ref()
+        .map_or_else(Timestamp::now, |left| left.started_at);
+    let keeper = Arc::new(Keeper::new(path, site.pair_id.clone(), since, &tables));
+    let work = Work {
+        site,
+        options,
+        progress,
+        keeper: Arc::clone(&keeper),
+        tables: &tables,
+    };
+    let found = work.walk(hands, left.unwrap_or_default()).await?;
+    keeper.end();
     let report = Report {
         name: site.config.name.clone(),
         nodes: site.nodes().map(|node| node.name.clone()),
         equal: false,
-        started_at: started_at.to_string(),
+        started_at: keeper.started_at().to_string(),
         seconds: began.elapsed().as_secs_f64(),
         schema: scope.differences,
         tables: Vec::new(),
@@ -74,6 +94,7 @@ async fn load(
     hands: &mut Hands,
     scope: &Scope,
     options: &Options,
+    left: Option<&Left>,
 ) -> Result<Vec<Arc<Table>>, Error> {
     let hash = Hash::of(hands.dialects());
     let mut tables = Vec::new();
@@ -85,9 +106,13 @@ async fn load(
             Err(error) => return Err(error.into()),
         };
         let size = scope.sizes.get(name).copied().unwrap_or_default();
-        let table = Table::new(info, size, hash, options.only.clone());
+        let mut table = Table::new(info, size, hash, options.only.clone());
         if options.only.is_some() {
             try_condition(hands, &table).await?;
+        }
+        let place = [name.database.to_string(), name.name.to_string()];
+        if let Some(begun) = left.and_then(|left| left.tables.get(&place)) {
+            table.go_on(begun);
         }
         tables.push(Arc::new(table));
     }
@@ -105,54 +130,100 @@ async fn try_condition(hands: &mut Hands, table: &Table) -> Result<(), Error> {
     }
 }
 
-/// Walks all tables with as many workers as are wanted, and judges beside them what they find.
-async fn walk(
-    site: &Site,
-    options: &Options,
-    progress: &Arc<Progress>,
-    hands: Hands,
-    tables: &[Arc<Table>],
-) -> Result<Found, Error> {
-    let pace = Pace::new(options.limits.clone());
-    let cutter = Cutter::new(hands, tables.to_vec(), pace, Arc::clone(progress));
-    let cutter = Arc::new(Mutex::new(cutter));
-    let (send, suspects) = mpsc::channel(QUEUE);
-    let mut tasks = JoinSet::new();
-    for _ in 0..options.limits.parallel.max(1) {
-        let worker = Worker {
+/// What is to be done.
+struct Work<'a> {
+    site: &'a Site,
+    options: &'a Options,
+    progress: Arc<Progress>,
+    keeper: Arc<Keeper>,
+    tables: &'a [Arc<Table>],
+}
+
+impl Work<'_> {
+    /// Walks all tables with as many workers as are wanted, and judges beside them what they find.
+    async fn walk(&self, hands: Hands, left: Left) -> Result<Found, Error> {
+        let Self {
+            site,
+            options,
+            progress,
+            ..
+        } = self;
+        let cutter = Arc::new(Mutex::new(self.cutter(hands)));
+        let (send, suspects) = mpsc::channel(QUEUE);
+        let mut tasks = JoinSet::new();
+        for _ in 0..options.limits.parallel.max(1) {
+            let worker = Worker {
+                hands: Hands::open(site).await?,
+                cutter: Arc::clone(&cutter),
+                suspects: send.clone(),
+                progress: Arc::clone(progress),
+                keeper: Arc::clone(&self.keeper),
+                rows_max: options.rows_max,
+            };
+            tasks.spawn(worker.run());
+        }
+        let judge = Judge {
             hands: Hands::open(site).await?,
-            cutter: Arc::clone(&cutter),
-            suspects: send.clone(),
             progress: Arc::clone(progress),
+            keeper: Arc::clone(&self.keeper),
             rows_max: options.rows_max,
         };
-        tasks.spawn(worker.run());
+        let first = self.suspects(left);
+        self.keeper.suspect(&first);
+        tasks.spawn(judge.run(first, suspects));
+        drop(send);
+        let mut found = Found::default();
+        while let Some(ended) = tasks.join_next().await {
+            let part = match ended {
+                Ok(part) => part?,
+                // It is not aborted while this runs.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            found.differ.extend(part.differ);
+            found.unknown.extend(part.unknown);
+            found.surplus.extend(part.surplus);
+            found.restless.extend(part.restless);
+            found.mended += part.mended;
+        }
+        if let Some(cutter) = Arc::into_inner(cutter) {
+            cutter.into_inner().close().await;
+        }
+        Ok(found)
     }
-    drop(send);
-    let judge = Hands::open(site).await?;
-    tasks.spawn(judge_all(
-        judge,
-        suspects,
-        Arc::clone(progress),
-        options.rows_max,
-    ));
-    let mut found = Found::default();
-    while let Some(ended) = tasks.join_next().await {
-        let part = match ended {
-            Ok(part) => part?,
-            // It is not aborted while this runs.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+
+    /// Cuts what was not compared by a run before this one.
+    fn cutter(&self, hands: Hands) -> Cutter {
+        let (done, begun): (Vec<_>, Vec<_>) =
+            self.tables.iter().cloned().partition(|table| table.is_done);
+        for table in self.tables.iter().filter(|table| table.is_begun()) {
+            let [a, b] = table.tally.rows();
+            self.progress.compared(a.max(b));
+        }
+        done.iter().for_each(|_| self.progress.ended_table());
+        let pace = Pace::new(self.options.limits.clone());
+        Cutter::new(hands, begun, pace, Arc::clone(&self.progress))
+    }
+
+    /// The rows that a run before this one had still to look at.
+    fn suspects(&self, left: Left) -> Vec<Suspect> {
+        let suspect = |(name, key): ([String; 2], Vec<Value>)| {
+            let table = self
+                .tables
+                .iter()
+                .find(|table| bookmark::table_of(table) == name)?;
+            let is_one = table.has_key()
+                && table
+                    .info
+                    .key()
+                    .is_ok_and(|index| index.columns.len() == key.len());
+            is_one.then(|| Suspect {
+                table: Arc::clone(table),
+                key,
+                tries: 0,
+            })
         };
-        found.differ.extend(part.differ);
-        found.unknown.extend(part.unknown);
-        found.surplus.extend(part.surplus);
-        found.restless.extend(part.restless);
-        found.mended += part.mended;
+        left.suspects.into_iter().filter_map(suspect).collect()
     }
-    if let Some(cutter) = Arc::into_inner(cutter) {
-        cutter.into_inner().close().await;
-    }
-    Ok(found)
 }
 
 /// Compares one stretch after the other.
@@ -161,6 +232,7 @@ struct Worker {
     cutter: Arc<Mutex<Cutter>>,
     suspects: mpsc::Sender<Vec<Suspect>>,
     progress: Arc<Progress>,
+    keeper: Arc<Keeper>,
     rows_max: u64,
 }
 
@@ -169,13 +241,15 @@ impl Worker {
         let mut found = Found::default();
         loop {
             let chunk = self.cutter.lock().await.next().await?;
-            let Some(Chunk { table, span }) = chunk else {
+            let Some(chunk) = chunk else {
                 self.hands.close().await;
                 return Ok(found);
             };
             let began = Instant::now();
-            let compared = self.compare(&table, span, &mut found).await;
+            let compared = self.compare(&chunk, &mut found).await;
+            let table = chunk.table;
             let rows = table.tally.survive(compared)?.unwrap_or_default();
+            self.keeper.save();
             let took = began.elapsed();
             let most = rows.into_iter().max().unwrap_or_default();
             self.progress.compared(most);
@@ -188,20 +262,20 @@ impl Worker {
     }
 
     /// Compares one stretch; how many rows each node has there.
-    async fn compare(
-        &mut self,
-        table: &Arc<Table>,
-        span: Span,
-        found: &mut Found,
-    ) -> Result<[u64; 2], Error> {
+    async fn compare(&mut self, chunk: &Chunk, found: &mut Found) -> Result<[u64; 2], Error> {
+        let table = &chunk.table;
         if table.has_key() {
-            let compared = chunk::compare(&mut self.hands, table, span).await?;
+            let compared = chunk::compare(&mut self.hands, table, chunk.span.clone()).await?;
+            self.keeper
+                .compared(chunk, compared.rows, &compared.suspects);
             self.hand_on(compared.suspects).await;
             return Ok(compared.rows);
         }
         let compared = heap::compare(&mut self.hands, table, self.rows_max).await?;
         if compared.restless {
             found.restless.push(Arc::clone(table));
+        } else if compared.surplus.is_empty() {
+            self.keeper.compared(chunk, compared.rows, &[]);
         }
         let surplus = compared.surplus.into_iter();
         found
@@ -220,36 +294,48 @@ impl Worker {
 }
 
 /// Judges what the workers find; at the end once more what differs.
-async fn judge_all(
-    mut hands: Hands,
-    mut suspects: mpsc::Receiver<Vec<Suspect>>,
+struct Judge {
+    hands: Hands,
     progress: Arc<Progress>,
+    keeper: Arc<Keeper>,
     rows_max: u64,
-) -> Result<Found, Error> {
-    let (mut found, mut differ) = (Found::default(), Vec::new());
-    while let Some(batch) = suspects.recv().await {
-        let count = batch.len() as u64;
-        let judged = judge::judge(&mut hands, batch, Some(rows_max)).await?;
-        progress.judged(count, judged.differ.len() as u64);
-        // What they hold is read again at the end.
-        differ.extend(judged.differ.into_iter().map(|(suspect, _)| Suspect {
-            tries: 0,
-            ..suspect
-        }));
-        found.unknown.extend(judged.unknown);
-    }
-    let mut kept = 0;
-    for batch in differ.chunks(LAST_ROWS) {
-        let last = judge::judge(&mut hands, batch.to_vec(), None).await?;
-        found.mended += last.equal.len() as u64;
-        found.unknown.extend(last.unknown);
-        for (suspect, mut rows) in last.differ {
-            lighten(&mut rows, &mut kept);
-            found.differ.push((suspect, rows));
+}
+
+impl Judge {
+    async fn run(
+        mut self,
+        first: Vec<Suspect>,
+        mut suspects: mpsc::Receiver<Vec<Suspect>>,
+    ) -> Result<Found, Error> {
+        let (mut found, mut differ) = (Found::default(), Vec::new());
+        self.progress.suspect(first.len() as u64);
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            let count = batch.len() as u64;
+            let judged = judge::judge(&mut self.hands, batch, Some(self.rows_max)).await?;
+            self.progress.judged(count, judged.differ.len() as u64);
+            self.keeper.cleared(&judged.equal);
+            // What they hold is read again at the end.
+            differ.extend(judged.differ.into_iter().map(|(suspect, _)| Suspect {
+                tries: 0,
+                ..suspect
+            }));
+            found.unknown.extend(judged.unknown);
+            next = suspects.recv().await;
         }
+        let mut kept = 0;
+        for batch in differ.chunks(LAST_ROWS) {
+            let last = judge::judge(&mut self.hands, batch.to_vec(), None).await?;
+            found.mended += last.equal.len() as u64;
+            found.unknown.extend(last.unknown);
+            for (suspect, mut rows) in last.differ {
+                lighten(&mut rows, &mut kept);
+                found.differ.push((suspect, rows));
+            }
+        }
+        self.hands.close().await;
+        Ok(found)
     }
-    hands.close().await;
-    Ok(found)
 }
 
 /// Leaves long values out, once what is kept for the report is much.

@@ -162,11 +162,14 @@ mod tests {
 
     #[test]
     fn the_two_ports_differ_and_are_free() {
-        let ports = free_ports().expect("free ports");
-        assert_ne!(ports[0], ports[1]);
-        for port in ports {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("free");
-        }
+        // Another test may take one the moment that it is free.
+        let bound = (0..10).any(|_| {
+            let ports = free_ports().expect("free ports");
+            assert_ne!(ports[0], ports[1]);
+            let bind = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+            ports.iter().all(bind)
+        });
+        assert!(bound);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! `twinlog verify` on real pairs: what differs is found, to the row; what is only on its way is not.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::sync::Notify;
 use twinlog_agent::verify::Report;
-use twinlog_testbed::{Output, ServerKind};
+use twinlog_testbed::{Output, ServerKind, wait_until};
 
 use crate::{
     schema::{assert_valid, check_schema},
-    support::{Db, Pair, assert_fails, same_rows},
+    support::{DEADLINE, Db, Pair, assert_fails, same_rows},
 };
 
 #[test]
@@ -384,11 +384,11 @@ async fn a_slow_link_is_waited_for() {
             }
         }
     });
-    let on_it = tokio::task::spawn_blocking(move || {
-        let args = ["--tables", "shop.many", "--full-speed"];
-        report(&pair, 1, &args)
-    });
-    let found = on_it.await.unwrap();
+    let pair = Arc::new(pair);
+    let on_it = Arc::clone(&pair);
+    let args = ["--tables", "shop.many", "--full-speed"];
+    let found = tokio::task::spawn_blocking(move || report(&on_it, 1, &args));
+    let found = found.await.unwrap();
     stop.notify_one();
     writer.await.unwrap();
     let expected = ["shop.many id=-7", "shop.many id=7"];
@@ -397,6 +397,64 @@ async fn a_slow_link_is_waited_for() {
         expected.map(str::to_owned).into(),
         "{found:#}"
     );
+}
+
+/// What was compared before the kill is not compared again, and what was found there is not lost.
+#[tokio::test]
+async fn a_killed_one_is_gone_on_with() {
+    let pair = filled(ServerKind::MariaDb1011).await;
+    let planted = [
+        "SET sql_log_bin = 0",
+        "UPDATE shop.many SET v = 'x' WHERE id IN (0, 139993)",
+        "UPDATE shop.bag SET a = 9 WHERE a = 3",
+    ];
+    pair.exec("b", &planted).await;
+    // Slow enough to be caught in the middle.
+    let args = [
+        "verify",
+        "--tables=shop.many",
+        "--tables=shop.bag",
+        "--where=SLEEP(0.0001) = 0",
+        "--parallel=3",
+        "--json",
+    ];
+    let running = pair.twinlog.spawn(&args);
+    let data = pair.dir.join("data");
+    let half_way = || {
+        let files = fs::read_dir(&data).unwrap().flatten();
+        let mut texts = files
+            .filter(|file| file.file_name().to_string_lossy().starts_with("verify-"))
+            .filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts.any(|text| text.contains("\"many\"],\"upto\":["))
+    };
+    wait_until(
+        DEADLINE,
+        "a bookmark in the middle of a table",
+        async || half_way().then_some(()),
+    )
+    .await;
+    running.kill();
+    let output = pair.twinlog.run(&args);
+    let found: Value = serde_json::from_str(output.expect_code(1)).unwrap();
+    assert!(
+        output.stderr.contains("going on where"),
+        "{}",
+        output.stderr
+    );
+    let expected = ["shop.bag -", "shop.many id=0", "shop.many id=139993"];
+    assert_eq!(
+        rows(&found),
+        expected.map(str::to_owned).into(),
+        "{found:#}"
+    );
+    let tables = found["tables"].as_array().unwrap();
+    let many = tables
+        .iter()
+        .find(|table| table["table"] == "shop.many")
+        .unwrap();
+    assert_eq!(many["rows"], serde_json::json!({"a": 20_000, "b": 20_000}));
+    // It is at its end: the next one begins anew.
+    assert!(!half_way());
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ mod text;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, verify};
+use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, cut_off, verify};
 use twinlog_pair::site::Site;
 
 use crate::{
     cli::Format,
     failure::{Failure, NO, USAGE, WORLD},
-    output::{print, print_json},
+    output::{print, print_json, tell},
     screen::width,
 };
 
@@ -53,6 +53,9 @@ pub(crate) struct VerifyArgs {
     /// Leave a table when more of its rows differ.
     #[arg(long, value_name = "N", default_value_t = ROWS_MAX_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
     max_rows: u64,
+    /// Begin anew, though a run of the same within the last day was cut off.
+    #[arg(long)]
+    restart: bool,
     /// Show so many rows of each table; the JSON document has all.
     #[arg(long, value_name = "N", default_value_t = SHOWN_DEFAULT)]
     show: usize,
@@ -72,12 +75,18 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
         tables: args.tables.clone(),
         only: args.only.clone(),
         rows_max: args.max_rows,
+        anew: args.restart,
         limits: Limits {
             parallel: args.parallel.into(),
             yields: !args.full_speed,
             lag_max: Duration::from_secs(args.max_lag),
         },
     };
+    if let Some(since) = cut_off(&site, &options) {
+        tell(&format!(
+            "going on where the comparison of {since:.0} was cut off; --restart begins anew"
+        ));
+    }
     let seen = Arc::new(Progress::default());
     let shown = tokio::spawn(progress::show(Arc::clone(&seen)));
     let report = verify(&site, &options, seen).await;

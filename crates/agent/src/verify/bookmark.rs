@@ -1,0 +1,284 @@
+//! How far a comparison came: kept on this machine, so that one that was killed goes on and does not begin anew.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twinlog_binlog::Value;
+use twinlog_server::files;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    Options,
+    chunk::{Chunk, Suspect},
+    table::Table,
+};
+use crate::history::{Cell, cells};
+
+/// It is written down so often.
+const EVERY: Duration = Duration::from_secs(2);
+/// An older one says too little of what the nodes hold now.
+const AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+const VERSION: u32 = 1;
+
+/// What is written down.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Bookmark {
+    version: u32,
+    pair_id: String,
+    /// When it began: microseconds since 1970.
+    started_us: i64,
+    tables: Vec<Place>,
+    /// Rows that differ, or may.
+    suspects: Vec<Row>,
+}
+
+/// How far a table was compared.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    table: [String; 2],
+    /// The last key; `None` for all of the table.
+    upto: Option<Vec<Cell>>,
+    rows: [u64; 2],
+    /// See [`Table::fingerprint`].
+    definition: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    table: [String; 2],
+    key: Vec<Cell>,
+}
+
+/// Keeps the bookmark of a comparison that goes on.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    path: PathBuf,
+    pair_id: String,
+    started_at: Timestamp,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    tables: BTreeMap<[String; 2], Walk>,
+    suspects: HashMap<String, Suspect>,
+    written: Instant,
+}
+
+/// A table's stretches that were compared: in the order in which they follow each other, and beyond a gap.
+#[derive(Debug, Default)]
+struct Walk {
+    definition: u64,
+    next: u64,
+    upto: Option<Vec<Value>>,
+    is_done: bool,
+    rows: [u64; 2],
+    beyond: BTreeMap<u64, (Option<Vec<Value>>, [u64; 2])>,
+}
+
+/// Where the last comparison of the same was.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// When it began.
+    pub(super) started_at: Timestamp,
+    /// The tables that it had begun.
+    pub(super) tables: HashMap<[String; 2], Begun>,
+    /// The rows that were to be looked at again.
+    pub(super) suspects: Vec<([String; 2], Vec<Value>)>,
+}
+
+/// How far a table was compared.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    /// See [`Table::fingerprint`], of the table as it was then.
+    pub(super) definition: u64,
+    /// The last key; `None` for all of the table.
+    pub(super) upto: Option<Vec<Value>>,
+    /// How many rows each node had until there.
+    pub(super) rows: [u64; 2],
+}
+
+/// A file for each thing that is compared: two of them may go on at once.
+pub(super) fn path(data_dir: &Path, options: &Options) -> PathBuf {
+    let what = format!("{:?} {:?}", options.tables, options.only);
+    data_dir.join(format!("verify-{:016x}.json", xxh3_64(what.as_bytes())))
+}
+
+/// Reads where the last comparison was; `None` where there is none to go on from.
+pub(super) fn left(path: &Path, pair_id: &str) -> Option<Left> {
+    let bookmark: Bookmark = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let started_at = Timestamp::from_microsecond(bookmark.started_us).ok()?;
+    let age = Timestamp::now().duration_since(started_at);
+    if bookmark.version != VERSION || bookmark.pair_id != pair_id || age > AGE_MAX {
+        return None;
+    }
+    let values = |cells: &[Cell]| {
+        cells
+            .iter()
+            .map(Cell::value)
+            .collect::<Option<Vec<Value>>>()
+    };
+    let mut left = Left {
+        started_at,
+        ..Left::default()
+    };
+    for place in bookmark.tables {
+        let upto = match &place.upto {
+            Some(cells) => Some(values(cells)?),
+            None => None,
+        };
+        let begun = Begun {
+            definition: place.definition,
+            upto,
+            rows: place.rows,
+        };
+        left.tables.insert(place.table, begun);
+    }
+    for row in bookmark.suspects {
+        left.suspects.push((row.table, values(&row.key)?));
+    }
+    Some(left)
+}
+
+impl Keeper {
+    /// Goes on from where these tables are compared.
+    pub(super) fn new(
+        path: PathBuf,
+        pair_id: String,
+        started_at: Timestamp,
+        tables: &[Arc<Table>],
+    ) -> Self {
+        let begun = tables.iter().filter(|table| table.is_begun());
+        let begun = begun.map(|table| {
+            let walk = Walk {
+                definition: table.fingerprint(),
+                is_done: table.is_done,
+                upto: table.after.clone(),
+                rows: table.tally.rows(),
+                ..Walk::default()
+            };
+            (table_of(table), walk)
+        });
+        Self {
+            path,
+            pair_id,
+            started_at,
+            state: Mutex::new(State {
+                tables: begun.collect(),
+                suspects: HashMap::new(),
+                written: Instant::now(),
+            }),
+        }
+    }
+
+    /// When the comparison began, perhaps by another process.
+    pub(super) fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// A stretch was compared.
+    pub(super) fn compared(&self, chunk: &Chunk, rows: [u64; 2], suspects: &[Suspect]) {
+        self.suspect(suspects);
+        let mut state = self.state();
+        let walk = state.tables.entry(table_of(&chunk.table)).or_default();
+        walk.definition = chunk.table.fingerprint();
+        let beyond = &mut walk.beyond;
+        beyond.insert(chunk.number, (chunk.span.upto.clone(), rows));
+        while let Some((upto, rows)) = walk.beyond.remove(&walk.next) {
+            walk.next += 1;
+            walk.is_done = upto.is_none();
+            walk.upto = upto;
+            walk.rows = [0, 1].map(|side| walk.rows[side] + rows[side]);
+        }
+    }
+
+    /// These are to be looked at again.
+    pub(super) fn suspect(&self, suspects: &[Suspect]) {
+        let mut state = self.state();
+        for suspect in suspects {
+            state.suspects.insert(name_of(suspect), suspect.clone());
+        }
+    }
+
+    /// These do not differ.
+    pub(super) fn cleared(&self, suspects: &[Suspect]) {
+        let mut state = self.state();
+        for suspect in suspects {
+            state.suspects.remove(&name_of(suspect));
+        }
+    }
+
+    /// Writes it down, if that is due. Where it cannot be, the comparison goes on all the same.
+    pub(super) fn save(&self) {
+        let mut state = self.state();
+        if state.written.elapsed() < EVERY {
+            return;
+        }
+        state.written = Instant::now();
+        let bookmark = self.bookmark(&state);
+        drop(state);
+        if let Err(error) = write(&self.path, &bookmark) {
+            tracing::warn!(
+                "cannot write {}: {error}; killed, the comparison would begin anew",
+                self.path.display()
+            );
+        }
+    }
+
+    /// The comparison came to its end.
+    pub(super) fn end(&self) {
+        // It may never have been written.
+        let _ = fs::remove_file(&self.path);
+    }
+
+    fn bookmark(&self, state: &State) -> Bookmark {
+        let begun = state
+            .tables
+            .iter()
+            .filter(|(_, walk)| walk.is_done || walk.upto.is_some());
+        let place = |(table, walk): (&[String; 2], &Walk)| Place {
+            table: table.clone(),
+            definition: walk.definition,
+            upto: walk.upto.as_deref().map(cells),
+            rows: walk.rows,
+        };
+        let row = |suspect: &Suspect| Row {
+            table: table_of(&suspect.table),
+            key: cells(&suspect.key),
+        };
+        Bookmark {
+            version: VERSION,
+            pair_id: self.pair_id.clone(),
+            started_us: self.started_at.as_microsecond(),
+            tables: begun.map(place).collect(),
+            suspects: state.suspects.values().map(row).collect(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(path: &Path, bookmark: &Bookmark) -> io::Result<()> {
+    let text = serde_json::to_vec(bookmark)?;
+    // Keys are users' data.
+    files::replace_whole(path, &text, files::FILE_PRIVATE)
+}
+
+/// A table's name as it is written down: database and table.
+pub(super) fn table_of(table: &Arc<Table>) -> [String; 2] {
+    let name = &table.info.name;
+    [name.database.to_string(), name.name.to_string()]
+}
+
+fn name_of(suspect: &Suspect) -> String {
+    format!("{:?} {:?}", table_of(&suspect.table), suspect.key)
+}
