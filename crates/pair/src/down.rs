@@ -96,7 +96,7 @@ fn delete(site: &Site) -> Result<String, Cause> {
         return Ok("deleted the data of the nodes that twinlog runs".into());
     }
     let dir = &site.config.server.data_dir;
-    for made in [site.config.secrets_dir(), site.tls_dir()]
+    for made in [site.config.secrets_dir(), site.tls_dir(), site.verify_dir()]
         .into_iter()
         .filter(|path| path.is_dir())
     {

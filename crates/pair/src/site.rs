@@ -215,6 +215,11 @@ impl Site {
         RunAs::choose(Some(&self.config.server.user))
     }
 
+    /// Where comparisons keep how far they are.
+    pub fn verify_dir(&self) -> PathBuf {
+        self.config.server.data_dir.join("verify")
+    }
+
     /// Where the pair's certificates are.
     pub fn tls_dir(&self) -> PathBuf {
         self.config.server.data_dir.join("tls")

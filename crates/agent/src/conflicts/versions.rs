@@ -149,14 +149,9 @@ mod tests {
         Detail {
             version: 1,
             nodes: ["a".into(), "b".into()],
-            tables: Vec::new(),
             rows,
             writes,
-            conflicts: Vec::new(),
-            statements: None,
-            as_held: false,
-            attempts: Vec::new(),
-            rulings: Vec::new(),
+            ..Detail::default()
         }
     }
 

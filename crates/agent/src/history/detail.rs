@@ -15,7 +15,7 @@ use super::Ruling;
 pub const DETAIL_VERSION: u32 = 1;
 
 /// All that is known of one conflict. What the two nodes hold or did is in lists of two: the first node, the second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detail {
     /// [`DETAIL_VERSION`].
     pub version: u32,

@@ -91,7 +91,6 @@ mod tests {
         Detail {
             version: DETAIL_VERSION,
             nodes: ["a", "b"].map(str::to_owned),
-            tables: Vec::new(),
             rows: vec![RowDetail {
                 table: 0,
                 key: vec![Cell::Int("1".to_owned())],
@@ -99,12 +98,8 @@ mod tests {
                 held: [row(), row()],
                 chosen: row(),
             }],
-            writes: Vec::new(),
             conflicts: vec![["0-1-7", "0-2-8"].map(str::to_owned)],
-            statements: None,
-            as_held: false,
-            attempts: Vec::new(),
-            rulings: Vec::new(),
+            ..Detail::default()
         }
     }
 

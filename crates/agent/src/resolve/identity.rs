@@ -171,7 +171,6 @@ mod tests {
         Detail {
             version: DETAIL_VERSION,
             nodes: ["a", "b"].map(str::to_owned),
-            tables: Vec::new(),
             rows: vec![RowDetail {
                 table: 0,
                 key: cells(&[Some(1)]),
@@ -190,11 +189,7 @@ mod tests {
                 retyped,
                 against: Vec::new(),
             }],
-            conflicts: Vec::new(),
-            statements: None,
-            as_held: false,
-            attempts: Vec::new(),
-            rulings: Vec::new(),
+            ..Detail::default()
         }
     }
 

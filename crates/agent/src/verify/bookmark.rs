@@ -11,6 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twinlog_binlog::Value;
+use twinlog_pair::site::Site;
 use twinlog_server::files;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -70,16 +71,18 @@ struct State {
     tables: BTreeMap<[String; 2], Walk>,
     suspects: HashMap<String, Suspect>,
     written: Instant,
+    /// Whether it cannot be written.
+    failed: bool,
 }
 
-/// A table's stretches that were compared: in the order in which they follow each other, and beyond a gap.
+/// A table's stretches that were compared.
 #[derive(Debug, Default)]
 struct Walk {
-    definition: u64,
+    /// Those that follow each other without a gap, also by a run before this one.
+    reached: Option<Begun>,
+    /// The place of the stretch after those.
     next: u64,
-    upto: Option<Vec<Value>>,
-    is_done: bool,
-    rows: [u64; 2],
+    /// The last keys and the rows of those beyond it, by their places.
     beyond: BTreeMap<u64, (Option<Vec<Value>>, [u64; 2])>,
 }
 
@@ -106,9 +109,10 @@ pub(super) struct Begun {
 }
 
 /// A file for each thing that is compared: two of them may go on at once.
-pub(super) fn path(data_dir: &Path, options: &Options) -> PathBuf {
+pub(super) fn path(site: &Site, options: &Options) -> PathBuf {
     let what = format!("{:?} {:?}", options.tables, options.only);
-    data_dir.join(format!("verify-{:016x}.json", xxh3_64(what.as_bytes())))
+    let name = format!("{:016x}.json", xxh3_64(what.as_bytes()));
+    site.verify_dir().join(name)
 }
 
 /// Reads where the last comparison was; `None` where there is none to go on from.
@@ -155,16 +159,12 @@ impl Keeper {
         started_at: Timestamp,
         tables: &[Arc<Table>],
     ) -> Self {
-        let begun = tables.iter().filter(|table| table.is_begun());
-        let begun = begun.map(|table| {
+        let begun = tables.iter().filter_map(|table| {
             let walk = Walk {
-                definition: table.fingerprint(),
-                is_done: table.is_done,
-                upto: table.after.clone(),
-                rows: table.tally.rows(),
+                reached: Some(table.begun.clone()?),
                 ..Walk::default()
             };
-            (table_of(table), walk)
+            Some((table_of(table), walk))
         });
         Self {
             path,
@@ -174,6 +174,7 @@ impl Keeper {
                 tables: begun.collect(),
                 suspects: HashMap::new(),
                 written: Instant::now(),
+                failed: false,
             }),
         }
     }
@@ -183,19 +184,20 @@ impl Keeper {
         self.started_at
     }
 
-    /// A stretch was compared.
-    pub(super) fn compared(&self, chunk: &Chunk, rows: [u64; 2], suspects: &[Suspect]) {
-        self.suspect(suspects);
+    /// A stretch was compared, and its suspects were told.
+    pub(super) fn compared(&self, chunk: &Chunk, rows: [u64; 2]) {
         let mut state = self.state();
         let walk = state.tables.entry(table_of(&chunk.table)).or_default();
-        walk.definition = chunk.table.fingerprint();
-        let beyond = &mut walk.beyond;
-        beyond.insert(chunk.number, (chunk.span.upto.clone(), rows));
+        walk.beyond
+            .insert(chunk.number, (chunk.span.upto.clone(), rows));
         while let Some((upto, rows)) = walk.beyond.remove(&walk.next) {
             walk.next += 1;
-            walk.is_done = upto.is_none();
-            walk.upto = upto;
-            walk.rows = [0, 1].map(|side| walk.rows[side] + rows[side]);
+            let before = walk.reached.take().map_or([0; 2], |reached| reached.rows);
+            walk.reached = Some(Begun {
+                definition: chunk.table.fingerprint(),
+                upto,
+                rows: [0, 1].map(|side| before[side] + rows[side]),
+            });
         }
     }
 
@@ -218,13 +220,14 @@ impl Keeper {
     /// Writes it down, if that is due. Where it cannot be, the comparison goes on all the same.
     pub(super) fn save(&self) {
         let mut state = self.state();
-        if state.written.elapsed() < EVERY {
+        if state.failed || state.written.elapsed() < EVERY {
             return;
         }
         state.written = Instant::now();
         let bookmark = self.bookmark(&state);
         drop(state);
         if let Err(error) = write(&self.path, &bookmark) {
+            self.state().failed = true;
             tracing::warn!(
                 "cannot write {}: {error}; killed, the comparison would begin anew",
                 self.path.display()
@@ -239,15 +242,14 @@ impl Keeper {
     }
 
     fn bookmark(&self, state: &State) -> Bookmark {
-        let begun = state
-            .tables
-            .iter()
-            .filter(|(_, walk)| walk.is_done || walk.upto.is_some());
-        let place = |(table, walk): (&[String; 2], &Walk)| Place {
-            table: table.clone(),
-            definition: walk.definition,
-            upto: walk.upto.as_deref().map(cells),
-            rows: walk.rows,
+        let place = |(table, walk): (&[String; 2], &Walk)| {
+            let reached = walk.reached.as_ref()?;
+            Some(Place {
+                table: table.clone(),
+                upto: reached.upto.as_deref().map(cells),
+                rows: reached.rows,
+                definition: reached.definition,
+            })
         };
         let row = |suspect: &Suspect| Row {
             table: table_of(&suspect.table),
@@ -257,7 +259,7 @@ impl Keeper {
             version: VERSION,
             pair_id: self.pair_id.clone(),
             started_us: self.started_at.as_microsecond(),
-            tables: begun.map(place).collect(),
+            tables: state.tables.iter().filter_map(place).collect(),
             suspects: state.suspects.values().map(row).collect(),
         }
     }
@@ -270,6 +272,7 @@ impl Keeper {
 fn write(path: &Path, bookmark: &Bookmark) -> io::Result<()> {
     let text = serde_json::to_vec(bookmark)?;
     // Keys are users' data.
+    path.parent().map_or(Ok(()), files::create_private_dir)?;
     files::replace_whole(path, &text, files::FILE_PRIVATE)
 }
 
@@ -279,6 +282,7 @@ pub(super) fn table_of(table: &Arc<Table>) -> [String; 2] {
     [name.database.to_string(), name.name.to_string()]
 }
 
-fn name_of(suspect: &Suspect) -> String {
+/// A row's name: values have no order and no hash, but a text.
+pub(super) fn name_of(suspect: &Suspect) -> String {
     format!("{:?} {:?}", table_of(&suspect.table), suspect.key)
 }

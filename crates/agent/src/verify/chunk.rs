@@ -7,11 +7,11 @@ use twinlog_converge::Side;
 
 use super::{
     Error,
-    hands::Hands,
+    hands::{Hands, number},
     span::Span,
-    table::{Digest, Table},
+    table::Table,
 };
-use crate::row::RawRow;
+use crate::row::{RawRow, RowError};
 
 /// Of a longer stretch that differs the rows are not listed at once. It comes about where one node has many rows between two
 /// keys of the other.
@@ -63,7 +63,7 @@ pub(super) async fn compare(
         }
         compared.rows = [0, 1].map(|side| compared.rows[side] + rows[side]);
         if a != b {
-            list(hands, table, &part, &mut compared.suspects).await?;
+            compared.suspects.extend(list(hands, table, &part).await?);
         }
         if table.tally.is_given_up() {
             break;
@@ -100,47 +100,32 @@ pub(super) async fn nth(
     Ok(key.transpose()?)
 }
 
-/// A number in a row.
-pub(super) fn number(row: Option<&RawRow>, at: usize) -> u64 {
-    let text = row.and_then(|row| row.get(at)?.as_deref());
-    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok());
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
 /// The rows of a stretch that are on one node only, or have another hash on the other.
-async fn list(
-    hands: &mut Hands,
-    table: &Arc<Table>,
-    span: &Span,
-    suspects: &mut Vec<Suspect>,
-) -> Result<(), Error> {
-    let [a, b] = hands.both(&table.digests_sql(span)?).await?;
-    for key in differing(
-        a.into_iter().map(|row| table.digest(row)),
-        b.into_iter().map(|row| table.digest(row)),
-    ) {
-        suspects.push(Suspect {
-            table: Arc::clone(table),
-            key: table.key(key)?,
-            tries: 0,
-        });
-    }
-    Ok(())
+async fn list(hands: &mut Hands, table: &Arc<Table>, span: &Span) -> Result<Vec<Suspect>, Error> {
+    let rows = hands.both(&table.digests_sql(span)?).await?;
+    let suspects = differing(table, rows)?.into_iter().map(|key| Suspect {
+        table: Arc::clone(table),
+        key,
+        tries: 0,
+    });
+    Ok(suspects.collect())
 }
 
-/// The keys that are on one side only, or have another hash on the other.
+/// The keys that are on one node only, or have another hash on the other: of what [`Table::digests_sql`] selected on both.
 pub(super) fn differing(
-    a: impl Iterator<Item = Digest>,
-    b: impl Iterator<Item = Digest>,
-) -> Vec<RawRow> {
-    let mut left: HashMap<RawRow, Option<Vec<u8>>> = a.map(|row| (row.key, row.hash)).collect();
+    table: &Table,
+    [a, b]: [Vec<RawRow>; 2],
+) -> Result<Vec<Vec<Value>>, RowError> {
+    let digests = a.into_iter().map(|row| table.digest(row));
+    let mut left: HashMap<RawRow, Option<Vec<u8>>> = digests.collect();
     let mut keys = Vec::new();
     for row in b {
-        match left.remove(&row.key) {
-            Some(hash) if hash == row.hash => {}
-            _ => keys.push(row.key),
+        let (key, hash) = table.digest(row);
+        match left.remove(&key) {
+            Some(other) if other == hash => {}
+            _ => keys.push(key),
         }
     }
-    keys.extend(left.into_keys());
-    keys
+    let keys = keys.into_iter().chain(left.into_keys());
+    keys.map(|key| table.key(key)).collect()
 }

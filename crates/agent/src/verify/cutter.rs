@@ -68,7 +68,7 @@ impl Cutter {
             };
             if self.rows == 0 {
                 self.rows = rows_first(&table);
-                self.span.after.clone_from(&table.after);
+                self.span.after = table.begun.as_ref().and_then(|begun| begun.upto.clone());
             }
             let end = match table.tally.is_given_up() {
                 false => self.end(&table).await,

@@ -56,42 +56,8 @@ impl Found {
                 .push(difference(&nodes, table, None, &rows, Some(one.counts)));
         }
         for table in tables {
-            let name = table.info.name.to_string();
-            let differing = report.rows.iter().filter(|row| row.table == name).count() as u64;
-            let unknown = self
-                .unknown
-                .iter()
-                .filter(|one| Arc::ptr_eq(&one.table, table))
-                .count();
-            let restless = self.restless.iter().any(|one| Arc::ptr_eq(one, table));
-            let note = if let Some(reason) = table.tally.failure() {
-                Some(format!("it could not be compared to its end: {reason}"))
-            } else if table.tally.is_given_up() {
-                Some(
-                    "more of its rows differ: the rest of it was not compared (--max-rows)"
-                        .to_owned(),
-                )
-            } else if unknown > 0 {
-                Some(format!(
-                    "{unknown} of its rows were written without a pause, and could not be compared"
-                ))
-            } else if restless {
-                Some("it has no key, and was written without a pause: not all of it could be compared".to_owned())
-            } else {
-                None
-            };
-            let outcome = match (differing, &note) {
-                (0, None) => Outcome::Equal,
-                (0, Some(_)) => Outcome::Unknown,
-                _ => Outcome::Different,
-            };
-            report.tables.push(TableResult {
-                table: name,
-                outcome,
-                rows: by_name(&nodes, table.tally.rows()),
-                differing,
-                note,
-            });
+            let result = self.of_table(table, &report);
+            report.tables.push(result);
         }
         for (table, reason) in incomparable {
             report.tables.push(TableResult {
@@ -111,6 +77,47 @@ impl Found {
             .all(|table| table.outcome == Outcome::Equal);
         report.equal = all_equal && report.schema.is_empty();
         report
+    }
+
+    /// What became of a table, of which all rows that differ are in the report.
+    fn of_table(&self, table: &Arc<Table>, report: &Report) -> TableResult {
+        let name = table.info.name.to_string();
+        let differing = report.rows.iter().filter(|row| row.table == name).count() as u64;
+        let note = self.note(table);
+        let outcome = match (differing, &note) {
+            (0, None) => Outcome::Equal,
+            (0, Some(_)) => Outcome::Unknown,
+            _ => Outcome::Different,
+        };
+        TableResult {
+            table: name,
+            outcome,
+            rows: by_name(&report.nodes, table.tally.rows()),
+            differing,
+            note,
+        }
+    }
+
+    /// Why a table was not compared, or not all of it.
+    fn note(&self, table: &Arc<Table>) -> Option<String> {
+        let is_it = |one: &Arc<Table>| Arc::ptr_eq(one, table);
+        let unknown = self.unknown.iter().filter(|one| is_it(&one.table)).count();
+        if let Some(reason) = table.tally.failure() {
+            Some(format!("it could not be compared to its end: {reason}"))
+        } else if table.tally.is_given_up() {
+            Some("more of its rows differ: the rest of it was not compared (--max-rows)".to_owned())
+        } else if unknown > 0 {
+            Some(format!(
+                "{unknown} of its rows were written without a pause, and could not be compared"
+            ))
+        } else if self.restless.iter().any(is_it) {
+            Some(
+                "it has no key, and was written without a pause: not all of it could be compared"
+                    .to_owned(),
+            )
+        } else {
+            None
+        }
     }
 }
 

@@ -16,17 +16,12 @@ use twinlog_server::{
 use super::Error;
 use crate::row::{RawRow, SESSION, run, run_within};
 
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one statement may take: a table without a key is one.
 const STATEMENT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// A comparison writes nothing: the servers see to it, whatever the user's condition calls.
+const READ_ONLY: &str = "SET SESSION TRANSACTION READ ONLY";
 /// A connection may have nothing to do for hours; a table may be locked for a while by who changes its definition.
 const PATIENT: &str = "SET SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 60";
-/// Limits that a server may have for everybody's statements.
-const UNLIMITED: [&str; 2] = [
-    "SET SESSION max_execution_time = 0",
-    "SET SESSION max_statement_time = 0",
-];
 /// A link that has carried nothing for so long, though there is something to carry, is not waited for.
 const STILL_MAX: Duration = Duration::from_secs(60);
 /// After so many seconds a server ends a connection that holds locks and says nothing.
@@ -49,8 +44,8 @@ impl Hands {
     pub(super) async fn open(site: &Site) -> Result<Self, Error> {
         let [a, b] = site.nodes();
         let ((a, on_a), (b, on_b)) = try_join(
-            async { prepare(site.connect(a, Login::Agent, CONNECT_TIMEOUT).await?).await },
-            async { prepare(site.connect(b, Login::Agent, CONNECT_TIMEOUT).await?).await },
+            prepare(site.connect(a, Login::Agent, site.patience())),
+            prepare(site.connect(b, Login::Agent, site.patience())),
         )
         .await?;
         Ok(Self {
@@ -167,16 +162,21 @@ impl Hands {
     }
 }
 
-async fn prepare(mut conn: Conn) -> Result<(Conn, Dialect), Error> {
+async fn prepare(
+    conn: impl Future<Output = Result<Conn, conn::Error>>,
+) -> Result<(Conn, Dialect), Error> {
+    let mut conn = conn.await?;
     let dialect = read_dialect(&mut conn).await?;
-    run(&mut conn, SESSION).await?;
-    run(&mut conn, PATIENT).await?;
-    for sql in UNLIMITED {
-        match conn.execute(sql).await {
-            // Not every server has each of them.
-            Ok(()) | Err(conn::Error::Statement { code: 1193, .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let limit = dialect.row().no_time_limit;
+    for sql in [SESSION, READ_ONLY, PATIENT].into_iter().chain(limit) {
+        run(&mut conn, sql).await?;
     }
     Ok((conn, dialect))
+}
+
+/// A number in a row.
+pub(super) fn number(row: Option<&RawRow>, at: usize) -> u64 {
+    let text = row.and_then(|row| row.get(at)?.as_deref());
+    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

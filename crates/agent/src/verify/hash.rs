@@ -5,7 +5,7 @@
 
 use twinlog_server::dialect::Dialect;
 
-use crate::row::{Kind, TableInfo, select_expression};
+use crate::row::{Kind, TableInfo, identifier, select_expression};
 
 /// How rows are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,14 @@ impl Hash {
 
     /// One row's hash, as text.
     pub(super) fn row(self, table: &TableInfo) -> String {
+        self.of_text(&self.row_text(table))
+    }
+
+    fn of_text(self, text: &str) -> String {
         match self {
-            Self::Wide => format!("SHA2({}, 256)", row_text(table)),
-            Self::Narrow => format!("SHA1({})", row_text(table)),
+            Self::Wide => format!("SHA2({text}, 256)"),
+            // A 5.6 built without SSL gives NULL for SHA2.
+            Self::Narrow => format!("SHA1({text})"),
         }
     }
 
@@ -44,42 +49,42 @@ impl Hash {
             Self::Wide | Self::Narrow => format!("SUM({})", number(&row)),
         }
     }
+
+    /// All that a row stores, in a text that no other row has: which columns are NULL, which CONCAT_WS leaves out; the lengths of
+    /// those values that may hold the separator themselves.
+    fn row_text(self, table: &TableInfo) -> String {
+        let stored: Vec<usize> = table.stored().collect();
+        let nulls: Vec<String> = stored
+            .iter()
+            .map(|&at| &table.columns[at])
+            .filter(|column| column.nullable)
+            .map(|column| format!("ISNULL({})", identifier(&column.name)))
+            .collect();
+        let mut parts = Vec::new();
+        if !nulls.is_empty() {
+            parts.push(format!("CONCAT({})", nulls.join(", ")));
+        }
+        let mut texts = Vec::new();
+        for at in stored {
+            let column = &table.columns[at];
+            let value = select_expression(column);
+            if is_long(&column.declared) {
+                parts.push(self.of_text(&value));
+            } else if is_free(&column.kind) {
+                parts.push(format!("LENGTH({value})"));
+                texts.push(value);
+            } else {
+                parts.push(value);
+            }
+        }
+        parts.extend(texts);
+        format!("CONCAT_WS('#', {})", parts.join(", "))
+    }
 }
 
 /// The first 64 bits of a hash in hexadecimal. SUM of such numbers is exact: DECIMAL.
 fn number(hash: &str) -> String {
     format!("CAST(CONV(LEFT({hash}, 16), 16, 10) AS UNSIGNED)")
-}
-
-/// All that a row stores, in a text that no other row has: which columns are NULL, which CONCAT_WS leaves out; the lengths of
-/// those values that may hold the separator themselves.
-fn row_text(table: &TableInfo) -> String {
-    let stored: Vec<usize> = table.stored().collect();
-    let nulls: Vec<String> = stored
-        .iter()
-        .map(|&at| &table.columns[at])
-        .filter(|column| column.nullable)
-        .map(|column| format!("ISNULL({})", crate::row::identifier(&column.name)))
-        .collect();
-    let mut parts = Vec::new();
-    if !nulls.is_empty() {
-        parts.push(format!("CONCAT({})", nulls.join(", ")));
-    }
-    let mut texts = Vec::new();
-    for at in stored {
-        let column = &table.columns[at];
-        let value = select_expression(column);
-        if is_long(&column.declared) {
-            parts.push(format!("SHA2({value}, 256)"));
-        } else if is_free(&column.kind) {
-            parts.push(format!("LENGTH({value})"));
-            texts.push(value);
-        } else {
-            parts.push(value);
-        }
-    }
-    parts.extend(texts);
-    format!("CONCAT_WS('#', {})", parts.join(", "))
 }
 
 /// Whether its values may be longer than a text that a server joins (`max_allowed_packet`): it gives NULL for one that is.

@@ -7,7 +7,12 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{Error, chunk::number, hands::Hands, span::Span, table::Table};
+use super::{
+    Error,
+    hands::{Hands, number},
+    span::Span,
+    table::Table,
+};
 use crate::row::{RawRow, Row, parse_row};
 
 /// What differs must differ in so many looks, one after the other, with all carried over between them: no lock can hold

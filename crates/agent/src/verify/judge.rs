@@ -55,19 +55,17 @@ pub(super) async fn judge(
         hands.catch_up().await?;
         let mut again = Vec::new();
         for group in groups(suspects, LOOK_ROWS) {
-            let Some(table) = group.first().map(|first| Arc::clone(&first.table)) else {
-                continue;
-            };
-            let tally = &table.tally;
-            if tally.failure().is_some() || (rows_max.is_some() && tally.is_given_up()) {
+            let table = Arc::clone(&group.table);
+            // What was found before is looked at again whatever became of the rest of its table.
+            if rows_max.is_some() && table.tally.is_given_up() {
                 continue;
             }
             let before = judged.differ.len();
-            tally.survive(judge_group(hands, group, &mut judged, &mut again).await)?;
+            let judging = judge_group(hands, group, &mut judged, &mut again).await;
+            table.tally.survive(judging)?;
             if let Some(max) = rows_max {
-                judged.differ[before..]
-                    .iter()
-                    .for_each(|_| tally.found(max));
+                let found = &judged.differ[before..];
+                found.iter().for_each(|_| table.tally.found(max));
             }
         }
         suspects = again;
@@ -78,10 +76,41 @@ pub(super) async fn judge(
     Ok(judged)
 }
 
+/// Suspects of one table.
+struct Group {
+    table: Arc<Table>,
+    suspects: Vec<Suspect>,
+}
+
+impl Group {
+    fn keys(&self) -> Vec<Vec<Value>> {
+        let keys = self.suspects.iter().map(|suspect| suspect.key.clone());
+        keys.collect()
+    }
+}
+
+/// So many at most together.
+fn groups(suspects: Vec<Suspect>, max: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for suspect in suspects {
+        let fits = |group: &&mut Group| {
+            group.suspects.len() < max && Arc::ptr_eq(&group.table, &suspect.table)
+        };
+        match groups.last_mut().filter(fits) {
+            Some(group) => group.suspects.push(suspect),
+            None => groups.push(Group {
+                table: Arc::clone(&suspect.table),
+                suspects: vec![suspect],
+            }),
+        }
+    }
+    groups
+}
+
 /// Looks at suspects of one table.
 async fn judge_group(
     hands: &mut Hands,
-    group: Vec<Suspect>,
+    group: Group,
     judged: &mut Judged,
     again: &mut Vec<Suspect>,
 ) -> Result<(), Error> {
@@ -96,80 +125,43 @@ async fn judge_group(
     Ok(())
 }
 
-/// So many at most together, each of one table.
-fn groups(suspects: Vec<Suspect>, max: usize) -> Vec<Vec<Suspect>> {
-    let mut groups: Vec<Vec<Suspect>> = Vec::new();
-    for suspect in suspects {
-        let fits = |group: &&mut Vec<Suspect>| {
-            group.len() < max
-                && group
-                    .first()
-                    .is_some_and(|first| Arc::ptr_eq(&first.table, &suspect.table))
-        };
-        match groups.last_mut().filter(fits) {
-            Some(group) => group.push(suspect),
-            None => groups.push(vec![suspect]),
-        }
-    }
-    groups
-}
-
 /// Those of a table's suspects that still differ.
 async fn still(
     hands: &mut Hands,
-    group: Vec<Suspect>,
+    group: Group,
     equal: &mut Vec<Suspect>,
 ) -> Result<Vec<Suspect>, Error> {
-    let Some(table) = group.first().map(|first| Arc::clone(&first.table)) else {
-        return Ok(group);
-    };
-    let [a, b] = hands.both(&table.digests_of_sql(&keys(&group))?).await?;
-    let digests = |rows: Vec<_>| {
-        rows.into_iter()
-            .map(|row| table.digest(row))
-            .collect::<Vec<_>>()
-    };
-    let differ = differing(digests(a).into_iter(), digests(b).into_iter());
-    let differ = differ
-        .into_iter()
-        .map(|key| table.key(key))
-        .collect::<Result<Vec<_>, _>>()?;
-    let (still, gone) = group
-        .into_iter()
-        .partition(|suspect| differ.contains(&suspect.key));
+    let table = &group.table;
+    let rows = hands.both(&table.digests_of_sql(&group.keys())?).await?;
+    let differ = differing(table, rows)?;
+    let suspects = group.suspects.into_iter();
+    let (still, gone) = suspects.partition(|suspect| differ.contains(&suspect.key));
     equal.extend(gone);
     Ok(still)
-}
-
-fn keys(group: &[Suspect]) -> Vec<Vec<Value>> {
-    group.iter().map(|suspect| suspect.key.clone()).collect()
 }
 
 /// Looks at some rows of a table while nobody changes them.
 async fn prove(
     hands: &mut Hands,
-    batch: Vec<Suspect>,
+    batch: Group,
     judged: &mut Judged,
     again: &mut Vec<Suspect>,
 ) -> Result<(), Error> {
-    let Some(table) = batch.first().map(|first| Arc::clone(&first.table)) else {
-        return Ok(());
-    };
-    let keys = keys(&batch);
-    let looks = match locked(hands, &table, &keys).await {
-        Err(Error::Server(error)) if is_wait(&error) => Ok(None),
-        looks => looks,
+    let (table, keys) = (&batch.table, batch.keys());
+    let locked = match locked(hands, table, &keys).await {
+        Err(Error::Server(error)) if is_wait(&error) => Ok(Locked::Busy),
+        locked => locked,
     };
     hands.end_locks().await?;
-    let looks = match looks? {
-        Some(Locked::Looks(looks)) => Some(looks),
-        Some(Locked::Behind) => Some(apart(hands, &table, &keys).await?),
-        None => None,
+    let looks = match locked? {
+        Locked::Looks(looks) => Some(looks),
+        Locked::Behind => Some(apart(hands, table, &keys).await?),
+        Locked::Busy => None,
     };
-    for suspect in batch {
+    for suspect in batch.suspects {
         let rows = looks.as_ref().map(|looks| looks.of(&suspect.key));
         match rows {
-            Some([_, [Some(a), Some(b)]]) if same(&table.info, &a, &b) => {
+            Some([_, [Some(a), Some(b)]]) if same(&suspect.table.info, &a, &b) => {
                 judged.equal.push(suspect)
             }
             Some([_, [None, None]]) => judged.equal.push(suspect),
@@ -208,24 +200,22 @@ enum Locked {
     Looks(Looks),
     /// The links took longer than rows may be held.
     Behind,
+    /// Somebody else had one of them.
+    Busy,
 }
 
 /// Locks the rows on both nodes, and looks twice: no lock keeps anyone from inserting a row that is not there, nor from
 /// writing a table without transactions.
-async fn locked(
-    hands: &mut Hands,
-    table: &Table,
-    keys: &[Vec<Value>],
-) -> Result<Option<Locked>, Error> {
+async fn locked(hands: &mut Hands, table: &Table, keys: &[Vec<Value>]) -> Result<Locked, Error> {
     hands.begin_locks().await?;
     let sql = table.rows_sql(keys, true)?;
     let first = held(table, hands.both(&sql).await?)?;
     let moment = hands.now().await?;
     if !hands.passed(&moment, LOCKED_MAX).await? {
-        return Ok(Some(Locked::Behind));
+        return Ok(Locked::Behind);
     }
     let second = held(table, hands.both(&sql).await?)?;
-    Ok(Some(Locked::Looks(Looks([first, second]))))
+    Ok(Locked::Looks(Looks([first, second])))
 }
 
 /// Looks at rows twice without a lock, and waits between for as long as the links take. A row that was changed and

@@ -35,7 +35,7 @@ pub use work::{cut_off, verify};
 pub const ROWS_MAX_DEFAULT: u64 = 10_000;
 
 /// What is to be compared, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Only tables like one of these: `database.table`, with `*` for anything. Empty for all.
     pub tables: Vec<String>,
@@ -61,6 +61,16 @@ pub enum Error {
     /// What a node says of its log is not understood.
     #[error(transparent)]
     Gtid(#[from] gtid::Error),
+    /// Only GTIDs say what is on its way.
+    #[error(
+        "the links go by position: without GTIDs what differs cannot be told from what is on its way"
+    )]
+    ByPosition,
+    /// A node has no GTIDs, though its configuration says so.
+    #[error(
+        "{0} gives its transactions no GTIDs, without which what differs cannot be told from what is on its way"
+    )]
+    NoGtids(String),
     /// A pattern means no table.
     #[error("no table of the pair is like {0}")]
     NoTable(String),
@@ -102,6 +112,8 @@ impl Error {
             Self::Condition { .. } => {
                 Some("it is compared with the columns of every table that is meant: name the tables, too".into())
             }
+            Self::ByPosition => Some("a pair whose `twinlog.toml` says `mode = \"gtid\"` can be compared".into()),
+            Self::NoGtids(_) => Some("`twinlog up` makes the pair so, or says why it cannot".into()),
             Self::NoTable(_) => Some("a pattern is `database.table`, with * for anything".into()),
             Self::Still { .. } => {
                 Some("`twinlog status` says which link does not run, and why".into())

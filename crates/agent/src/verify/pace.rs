@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Error,
-    hands::{Hands, Moment},
+    hands::{Hands, Moment, number},
     progress::Progress,
 };
 
@@ -24,16 +24,6 @@ pub struct Limits {
     pub yields: bool,
     /// It waits while a link is further behind than this.
     pub lag_max: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            parallel: 2,
-            yields: true,
-            lag_max: Duration::from_secs(10),
-        }
-    }
 }
 
 /// Looks at both nodes from time to time, and waits while they are behind each other.
@@ -75,24 +65,11 @@ impl Pace {
             return Ok(0);
         }
         let sql = "SHOW GLOBAL STATUS LIKE 'Threads_running'";
-        let running = hands.both(sql).await?.map(|rows| {
-            let text = rows
-                .into_iter()
-                .next()
-                .and_then(|row| row.into_iter().nth(1))
-                .flatten();
-            let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
-            text.and_then(|text| text.parse::<u32>().ok())
-                .unwrap_or_default()
-        });
+        let [a, b] = hands.both(sql).await?.map(|rows| number(rows.first(), 1));
         // The question itself, and what is hashed.
-        let own = 1 + u32::try_from(self.limits.parallel).unwrap_or(u32::MAX);
-        Ok(running
-            .into_iter()
-            .max()
-            .unwrap_or_default()
-            .saturating_sub(own)
-            .min(REST_MAX))
+        let own = 1 + self.limits.parallel as u64;
+        let others = a.max(b).saturating_sub(own).min(REST_MAX.into());
+        Ok(others as u32)
     }
 
     /// Waits where what the nodes had long ago has not passed both links.

@@ -16,7 +16,7 @@ use super::{
     span::{self, Span},
 };
 use crate::row::{
-    RawRow, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row,
+    Kind, RawRow, Row, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row,
     select_columns, select_list, text_literal,
 };
 
@@ -26,10 +26,8 @@ pub(super) struct Table {
     /// Its definition on the first node.
     pub(super) info: TableInfo,
     pub(super) size: Size,
-    /// The key after which it is compared: what comes before was compared by a run that was killed.
-    pub(super) after: Option<Vec<Value>>,
-    /// Whether all of it was.
-    pub(super) is_done: bool,
+    /// How far a run that was killed has compared it.
+    pub(super) begun: Option<Begun>,
     hash: Hash,
     /// The user's condition.
     only: Option<String>,
@@ -131,39 +129,24 @@ pub(super) struct Size {
     pub(super) bytes: u64,
 }
 
-/// A row as the comparison sees it: the key's columns as they came, and the hash of all that is stored.
-#[derive(Debug)]
-pub(super) struct Digest {
-    pub(super) key: RawRow,
-    pub(super) hash: Option<Vec<u8>>,
-}
-
 impl Table {
     pub(super) fn new(info: TableInfo, size: Size, hash: Hash, only: Option<String>) -> Self {
         Self {
             info,
             size,
-            after: None,
-            is_done: false,
+            begun: None,
             hash,
             only,
             tally: Tally::default(),
         }
     }
 
-    /// A run that was killed has compared it up to a key, or all of it, and that many rows on each node.
-    /// Not where it has another definition by now.
+    /// A run that was killed has compared it so far. Not where it has another definition by now.
     pub(super) fn go_on(&mut self, begun: &Begun) {
         if begun.definition == self.fingerprint() {
-            self.is_done = begun.upto.is_none();
-            self.after.clone_from(&begun.upto);
             self.tally.add(begun.rows);
+            self.begun = Some(begun.clone());
         }
-    }
-
-    /// Whether a run that was killed has compared some of it.
-    pub(super) fn is_begun(&self) -> bool {
-        self.is_done || self.after.is_some()
     }
 
     /// Another number for another definition: other columns, types or keys; or for another condition.
@@ -177,10 +160,7 @@ impl Table {
     pub(super) fn has_key(&self) -> bool {
         let usable = |at: &usize| {
             let kind = &self.info.columns[*at].kind;
-            !matches!(
-                kind,
-                crate::row::Kind::Unknown(_) | crate::row::Kind::Json | crate::row::Kind::Geometry
-            )
+            !matches!(kind, Kind::Unknown(_) | Kind::Json | Kind::Geometry)
         };
         self.info
             .key()
@@ -209,12 +189,12 @@ impl Table {
         Ok(sql)
     }
 
-    /// Each row's [`Digest`].
+    /// Each row's key, and the hash of all that it stores.
     pub(super) fn digests_sql(&self, span: &Span) -> Result<String, RowError> {
         self.select(&self.digest_columns()?, &span.condition(&self.info)?)
     }
 
-    /// The [`Digest`]s of the rows with these keys.
+    /// The same of the rows with these keys.
     pub(super) fn digests_of_sql(&self, keys: &[Vec<Value>]) -> Result<String, RowError> {
         Ok(format!(
             "SELECT {} FROM {} WHERE {}",
@@ -265,9 +245,9 @@ impl Table {
     }
 
     /// What [`Self::digests_sql`] selected.
-    pub(super) fn digest(&self, mut row: RawRow) -> Digest {
+    pub(super) fn digest(&self, mut row: RawRow) -> (RawRow, Option<Vec<u8>>) {
         let hash = row.pop().flatten();
-        Digest { key: row, hash }
+        (row, hash)
     }
 
     /// The values of a key.
@@ -277,7 +257,7 @@ impl Table {
     }
 
     /// A row that [`Self::rows_sql`] selected, and its key.
-    pub(super) fn row(&self, row: RawRow) -> Result<(Vec<Value>, crate::row::Row), RowError> {
+    pub(super) fn row(&self, row: RawRow) -> Result<(Vec<Value>, Row), RowError> {
         let row = parse_row(&self.info, row)?;
         Ok((key_of(&self.info, &row)?, row))
     }

@@ -1,6 +1,9 @@
 //! The comparison from its begin to its end.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -10,8 +13,8 @@ use tokio::{
 };
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
-use twinlog_pair::site::Site;
-use twinlog_server::conn;
+use twinlog_pair::{config::Mode, site::Site};
+use twinlog_server::{conn, facts::ServerFacts};
 
 use super::{
     Error, Options, Progress, Report,
@@ -28,8 +31,9 @@ use super::{
 };
 use crate::row::{Row, RowError, TableInfo};
 
-/// Suspects of so many stretches may wait to be judged.
+/// So many parts of suspects may wait to be judged, each of so many rows.
 const QUEUE: usize = 4;
+const PART_ROWS: usize = 1000;
 /// So many rows that differ are looked at once more at a time, with their values in memory.
 const LAST_ROWS: usize = 1000;
 /// So much of their values is kept for the report; then long ones are left out.
@@ -38,25 +42,35 @@ const LONG_BYTES: usize = 64;
 
 /// When the run was begun that this one would go on with, because it was cut off.
 pub fn cut_off(site: &Site, options: &Options) -> Option<Timestamp> {
-    let path = bookmark::path(&site.config.server.data_dir, options);
-    let left = bookmark::left(&path, &site.pair_id).filter(|_| !options.anew);
-    left.map(|left| left.started_at)
+    left(site, options).map(|left| left.started_at)
+}
+
+fn left(site: &Site, options: &Options) -> Option<Left> {
+    let path = bookmark::path(site, options);
+    bookmark::left(&path, &site.pair_id).filter(|_| !options.anew)
 }
 
 /// Compares both nodes.
 ///
 /// # Errors
-/// Where it could come to no end. What was found until then is lost with it.
+/// Where it could come to no end: the next one goes on from there.
 pub async fn verify(
     site: &Site,
     options: &Options,
     progress: Arc<Progress>,
 ) -> Result<Report, Error> {
     let began = Instant::now();
+    if site.config.replication.mode == Mode::Position {
+        return Err(Error::ByPosition);
+    }
     let mut hands = Hands::open(site).await?;
+    for side in Side::BOTH {
+        if !ServerFacts::read(hands.conn(side)).await?.has_gtids() {
+            return Err(Error::NoGtids(site.nodes()[side.index()].name.clone()));
+        }
+    }
     let scope = scope::read(site, &mut hands, options).await?;
-    let path = bookmark::path(&site.config.server.data_dir, options);
-    let left = bookmark::left(&path, &site.pair_id).filter(|_| !options.anew);
+    let left = left(site, options);
     let tables = load(&mut hands, &scope, options, left.as_ref()).await?;
     progress.expect(
         tables.len(),
@@ -65,7 +79,12 @@ pub async fn verify(
     let since = left
         .as_ref()
         .map_or_else(Timestamp::now, |left| left.started_at);
-    let keeper = Arc::new(Keeper::new(path, site.pair_id.clone(), since, &tables));
+    let keeper = Arc::new(Keeper::new(
+        bookmark::path(site, options),
+        site.pair_id.clone(),
+        since,
+        &tables,
+    ));
     let work = Work {
         site,
         options,
@@ -193,30 +212,31 @@ impl Work<'_> {
 
     /// Cuts what was not compared by a run before this one.
     fn cutter(&self, hands: Hands) -> Cutter {
-        let (done, begun): (Vec<_>, Vec<_>) =
-            self.tables.iter().cloned().partition(|table| table.is_done);
-        for table in self.tables.iter().filter(|table| table.is_begun()) {
-            let [a, b] = table.tally.rows();
-            self.progress.compared(a.max(b));
+        let mut tables = Vec::new();
+        for table in self.tables {
+            let begun = table.begun.as_ref();
+            self.progress
+                .compared(begun.map_or(0, |begun| begun.rows[0].max(begun.rows[1])));
+            match begun {
+                Some(begun) if begun.upto.is_none() => self.progress.ended_table(),
+                _ => tables.push(Arc::clone(table)),
+            }
         }
-        done.iter().for_each(|_| self.progress.ended_table());
         let pace = Pace::new(self.options.limits.clone());
-        Cutter::new(hands, begun, pace, Arc::clone(&self.progress))
+        Cutter::new(hands, tables, pace, Arc::clone(&self.progress))
     }
 
     /// The rows that a run before this one had still to look at.
     fn suspects(&self, left: Left) -> Vec<Suspect> {
+        let tables: HashMap<[String; 2], &Arc<Table>> = self
+            .tables
+            .iter()
+            .map(|table| (bookmark::table_of(table), table))
+            .collect();
         let suspect = |(name, key): ([String; 2], Vec<Value>)| {
-            let table = self
-                .tables
-                .iter()
-                .find(|table| bookmark::table_of(table) == name)?;
-            let is_one = table.has_key()
-                && table
-                    .info
-                    .key()
-                    .is_ok_and(|index| index.columns.len() == key.len());
-            is_one.then(|| Suspect {
+            // One that has another definition by now is compared anew.
+            let table = tables.get(&name).filter(|table| table.begun.is_some())?;
+            Some(Suspect {
                 table: Arc::clone(table),
                 key,
                 tries: 0,
@@ -266,16 +286,18 @@ impl Worker {
         let table = &chunk.table;
         if table.has_key() {
             let compared = chunk::compare(&mut self.hands, table, chunk.span.clone()).await?;
-            self.keeper
-                .compared(chunk, compared.rows, &compared.suspects);
-            self.hand_on(compared.suspects).await;
+            self.hand_on(table, &compared.suspects).await;
+            // Of a table that was given up not all was handed on.
+            if !table.tally.is_given_up() {
+                self.keeper.compared(chunk, compared.rows);
+            }
             return Ok(compared.rows);
         }
         let compared = heap::compare(&mut self.hands, table, self.rows_max).await?;
         if compared.restless {
             found.restless.push(Arc::clone(table));
         } else if compared.surplus.is_empty() {
-            self.keeper.compared(chunk, compared.rows, &[]);
+            self.keeper.compared(chunk, compared.rows);
         }
         let surplus = compared.surplus.into_iter();
         found
@@ -284,11 +306,16 @@ impl Worker {
         Ok(compared.rows)
     }
 
-    async fn hand_on(&self, suspects: Vec<Suspect>) {
-        if !suspects.is_empty() {
-            self.progress.suspect(suspects.len() as u64);
+    /// In small parts, so that few wait to be judged where most rows differ.
+    async fn hand_on(&self, table: &Table, suspects: &[Suspect]) {
+        for part in suspects.chunks(PART_ROWS) {
+            if table.tally.is_given_up() {
+                return;
+            }
+            self.keeper.suspect(part);
+            self.progress.suspect(part.len() as u64);
             // The judge has ended only with an error, which is said.
-            let _ = self.suspects.send(suspects).await;
+            let _ = self.suspects.send(part.to_vec()).await;
         }
     }
 }
@@ -323,6 +350,9 @@ impl Judge {
             found.unknown.extend(judged.unknown);
             next = suspects.recv().await;
         }
+        // What a run before this one had found beyond a gap was found again.
+        let mut seen = HashSet::new();
+        differ.retain(|suspect| seen.insert(bookmark::name_of(suspect)));
         let mut kept = 0;
         for batch in differ.chunks(LAST_ROWS) {
             let last = judge::judge(&mut self.hands, batch.to_vec(), None).await?;

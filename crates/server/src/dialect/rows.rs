@@ -45,6 +45,8 @@ pub struct Row {
     /// An applier that tries a transaction again after a lock wait tries all of it. Where it does not, it commits what came
     /// before the lock, drops the rest and says nothing (MySQL 5.6 with its places in tables, seen on 5.6.24).
     pub retries_whole: bool,
+    /// The statement that takes the time limit off a session's statements, which a server may have for everybody's.
+    pub no_time_limit: Option<&'static str>,
     /// BIT_XOR joins strings of bytes of any length, not only 64 bits.
     pub wide_bit_xor: bool,
     /// `GET_…_PUBLIC_KEY` exists: a replica without TLS can log in with `caching_sha2_password`.
@@ -95,6 +97,7 @@ const MYSQL_56: Row = Row {
     gtid_online: false,
     retry_count: true,
     retries_whole: false,
+    no_time_limit: None,
     wide_bit_xor: false,
     get_public_key: false,
     modern_tls: false,
@@ -107,6 +110,7 @@ const MYSQL_56: Row = Row {
 const MYSQL_57: Row = Row {
     from: (5, 7, 0),
     retries_whole: true,
+    no_time_limit: Some("SET SESSION max_execution_time = 0"),
     initialise: Initialise::Option,
     user_if_not_exists: true,
     gtid_online: true,
@@ -200,6 +204,7 @@ const MARIADB_105: Row = Row {
     gtid_online: true,
     retry_count: false,
     retries_whole: true,
+    no_time_limit: Some("SET SESSION max_statement_time = 0"),
     wide_bit_xor: false,
     get_public_key: false,
     modern_tls: true,

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Builder;
 use twinlog_testbed::TestDir;
 
 use crate::duo::{DATABASE, Duo, Node, USER};
@@ -19,7 +20,7 @@ pub(crate) const THREADS: u32 = 4;
 const SAME_ROWS: u32 = 1000;
 
 /// Whether the load can be made at all.
-pub(crate) fn is_there() -> bool {
+fn is_there() -> bool {
     let found = Command::new("sysbench")
         .arg("--version")
         .stdout(Stdio::null())
@@ -28,8 +29,15 @@ pub(crate) fn is_there() -> bool {
     found.is_ok_and(|status| status.success())
 }
 
-/// What is said where there is no sysbench.
-pub(crate) const SKIPPED: &str = "skipped: no sysbench on PATH (a distribution's package)";
+/// Measures what takes a load; says so where it cannot be made.
+pub(crate) fn measure(work: impl Future<Output = ()>) {
+    if !is_there() {
+        println!("skipped: no sysbench on PATH (a distribution's package)");
+        return;
+    }
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work);
+}
 
 /// Which rows each node's clients write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use twinlog_testbed::ServerKind;
 
 use crate::{
@@ -19,18 +18,16 @@ const LAG_MAX_S: f64 = 1.0;
 const STEPS: u32 = 5;
 
 pub(crate) fn run(kind: ServerKind, length: Length) {
-    if !load::is_there() {
-        println!("{}", load::SKIPPED);
-        return;
-    }
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    load::measure(async {
         let pair = Pair::new(kind, "");
         pair.up();
         let (ours, document) = (pair.duo(), ByDocument::start(kind).await);
         let theirs = document.duo();
         let mut rates = Vec::new();
-        for (duo, whose) in [(&theirs, "the document's settings"), (&ours, "twinlog's settings")] {
+        for (duo, whose) in [
+            (&theirs, "the document's settings"),
+            (&ours, "twinlog's settings"),
+        ] {
             duo.prepare().await;
             let load = Load::prepare(duo, length.pick(50_000, 5_000)).await;
             let time = length.pick(Duration::from_secs(12), Duration::from_secs(4));

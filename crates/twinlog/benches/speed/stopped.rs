@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use tokio::{runtime::Builder, time::sleep};
+use tokio::time::sleep;
 use twinlog_server::{gtid::GtidSet, version::Flavour};
 use twinlog_testbed::ServerKind;
 
@@ -32,16 +32,11 @@ const SETTLE_MAX: Duration = Duration::from_secs(900);
 const LOAD_PERCENT: u32 = 50;
 
 pub(crate) fn run(kind: ServerKind, length: Length) {
-    if !load::is_there() {
-        println!("{}", load::SKIPPED);
-        return;
-    }
     let asked = std::env::var(SECONDS_VARIABLE)
         .ok()
         .and_then(|text| text.parse().ok());
     let time = Duration::from_secs(asked.unwrap_or(length.pick(60, 10)));
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    load::measure(async {
         let pair = Pair::new(kind, POLICY);
         pair.up();
         let duo = pair.duo();
@@ -64,7 +59,10 @@ pub(crate) fn run(kind: ServerKind, length: Length) {
             "{:14}   the agent has settled all {:.1} s after that (it says so every second); its account up to {} MiB, resident up \
              to {} MiB, limit {} MiB: {}; processor {:.1} s of {:.1} s standing still, {:.1} s catching up; last lag {:.0} ms",
             "",
-            watched.settled.saturating_sub(watched.caught_up).as_secs_f64(),
+            watched
+                .settled
+                .saturating_sub(watched.caught_up)
+                .as_secs_f64(),
             watched.memory_max / MIB,
             watched.resident_max / MIB,
             LIMIT / MIB,

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use mysql_async::prelude::Queryable;
-use tokio::{process, runtime::Builder};
+use tokio::process;
 use twinlog_testbed::ServerKind;
 
 use crate::{
@@ -24,12 +24,7 @@ const PARALLEL: usize = 2;
 const TODAY: &str = "pt-table-checksum";
 
 pub(crate) fn run(kind: ServerKind, length: Length) {
-    if !load::is_there() {
-        println!("{}", load::SKIPPED);
-        return;
-    }
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    load::measure(async {
         let pair = Pair::new(kind, "");
         pair.up();
         let duo = pair.duo();

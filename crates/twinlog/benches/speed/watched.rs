@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{runtime::Builder, time::sleep};
+use tokio::time::sleep;
 use twinlog_testbed::ServerKind;
 
 use crate::{
@@ -23,12 +23,7 @@ const COST_MAX: f64 = 0.05;
 const EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(kind: ServerKind, length: Length) {
-    if !load::is_there() {
-        println!("{}", load::SKIPPED);
-        return;
-    }
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    load::measure(async {
         let pair = Pair::new(kind, POLICY);
         pair.up();
         let duo = pair.duo();

@@ -42,6 +42,7 @@ const FILL: &[&str] = &[
     "INSERT INTO shop.types VALUES (1, 255, 1.1, 0, 0.10000, 2024, '0000-00-00', '-12:00:00.5', '2024-02-31 01:02:03.000004', \
      '2024-03-31 01:30:00', 'ab ', 'a\\0b', x'00ff', x'0a', REPEAT('long', 1000), 'b', 'x,y', b'101', POINT(1, 2), 'é'), \
      (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    "INSERT INTO shop.types (id, te) VALUES (3, REPEAT('long', 1000))",
 ];
 
 async fn filled(kind: ServerKind) -> Pair {
@@ -106,7 +107,7 @@ async fn equal(kind: ServerKind) {
     let text = verify(&pair, &["--tables", "shop.*"]);
     assert!(
         text.expect_code(0)
-            .starts_with("both nodes hold the same: 60021 rows in 7 tables, "),
+            .starts_with("both nodes hold the same: 60022 rows in 7 tables, "),
         "{}",
         text.stdout
     );
@@ -188,6 +189,10 @@ const PLANTED: &[(&str, &[&str])] = &[
     (
         "UPDATE shop.types SET d = 1e-300 WHERE id = 1",
         &["shop.types id=1"],
+    ),
+    (
+        "UPDATE shop.types SET te = REPEAT('lonG', 1000) WHERE id = 3",
+        &["shop.types id=3"],
     ),
     (
         "UPDATE shop.types SET bl = '' WHERE id = 2",
@@ -421,10 +426,8 @@ async fn a_killed_one_is_gone_on_with() {
     let running = pair.twinlog.spawn(&args);
     let data = pair.dir.join("data");
     let half_way = || {
-        let files = fs::read_dir(&data).unwrap().flatten();
-        let mut texts = files
-            .filter(|file| file.file_name().to_string_lossy().starts_with("verify-"))
-            .filter_map(|file| fs::read_to_string(file.path()).ok());
+        let files = fs::read_dir(data.join("verify")).into_iter().flatten();
+        let mut texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
         texts.any(|text| text.contains("\"many\"],\"upto\":["))
     };
     wait_until(
@@ -455,6 +458,10 @@ async fn a_killed_one_is_gone_on_with() {
     assert_eq!(many["rows"], serde_json::json!({"a": 20_000, "b": 20_000}));
     // It is at its end: the next one begins anew.
     assert!(!half_way());
+    pair.twinlog
+        .run(&["down", "--purge", "--yes"])
+        .expect_code(0);
+    assert!(!data.exists());
 }
 
 #[tokio::test]
@@ -495,6 +502,26 @@ async fn schemas_that_differ_are_named() {
 }
 
 #[tokio::test]
+async fn links_by_position_tell_nothing_of_what_is_on_its_way() {
+    let pair = Pair::new(ServerKind::MySql97, "[replication]\nmode = \"position\"\n");
+    pair.up();
+    assert_fails(
+        &verify(&pair, &[]),
+        2,
+        &["the links go by position", "mode = \"gtid\""],
+    );
+    // Whatever the file says.
+    pair.exec("a", &["SET GLOBAL gtid_mode = ON_PERMISSIVE"])
+        .await;
+    pair.configure(ServerKind::MySql97, "");
+    assert_fails(
+        &verify(&pair, &[]),
+        3,
+        &["a gives its transactions no GTIDs", "twinlog up"],
+    );
+}
+
+#[tokio::test]
 async fn wrong_words_are_the_users_mistake() {
     let pair = Pair::proven(ServerKind::MariaDb1011);
     pair.exec(
@@ -502,6 +529,7 @@ async fn wrong_words_are_the_users_mistake() {
         &[
             "CREATE DATABASE shop",
             "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+            "INSERT INTO shop.t VALUES (1)",
         ],
     )
     .await;
@@ -519,4 +547,11 @@ async fn wrong_words_are_the_users_mistake() {
         2,
         &["shop.t", "1054", "no_such_column"],
     );
+    // It writes nothing, whatever the condition says.
+    assert_fails(
+        &verify(&pair, &["--where", "1 = 1); DELETE FROM shop.t; -- "]),
+        2,
+        &["1792", "READ ONLY"],
+    );
+    assert_eq!(pair.db("a").rows("SELECT id FROM shop.t").await, [["1"]]);
 }

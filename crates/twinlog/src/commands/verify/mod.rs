@@ -31,7 +31,7 @@ Examples:
 
 Each row that is named differs at a moment that both nodes have in common: what is only on its way is told apart. A
 difference is missed once in 2^64 (MySQL 8.0 and newer: 2^256). It rests the longer, the more clients do, and waits while a
-link is behind. Only rows that differ are locked, 20 at most and for less than a second.
+link is behind. Only rows that differ are locked, 20 at most, and for little more than a second.
 Exit codes: 0 both hold the same; 1 they do not, or not all could be compared; 3 a node did not answer, or a link stands
 still.")]
 pub(crate) struct VerifyArgs {
@@ -107,7 +107,7 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match error {
-            Error::NoTable(_) | Error::Condition { .. } => USAGE,
+            Error::NoTable(_) | Error::Condition { .. } | Error::ByPosition => USAGE,
             _ => WORLD,
         };
         let hint = error.hint();
