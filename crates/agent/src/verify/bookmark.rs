@@ -108,11 +108,14 @@ pub(super) struct Begun {
     pub(super) rows: [u64; 2],
 }
 
-/// A file for each thing that is compared: two of them may go on at once.
+/// What it is called in the directory of what is compared.
+const NAME: &str = "bookmark.json";
+
+/// A directory for each thing that is compared: two of them may go on at once.
 pub(super) fn path(site: &Site, options: &Options) -> PathBuf {
     let what = format!("{:?} {:?}", options.tables, options.only);
-    let name = format!("{:016x}.json", xxh3_64(what.as_bytes()));
-    site.verify_dir().join(name)
+    let dir = format!("{:016x}", xxh3_64(what.as_bytes()));
+    site.verify_dir().join(dir).join(NAME)
 }
 
 /// Reads where the last comparison was; `None` where there is none to go on from.
@@ -235,10 +238,10 @@ impl Keeper {
         }
     }
 
-    /// The comparison came to its end.
+    /// The comparison came to its end: nothing of it is left, nor of what one that was killed had half written.
     pub(super) fn end(&self) {
         // It may never have been written.
-        let _ = fs::remove_file(&self.path);
+        let _ = self.path.parent().map(fs::remove_dir_all);
     }
 
     fn bookmark(&self, state: &State) -> Bookmark {

@@ -37,6 +37,13 @@ pub(super) struct Suspect {
     pub(super) tries: u32,
 }
 
+impl Suspect {
+    /// As if it had not been tried yet.
+    pub(super) fn anew(self) -> Self {
+        Self { tries: 0, ..self }
+    }
+}
+
 /// What was seen of a stretch.
 #[derive(Debug, Default)]
 pub(super) struct Compared {

@@ -8,72 +8,263 @@
 //! executed it. The rows differ, whatever comes. Where a link takes longer than rows may be held, they are read without a
 //! lock instead, and again when all has been carried over: those that did not change meanwhile differ.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 use twinlog_binlog::Value;
-use twinlog_server::conn;
 
 use super::{
     Error,
+    bookmark::{self, Keeper},
     chunk::{Suspect, differing},
+    found::Found,
     hands::Hands,
+    look::{Locked, Looks, locked, look},
+    progress::Progress,
     table::Table,
 };
-use crate::row::{RawRow, Row, RowError, same};
+use crate::row::{Row, same};
 
-/// How long rows are held while both nodes come to have what the other had.
-const LOCKED_MAX: Duration = Duration::from_millis(300);
 /// How many rows are looked at in one statement, and how many locked in one transaction.
 const LOOK_ROWS: usize = 100;
 const LOCK_ROWS: usize = 20;
-/// A row is tried so often.
+/// How many are looked at in one round; their values are in memory.
+const ROUND_ROWS: usize = 1000;
+/// A row is tried so often. A try while a link is behind takes that link's time, twice, and counts for many.
 const TRIES_MAX: u32 = 30;
+const TRIES_OF_LATE: u32 = 6;
 /// Between two tries of the same rows.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So much of what rows that differ hold is kept for the report; then long values are left out.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+const LONG_BYTES: usize = 64;
+
+/// Judges what the workers find; at the end once more what differs.
+pub(super) struct Judge {
+    pub(super) hands: Hands,
+    pub(super) progress: Arc<Progress>,
+    pub(super) keeper: Arc<Keeper>,
+    /// A table is given up once more of its rows differ.
+    pub(super) rows_max: u64,
+}
+
+impl Judge {
+    /// Judges these, and those that come until nobody sends any more.
+    pub(super) async fn run(
+        mut self,
+        first: Vec<Suspect>,
+        mut suspects: mpsc::Receiver<Vec<Suspect>>,
+    ) -> Result<Found, Error> {
+        let (mut found, mut differ) = (Found::default(), Vec::new());
+        self.progress.suspect(first.len() as u64);
+        let mut pool = first;
+        loop {
+            // New ones do not wait for those that never stand still.
+            while pool.len() < ROUND_ROWS
+                && let Ok(part) = suspects.try_recv()
+            {
+                pool.extend(part);
+            }
+            if pool.is_empty() {
+                let Some(part) = suspects.recv().await else {
+                    break;
+                };
+                pool = part;
+            }
+            let before = pool.len();
+            let judged = round(&mut self.hands, &mut pool, Some(self.rows_max)).await?;
+            self.progress
+                .judged((before - pool.len()) as u64, judged.differ.len() as u64);
+            self.keeper.cleared(&judged.equal);
+            // What they hold is read again at the end.
+            differ.extend(judged.differ.into_iter().map(|(suspect, _)| suspect.anew()));
+            found.unknown.extend(judged.unknown);
+        }
+        // What a run before this one had found beyond a gap was found again.
+        let mut seen = HashSet::new();
+        differ.retain(|suspect| seen.insert(bookmark::name_of(suspect)));
+        self.look_again(&differ, &mut found).await?;
+        self.hands.close().await;
+        Ok(found)
+    }
+
+    /// Looks once more at what differs: it may have been mended meanwhile.
+    async fn look_again(&mut self, differ: &[Suspect], found: &mut Found) -> Result<(), Error> {
+        let mut kept = 0;
+        for part in differ.chunks(ROUND_ROWS) {
+            let mut pool = part.to_vec();
+            while !pool.is_empty() {
+                let judged = round(&mut self.hands, &mut pool, None).await?;
+                found.mended += judged.equal.len() as u64;
+                found.unknown.extend(judged.unknown);
+                for (suspect, mut rows) in judged.differ {
+                    lighten(&mut rows, &mut kept);
+                    found.differ.push((suspect, rows));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Leaves long values out, once what is kept for the report is much.
+fn lighten(rows: &mut [Option<Row>; 2], kept: &mut usize) {
+    for value in rows.iter_mut().flatten().flatten() {
+        let (Value::Bytes(bytes) | Value::Geometry(bytes)) = value else {
+            continue;
+        };
+        if bytes.len() > LONG_BYTES && *kept + bytes.len() > KEPT_BYTES_MAX {
+            *value = Value::Absent;
+        } else {
+            *kept += bytes.len();
+        }
+    }
+}
 
 /// What became of suspects.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+struct Judged {
     /// Those that differ, with what each node holds.
-    pub(super) differ: Vec<(Suspect, [Option<Row>; 2])>,
+    differ: Vec<(Suspect, [Option<Row>; 2])>,
     /// Those that do not.
-    pub(super) equal: Vec<Suspect>,
+    equal: Vec<Suspect>,
     /// Those that never stood still.
-    pub(super) unknown: Vec<Suspect>,
+    unknown: Vec<Suspect>,
 }
 
-/// Looks at suspects until all are judged. A table is given up once more than `rows_max` of its rows differ; without that
-/// number those are looked at again that were found before.
-pub(super) async fn judge(
+/// Looks at each suspect of a pool once, and leaves there what is to be tried again. A table is given up once more than
+/// `rows_max` of its rows differ; without that number those are looked at again that were found before.
+async fn round(
     hands: &mut Hands,
-    mut suspects: Vec<Suspect>,
+    pool: &mut Vec<Suspect>,
     rows_max: Option<u64>,
 ) -> Result<Judged, Error> {
-    let mut judged = Judged::default();
-    while !suspects.is_empty() {
-        hands.catch_up().await?;
-        let mut again = Vec::new();
-        for group in groups(suspects, LOOK_ROWS) {
-            let table = Arc::clone(&group.table);
-            // What was found before is looked at again whatever became of the rest of its table.
-            if rows_max.is_some() && table.tally.is_given_up() {
-                continue;
-            }
-            let before = judged.differ.len();
-            let judging = judge_group(hands, group, &mut judged, &mut again).await;
-            table.tally.survive(judging)?;
-            if let Some(max) = rows_max {
-                let found = &judged.differ[before..];
-                found.iter().for_each(|_| table.tally.found(max));
+    if pool.iter().any(|suspect| suspect.tries > 0) {
+        sleep(PAUSE).await;
+    }
+    hands.catch_up().await?;
+    let mut round = Round {
+        hands,
+        rows_max,
+        judged: Judged::default(),
+        again: Vec::new(),
+        late: Vec::new(),
+    };
+    for group in groups(std::mem::take(pool), LOOK_ROWS) {
+        // What was found before is looked at again whatever became of the rest of its table.
+        if rows_max.is_some() && group.table.tally.is_given_up() {
+            continue;
+        }
+        let table = Arc::clone(&group.table);
+        table.tally.survive(round.judge(group).await)?;
+    }
+    round.judge_late().await?;
+    *pool = round.again;
+    Ok(round.judged)
+}
+
+/// One look at each of some suspects.
+struct Round<'a> {
+    hands: &'a mut Hands,
+    rows_max: Option<u64>,
+    judged: Judged,
+    /// Those that did not stand still.
+    again: Vec<Suspect>,
+    /// Those that cannot be held for as long as the links take.
+    late: Vec<Group>,
+}
+
+impl Round<'_> {
+    /// Looks at suspects of one table.
+    async fn judge(&mut self, group: Group) -> Result<(), Error> {
+        let still = self.still(group).await?;
+        let (fresh, tried): (Vec<_>, Vec<_>) =
+            still.into_iter().partition(|suspect| suspect.tries == 0);
+        // One row that never stands still must not keep others from being judged.
+        let batches = groups(fresh, LOCK_ROWS).into_iter().chain(groups(tried, 1));
+        for batch in batches {
+            // Where one batch could not be held long enough, others are not tried: clients wait for each.
+            if self.late.is_empty() {
+                self.judge_locked(batch).await?;
+            } else {
+                self.late.push(batch);
             }
         }
-        suspects = again;
-        if !suspects.is_empty() {
-            sleep(PAUSE).await;
+        Ok(())
+    }
+
+    /// Those of a table's suspects that still differ.
+    async fn still(&mut self, group: Group) -> Result<Vec<Suspect>, Error> {
+        let table = &group.table;
+        let rows = self
+            .hands
+            .both(&table.digests_of_sql(&group.keys())?)
+            .await?;
+        let differ = differing(table, rows)?;
+        let suspects = group.suspects.into_iter();
+        let (still, gone) = suspects.partition(|suspect| differ.contains(&suspect.key));
+        self.judged.equal.extend(gone);
+        Ok(still)
+    }
+
+    /// Looks at some rows of a table while nobody changes them.
+    async fn judge_locked(&mut self, batch: Group) -> Result<(), Error> {
+        match locked(self.hands, &batch.table, &batch.keys()).await? {
+            Locked::Looks(looks) => self.conclude(batch, Some(&looks), 1),
+            Locked::Busy => self.conclude(batch, None, 1),
+            Locked::Behind => self.late.push(batch),
+        }
+        Ok(())
+    }
+
+    /// Looks twice without a lock at those that are late, and waits between for as long as the links take, once for all of
+    /// them. A row that was changed and changed back meanwhile is taken for one that stood still: what differs is looked at
+    /// once more before it is reported.
+    async fn judge_late(&mut self) -> Result<(), Error> {
+        let late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            return Ok(());
+        }
+        let mut first = Vec::new();
+        for batch in late {
+            let seen = look(self.hands, &batch.table, &batch.keys(), false).await;
+            if let Some(seen) = batch.table.tally.survive(seen)? {
+                first.push((batch, seen));
+            }
+        }
+        self.hands.catch_up().await?;
+        for (batch, first) in first {
+            let seen = look(self.hands, &batch.table, &batch.keys(), false).await;
+            if let Some(second) = batch.table.tally.survive(seen)? {
+                self.conclude(batch, Some(&Looks::new(first, second)), TRIES_OF_LATE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is known of some rows after two looks at them, a try that counts for so many.
+    fn conclude(&mut self, batch: Group, looks: Option<&Looks>, tries: u32) {
+        for suspect in batch.suspects {
+            let rows = looks.map(|looks| looks.of(&suspect.key));
+            match rows {
+                Some([_, [Some(a), Some(b)]]) if same(&suspect.table.info, &a, &b) => {
+                    self.judged.equal.push(suspect);
+                }
+                Some([_, [None, None]]) => self.judged.equal.push(suspect),
+                Some([first, second]) if first == second => {
+                    if let Some(max) = self.rows_max {
+                        suspect.table.tally.found(max);
+                    }
+                    self.judged.differ.push((suspect, second));
+                }
+                _ if suspect.tries >= TRIES_MAX => self.judged.unknown.push(suspect),
+                _ => self.again.push(Suspect {
+                    tries: suspect.tries + tries,
+                    ..suspect
+                }),
+            }
         }
     }
-    Ok(judged)
 }
 
 /// Suspects of one table.
@@ -105,143 +296,4 @@ fn groups(suspects: Vec<Suspect>, max: usize) -> Vec<Group> {
         }
     }
     groups
-}
-
-/// Looks at suspects of one table.
-async fn judge_group(
-    hands: &mut Hands,
-    group: Group,
-    judged: &mut Judged,
-    again: &mut Vec<Suspect>,
-) -> Result<(), Error> {
-    let still = still(hands, group, &mut judged.equal).await?;
-    let (fresh, tried): (Vec<_>, Vec<_>) =
-        still.into_iter().partition(|suspect| suspect.tries == 0);
-    // One row that never stands still must not keep others from being judged.
-    let batches = groups(fresh, LOCK_ROWS).into_iter().chain(groups(tried, 1));
-    for batch in batches {
-        prove(hands, batch, judged, again).await?;
-    }
-    Ok(())
-}
-
-/// Those of a table's suspects that still differ.
-async fn still(
-    hands: &mut Hands,
-    group: Group,
-    equal: &mut Vec<Suspect>,
-) -> Result<Vec<Suspect>, Error> {
-    let table = &group.table;
-    let rows = hands.both(&table.digests_of_sql(&group.keys())?).await?;
-    let differ = differing(table, rows)?;
-    let suspects = group.suspects.into_iter();
-    let (still, gone) = suspects.partition(|suspect| differ.contains(&suspect.key));
-    equal.extend(gone);
-    Ok(still)
-}
-
-/// Looks at some rows of a table while nobody changes them.
-async fn prove(
-    hands: &mut Hands,
-    batch: Group,
-    judged: &mut Judged,
-    again: &mut Vec<Suspect>,
-) -> Result<(), Error> {
-    let (table, keys) = (&batch.table, batch.keys());
-    let locked = match locked(hands, table, &keys).await {
-        Err(Error::Server(error)) if is_wait(&error) => Ok(Locked::Busy),
-        locked => locked,
-    };
-    hands.end_locks().await?;
-    let looks = match locked? {
-        Locked::Looks(looks) => Some(looks),
-        Locked::Behind => Some(apart(hands, table, &keys).await?),
-        Locked::Busy => None,
-    };
-    for suspect in batch.suspects {
-        let rows = looks.as_ref().map(|looks| looks.of(&suspect.key));
-        match rows {
-            Some([_, [Some(a), Some(b)]]) if same(&suspect.table.info, &a, &b) => {
-                judged.equal.push(suspect)
-            }
-            Some([_, [None, None]]) => judged.equal.push(suspect),
-            Some([first, second]) if first == second => judged.differ.push((suspect, second)),
-            _ if suspect.tries >= TRIES_MAX => judged.unknown.push(suspect),
-            _ => again.push(Suspect {
-                tries: suspect.tries + 1,
-                ..suspect
-            }),
-        }
-    }
-    Ok(())
-}
-
-/// What a node holds of some rows, by their keys: values have no order and no hash, but a text.
-type Held = HashMap<String, Row>;
-
-/// What both nodes held at two moments, with all of the first one carried over between them.
-struct Looks([[Held; 2]; 2]);
-
-impl Looks {
-    /// Of one row: at the first moment on both nodes, and at the second.
-    fn of(&self, key: &[Value]) -> [[Option<Row>; 2]; 2] {
-        let name = name(key);
-        let row = |held: &Held| held.get(&name).cloned();
-        self.0.each_ref().map(|look| look.each_ref().map(row))
-    }
-}
-
-fn name(key: &[Value]) -> String {
-    format!("{key:?}")
-}
-
-/// What came of rows that were locked.
-enum Locked {
-    Looks(Looks),
-    /// The links took longer than rows may be held.
-    Behind,
-    /// Somebody else had one of them.
-    Busy,
-}
-
-/// Locks the rows on both nodes, and looks twice: no lock keeps anyone from inserting a row that is not there, nor from
-/// writing a table without transactions.
-async fn locked(hands: &mut Hands, table: &Table, keys: &[Vec<Value>]) -> Result<Locked, Error> {
-    hands.begin_locks().await?;
-    let sql = table.rows_sql(keys, true)?;
-    let first = held(table, hands.both(&sql).await?)?;
-    let moment = hands.now().await?;
-    if !hands.passed(&moment, LOCKED_MAX).await? {
-        return Ok(Locked::Behind);
-    }
-    let second = held(table, hands.both(&sql).await?)?;
-    Ok(Locked::Looks(Looks([first, second])))
-}
-
-/// Looks at rows twice without a lock, and waits between for as long as the links take. A row that was changed and
-/// changed back meanwhile is taken for one that stood still: what differs is looked at once more before it is reported.
-async fn apart(hands: &mut Hands, table: &Table, keys: &[Vec<Value>]) -> Result<Looks, Error> {
-    let sql = table.rows_sql(keys, false)?;
-    let first = held(table, hands.both(&sql).await?)?;
-    hands.catch_up().await?;
-    let second = held(table, hands.both(&sql).await?)?;
-    Ok(Looks([first, second]))
-}
-
-fn held(table: &Table, rows: [Vec<RawRow>; 2]) -> Result<[Held; 2], RowError> {
-    let by_key = |rows: Vec<RawRow>| -> Result<Held, RowError> {
-        let rows = rows.into_iter().map(|row| {
-            let (key, row) = table.row(row)?;
-            Ok((name(&key), row))
-        });
-        rows.collect()
-    };
-    let [a, b] = rows.map(by_key);
-    Ok([a?, b?])
-}
-
-/// Whether somebody else had the lock: a lock wait, a deadlock, or a row that was changed since the snapshot (MariaDB's
-/// `innodb_snapshot_isolation`).
-fn is_wait(error: &conn::Error) -> bool {
-    matches!(error.code(), Some(1205 | 1213 | 1020))
 }

@@ -14,6 +14,7 @@ mod hands;
 mod hash;
 mod heap;
 mod judge;
+mod look;
 mod pace;
 mod progress;
 mod report;

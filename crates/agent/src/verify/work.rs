@@ -1,9 +1,6 @@
 //! The comparison from its begin to its end.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::{
@@ -24,21 +21,17 @@ use super::{
     found::Found,
     hands::Hands,
     hash::Hash,
-    heap, judge,
+    heap,
+    judge::Judge,
     pace::Pace,
     scope::{self, Scope},
     table::Table,
 };
-use crate::row::{Row, RowError, TableInfo};
+use crate::row::{RowError, TableInfo};
 
 /// So many parts of suspects may wait to be judged, each of so many rows.
 const QUEUE: usize = 4;
 const PART_ROWS: usize = 1000;
-/// So many rows that differ are looked at once more at a time, with their values in memory.
-const LAST_ROWS: usize = 1000;
-/// So much of their values is kept for the report; then long ones are left out.
-const KEPT_BYTES_MAX: usize = 64 << 20;
-const LONG_BYTES: usize = 64;
 
 /// When the run was begun that this one would go on with, because it was cut off.
 pub fn cut_off(site: &Site, options: &Options) -> Option<Timestamp> {
@@ -316,68 +309,6 @@ impl Worker {
             self.progress.suspect(part.len() as u64);
             // The judge has ended only with an error, which is said.
             let _ = self.suspects.send(part.to_vec()).await;
-        }
-    }
-}
-
-/// Judges what the workers find; at the end once more what differs.
-struct Judge {
-    hands: Hands,
-    progress: Arc<Progress>,
-    keeper: Arc<Keeper>,
-    rows_max: u64,
-}
-
-impl Judge {
-    async fn run(
-        mut self,
-        first: Vec<Suspect>,
-        mut suspects: mpsc::Receiver<Vec<Suspect>>,
-    ) -> Result<Found, Error> {
-        let (mut found, mut differ) = (Found::default(), Vec::new());
-        self.progress.suspect(first.len() as u64);
-        let mut next = Some(first);
-        while let Some(batch) = next {
-            let count = batch.len() as u64;
-            let judged = judge::judge(&mut self.hands, batch, Some(self.rows_max)).await?;
-            self.progress.judged(count, judged.differ.len() as u64);
-            self.keeper.cleared(&judged.equal);
-            // What they hold is read again at the end.
-            differ.extend(judged.differ.into_iter().map(|(suspect, _)| Suspect {
-                tries: 0,
-                ..suspect
-            }));
-            found.unknown.extend(judged.unknown);
-            next = suspects.recv().await;
-        }
-        // What a run before this one had found beyond a gap was found again.
-        let mut seen = HashSet::new();
-        differ.retain(|suspect| seen.insert(bookmark::name_of(suspect)));
-        let mut kept = 0;
-        for batch in differ.chunks(LAST_ROWS) {
-            let last = judge::judge(&mut self.hands, batch.to_vec(), None).await?;
-            found.mended += last.equal.len() as u64;
-            found.unknown.extend(last.unknown);
-            for (suspect, mut rows) in last.differ {
-                lighten(&mut rows, &mut kept);
-                found.differ.push((suspect, rows));
-            }
-        }
-        self.hands.close().await;
-        Ok(found)
-    }
-}
-
-/// Leaves long values out, once what is kept for the report is much.
-fn lighten(rows: &mut [Option<Row>; 2], kept: &mut usize) {
-    for value in rows.iter_mut().flatten().flatten() {
-        let (Value::Bytes(bytes) | Value::Geometry(bytes)) = value else {
-            continue;
-        };
-        if bytes.len() > LONG_BYTES && *kept + bytes.len() > KEPT_BYTES_MAX {
-            *value = Value::Absent;
-        } else {
-            *kept += bytes.len();
         }
     }
 }

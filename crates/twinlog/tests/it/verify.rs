@@ -1,6 +1,6 @@
 //! `twinlog verify` on real pairs: what differs is found, to the row; what is only on its way is not.
 
-use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -259,9 +259,14 @@ async fn what_no_log_has_is_found_on_mariadb() {
     planted(ServerKind::MariaDb1011).await;
 }
 
-/// Writes rows of its own without a pause until it is told to stop.
-async fn write(db: Db, own: u32, stop: Arc<Notify>) -> u32 {
-    let mut conn = db.conn().await.unwrap();
+/// So many of a client's turns may be on their way to the other node: what falls behind without an end is waited for
+/// without an end.
+const BEHIND_MAX: u32 = 100;
+
+/// Writes rows of its own, as fast as the link carries them, until it is told to stop.
+async fn write(db: Db, peer: Db, own: u32, stop: Arc<Notify>) -> u32 {
+    let (mut conn, mut peer) = (db.conn().await.unwrap(), peer.conn().await.unwrap());
+    let hot_id = 14 + own * 7;
     let mut done = 0;
     let stopped = stop.notified();
     tokio::pin!(stopped);
@@ -273,16 +278,27 @@ async fn write(db: Db, own: u32, stop: Arc<Notify>) -> u32 {
             _ => format!("DELETE FROM shop.many WHERE id = {id}"),
         };
         // Hot ones, too.
-        let hot = format!(
-            "UPDATE shop.many SET v = '{done}' WHERE id = {}",
-            14 + own * 7
-        );
+        let hot = format!("REPLACE INTO shop.many VALUES ({hot_id}, '{done}')");
+        let turn = async {
+            run(&mut conn, [&sql, &hot]).await?;
+            has_come(&mut peer, hot_id, done.saturating_sub(BEHIND_MAX)).await
+        };
         tokio::select! {
             () = &mut stopped => return done,
-            result = run(&mut conn, [&sql, &hot]) => result.unwrap(),
+            result = turn => result.unwrap(),
         }
         done += 1;
     }
+}
+
+/// Waits until a row has come to have this number, or a higher one.
+async fn has_come(conn: &mut mysql_async::Conn, id: u32, number: u32) -> mysql_async::Result<()> {
+    use mysql_async::prelude::Queryable;
+    let sql = format!("SELECT 1 FROM shop.many WHERE id = {id} AND v + 0 >= {number}");
+    while number > 0 && conn.query_first::<u8, _>(&sql).await?.is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 async fn run(conn: &mut mysql_async::Conn, statements: [&str; 2]) -> mysql_async::Result<()> {
@@ -303,10 +319,12 @@ async fn under_load(kind: ServerKind) {
     ];
     pair.exec("b", &planted).await;
     let stop = Arc::new(Notify::new());
-    let writers: Vec<_> = ["a", "b"]
+    let writers: Vec<_> = [("a", "b"), ("b", "a")]
         .into_iter()
         .zip(0..)
-        .map(|(node, own)| tokio::spawn(write(pair.db(node), own, Arc::clone(&stop))))
+        .map(|((node, peer), own)| {
+            tokio::spawn(write(pair.db(node), pair.db(peer), own, Arc::clone(&stop)))
+        })
         .collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let pair = Arc::new(pair);
@@ -426,8 +444,10 @@ async fn a_killed_one_is_gone_on_with() {
     let running = pair.twinlog.spawn(&args);
     let data = pair.dir.join("data");
     let half_way = || {
-        let files = fs::read_dir(data.join("verify")).into_iter().flatten();
-        let mut texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+        let dirs = fs::read_dir(data.join("verify")).into_iter().flatten();
+        let file =
+            |dir: io::Result<fs::DirEntry>| dir.ok().map(|dir| dir.path().join("bookmark.json"));
+        let mut texts = dirs.filter_map(|dir| fs::read_to_string(file(dir)?).ok());
         texts.any(|text| text.contains("\"many\"],\"upto\":["))
     };
     wait_until(
