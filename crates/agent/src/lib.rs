@@ -4,7 +4,6 @@ pub mod conflicts;
 pub mod gtids;
 pub mod history;
 pub mod resolve;
-pub mod row;
 pub mod run;
 pub mod settled;
 pub mod stream;

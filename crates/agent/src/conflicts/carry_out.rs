@@ -8,8 +8,8 @@ use super::{Book, Error, Found, Nodes, Proposal, want::key_text};
 use crate::{
     history::{self, Entry, Ruling, State, close_ruled_sql, is_ruled, rule_sql, seal},
     resolve::{ARRIVAL_TIMEOUT, How, JudgedRow, Mark, Plan, Repair, Tried, plan, try_repair},
-    row::{read_held, run},
 };
+use twinlog_row::{read_held, run};
 
 /// How long the history's row may be on its way to the node that is written.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(2);

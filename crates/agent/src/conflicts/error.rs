@@ -2,10 +2,8 @@
 
 use twinlog_server::conn;
 
-use crate::{
-    history::{HistoryError, State},
-    row::RowError,
-};
+use crate::history::{HistoryError, State};
+use twinlog_row::RowError;
 
 /// Whose it is that something was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::{Error, Nodes, propose::judged, want::Read};
 use crate::{
     history::{Entry, RowDetail, Told, cells},
     resolve::{self, Content, Place, ResolveError, Tables, shape},
-    row::{TableInfo, read_held},
 };
+use twinlog_row::{TableInfo, read_held};
 
 /// A row that is taken in may itself be in another's way, but not for ever.
 const ROUNDS_MAX: usize = 8;

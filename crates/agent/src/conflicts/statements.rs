@@ -3,10 +3,8 @@
 use twinlog_binlog::Value;
 
 use super::shown::members;
-use crate::{
-    resolve::{Guard, Op, OpKind, Repair},
-    row::{Kind, Row, RowError, TableInfo, identifier, literal},
-};
+use crate::resolve::{Guard, Op, OpKind, Repair};
+use twinlog_row::{Kind, Row, RowError, TableInfo, identifier, literal};
 
 /// The statements of a repair, in their order: of an update only the columns that change, texts as texts.
 pub(super) fn statements(repair: &Repair) -> Result<Vec<String>, RowError> {

@@ -6,12 +6,10 @@
 use twinlog_binlog::Value;
 
 use super::{Error, want::Place};
-use crate::{
-    resolve::{Content, Hand},
-    row::{
-        Documents, Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate,
-        lock, run, text_literal,
-    },
+use crate::resolve::{Content, Hand};
+use twinlog_row::{
+    Documents, Kind, SESSION, STRICT_SQL_MODE, TableInfo, assignments, identifier, locate, lock,
+    run, text_literal,
 };
 
 /// The values that columns take, in their order. `start` is the row to begin with where the node has none of that key.

@@ -5,8 +5,8 @@ use twinlog_converge::Side;
 use crate::{
     history::{Cell, Detail, Told},
     resolve::Content,
-    row::{TableInfo, canonical},
 };
+use twinlog_row::{TableInfo, canonical};
 
 /// Which version of a conflict's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) fn content(table: &TableInfo, told: &Told) -> Option<Content> {
     }
 }
 
-fn values(table: &TableInfo, cells: &[Cell]) -> Option<crate::row::Row> {
+fn values(table: &TableInfo, cells: &[Cell]) -> Option<twinlog_row::Row> {
     if cells.len() != table.columns.len() {
         return None;
     }

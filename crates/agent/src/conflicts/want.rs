@@ -9,11 +9,8 @@ use super::{
     Assignment, Error, Nodes, Request, Which, trial,
     versions::{content, is_known, versions},
 };
-use crate::{
-    history::Entry,
-    resolve::Content,
-    row::{TableInfo, canonical, read_held},
-};
+use crate::{history::Entry, resolve::Content};
+use twinlog_row::{TableInfo, canonical, read_held};
 
 /// A row on one node.
 #[derive(Clone, Copy)]

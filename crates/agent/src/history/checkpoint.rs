@@ -3,7 +3,7 @@
 use twinlog_server::conn::{Conn, Error};
 
 use super::store::{datetime, micros};
-use crate::row::{run, text_literal};
+use twinlog_row::{run, text_literal};
 
 /// The one row of `twinlog.checkpoint`.
 #[derive(Debug, Clone, PartialEq, Eq)]

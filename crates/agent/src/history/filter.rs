@@ -1,7 +1,7 @@
 //! Which rows of the history are meant.
 
 use super::{Kind, State, datetime};
-use crate::row::text_literal;
+use twinlog_row::text_literal;
 
 /// How many rows a list has unless it is told otherwise.
 pub const LIST_LIMIT_DEFAULT: u32 = 100;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use twinlog_server::conn::{Conn, Error};
 
 use super::{Entry, Told, datetime, packed};
-use crate::row::text_literal;
+use twinlog_row::text_literal;
 
 /// A person's decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

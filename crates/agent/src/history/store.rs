@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use twinlog_server::conn::{Conn, Error, Row};
 
 use super::{Entry, Filter, HistoryError, Kind, State, packed};
-use crate::row::{run, text_literal};
+use twinlog_row::{run, text_literal};
 
 /// The columns of a row, times as microseconds.
 fn columns() -> String {
@@ -323,7 +323,7 @@ pub async fn prune(conn: &mut Conn, before_us: u64) -> Result<u64, Error> {
 
 async fn affected(conn: &mut Conn, sql: &str) -> Result<u64, Error> {
     let sets = conn
-        .result_sets(sql, sql, crate::row::STATEMENT_TIMEOUT)
+        .result_sets(sql, sql, twinlog_row::STATEMENT_TIMEOUT)
         .await?;
     Ok(sets.iter().map(|set| set.affected).sum())
 }

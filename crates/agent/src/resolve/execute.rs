@@ -9,7 +9,7 @@ use super::{
     Content, Hand, Op, Repair, Sight, StepError, Witness,
     steps::{Step, steps, write_sql},
 };
-use crate::row::{identifier, literal, lock, run};
+use twinlog_row::{identifier, literal, lock, run};
 
 /// How a repair is written down, and marked in its log.
 #[derive(Debug, Clone)]

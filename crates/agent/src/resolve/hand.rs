@@ -6,7 +6,7 @@ use twinlog_server::{
 };
 
 use super::long::shorten;
-use crate::row::{RowError, SESSION, run};
+use twinlog_row::{RowError, SESSION, run};
 
 /// The connection that repairs a node: it holds the lock, and its session is as rows need it.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use twinlog_converge::{Side, TableName};
 use twinlog_server::conn::Conn;
 
 use super::{Hand, Judged, ResolveError, Tables};
-use crate::row::{
+use twinlog_row::{
     Row, RowError, TableInfo, identifier, key_of, literal, parse_row, run, select_list,
 };
 

@@ -13,7 +13,7 @@ use twinlog_server::conn::Conn;
 
 use self::aged::{carried_over, is_aged};
 use super::Place;
-use crate::row::{
+use twinlog_row::{
     Documents, Kind, Row, RowError, TableInfo, canonical, key_of, read_held, read_image, same,
 };
 

@@ -7,7 +7,7 @@
 use twinlog_binlog::Value;
 
 use super::{Guard, Op, OpKind, plan::rebuilt};
-use crate::row::{Kind, Row, TableInfo};
+use twinlog_row::{Kind, Row, TableInfo};
 
 /// Puts statements in order.
 pub(super) fn order(rows: &[Guard], ops: Vec<Op>) -> Vec<Op> {

@@ -6,7 +6,7 @@ use twinlog_binlog::Value;
 use twinlog_converge::Side;
 
 use super::{Content, Judged, JudgedRow, order};
-use crate::row::{Documents, Row, TableInfo};
+use twinlog_row::{Documents, Row, TableInfo};
 
 /// What is to be done about an episode.
 #[derive(Debug)]

@@ -4,15 +4,13 @@ use super::{
     Content, Judged, Tables,
     identity::{episode_id, id_of, id_of_all, is_lost},
 };
-use crate::{
-    history::{
-        Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State,
-        TableShape, Told, WriteDetail, cells,
-    },
-    row::{RowError, TableInfo, is_retyped, read_aged},
+use crate::history::{
+    Attempt, Cell, ColumnShape, DETAIL_VERSION, Detail, Entry, Kind, RowDetail, State, TableShape,
+    Told, WriteDetail, cells,
 };
 use twinlog_binlog::{Gtid, OwnedImage};
 use twinlog_converge::{Decision, Episode, Side, TableName, Write};
+use twinlog_row::{RowError, TableInfo, is_retyped, read_aged};
 
 /// The longest key that is shown for a row, in characters.
 const KEY_SHOWN: usize = 200;

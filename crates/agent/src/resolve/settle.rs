@@ -9,10 +9,8 @@ use super::{
     Draft, Hand, How, Judged, Leadership, Mark, Plan, StepError, Tried, Watched,
     in_the_way::BECAUSE_OF_OTHERS, plan, tries::is_passing, try_repair, witness::again,
 };
-use crate::{
-    history::{Attempt, Entry, State, insert_sql, record, state},
-    row::{RowError, text_literal},
-};
+use crate::history::{Attempt, Entry, State, insert_sql, record, state};
+use twinlog_row::{RowError, text_literal};
 
 /// How long the second repair waits for the first one's row of the history: a link that is idle takes milliseconds.
 pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);

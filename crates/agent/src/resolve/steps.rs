@@ -1,7 +1,7 @@
 //! A repair as a row of steps.
 
 use super::{Guard, Mark, Op, OpKind, Repair};
-use crate::row::{RowError, assignments, locate};
+use twinlog_row::{RowError, assignments, locate};
 
 /// A statement of a repair, or a few that are one thought.
 #[derive(Debug, Clone, PartialEq, Eq)]

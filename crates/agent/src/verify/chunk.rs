@@ -8,10 +8,9 @@ use twinlog_converge::Side;
 use super::{
     Error,
     hands::{Hands, number},
-    span::Span,
     table::Table,
 };
-use crate::row::{RawRow, RowError};
+use twinlog_row::{RawRow, RowError, Span};
 
 /// Of a longer stretch that differs the rows are not listed at once. It comes about where one node has many rows between two
 /// keys of the other.

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
+use twinlog_row::Span;
 
 use super::{
     Error,
@@ -11,7 +12,6 @@ use super::{
     hands::Hands,
     pace::Pace,
     progress::Progress,
-    span::Span,
     table::Table,
 };
 

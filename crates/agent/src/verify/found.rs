@@ -11,8 +11,8 @@ use super::{
 use crate::{
     history::{Told, cells},
     resolve::{key_text, shape},
-    row::Row,
 };
+use twinlog_row::Row;
 
 /// What was found of all rows.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use twinlog_server::{
 };
 
 use super::Error;
-use crate::row::{RawRow, SESSION, run, run_within};
+use twinlog_row::{RawRow, SESSION, run, run_within};
 
 /// How long one statement may take: a table without a key is one.
 const STATEMENT_MAX: Duration = Duration::from_secs(24 * 3600);

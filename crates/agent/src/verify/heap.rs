@@ -10,10 +10,9 @@ use tokio::time::sleep;
 use super::{
     Error,
     hands::{Hands, number},
-    span::Span,
     table::Table,
 };
-use crate::row::{RawRow, Row, parse_row};
+use twinlog_row::{RawRow, Row, Span, parse_row};
 
 /// What differs must differ in so many looks, one after the other, with all carried over between them: no lock can hold
 /// rows that no key names.

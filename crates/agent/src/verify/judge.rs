@@ -23,7 +23,7 @@ use super::{
     progress::Progress,
     table::Table,
 };
-use crate::row::{Row, same};
+use twinlog_row::{Row, same};
 
 /// How many rows are looked at in one statement, and how many locked in one transaction.
 const LOOK_ROWS: usize = 100;

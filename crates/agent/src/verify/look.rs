@@ -6,7 +6,7 @@ use twinlog_binlog::Value;
 use twinlog_server::conn;
 
 use super::{Error, hands::Hands, table::Table};
-use crate::row::{RawRow, Row, RowError};
+use twinlog_row::{RawRow, Row, RowError};
 
 /// How long rows are held while both nodes come to have what the other had.
 const LOCKED_MAX: Duration = Duration::from_millis(300);

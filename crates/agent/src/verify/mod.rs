@@ -11,7 +11,6 @@ mod chunk;
 mod cutter;
 mod found;
 mod hands;
-mod hash;
 mod heap;
 mod judge;
 mod look;
@@ -19,13 +18,12 @@ mod pace;
 mod progress;
 mod report;
 mod scope;
-mod span;
 mod table;
 mod work;
 
 use twinlog_server::{conn, gtid};
 
-use crate::row::RowError;
+use twinlog_row::RowError;
 
 pub use pace::Limits;
 pub use progress::{Progress, Seen};

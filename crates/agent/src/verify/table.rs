@@ -9,14 +9,9 @@ use twinlog_binlog::Value;
 use twinlog_server::conn;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{
-    Error,
-    bookmark::Begun,
-    hash::Hash,
-    span::{self, Span},
-};
-use crate::row::{
-    Kind, RawRow, Row, RowError, TableInfo, identifier, key_of, locate, parse_columns, parse_row,
+use super::{Error, bookmark::Begun};
+use twinlog_row::{
+    Hash, RawRow, Row, RowError, Span, TableInfo, key_of, locate, parse_columns, parse_row,
     select_columns, select_list, text_literal,
 };
 
@@ -151,47 +146,36 @@ impl Table {
 
     /// Another number for another definition: other columns, types or keys; or for another condition.
     pub(super) fn fingerprint(&self) -> u64 {
-        let parts = [self.sum_sql(&Span::default()), span::order(&self.info)];
+        let all = Span::default();
+        let parts = [self.sum_sql(&all), self.nth_sql(&all, 1)];
         let parts = parts.map(Result::unwrap_or_default);
         xxh3_64(parts.join(" ").as_bytes())
     }
 
-    /// Whether it can be walked and its rows be told apart: by a key that names every row and has its columns in full.
+    /// See [`TableInfo::is_walkable`].
     pub(super) fn has_key(&self) -> bool {
-        let usable = |at: &usize| {
-            let kind = &self.info.columns[*at].kind;
-            !matches!(kind, Kind::Unknown(_) | Kind::Json | Kind::Geometry)
-        };
-        self.info
-            .key()
-            .is_ok_and(|key| !key.prefix && key.columns.iter().all(usable))
+        self.info.is_walkable()
     }
 
     /// How many rows there are, and one value for all of them.
     pub(super) fn sum_sql(&self, span: &Span) -> Result<String, RowError> {
         let sum = self.hash.sum(&self.info, self.has_key());
-        self.select(&format!("COUNT(*), {sum}"), &span.condition(&self.info)?)
+        self.select(span, &format!("COUNT(*), {sum}"))
     }
 
     /// No row, but the server looks at the condition for them.
     pub(super) fn none_sql(&self) -> Result<String, RowError> {
-        Ok(self.select("1", "")? + " LIMIT 0")
+        Ok(self.select(&Span::default(), "1")? + " LIMIT 0")
     }
 
     /// The key of the `n`th row, or nothing.
     pub(super) fn nth_sql(&self, span: &Span, n: u64) -> Result<String, RowError> {
-        let mut sql = self.select(&self.key_columns()?, &span.condition(&self.info)?)?;
-        sql += &format!(
-            " ORDER BY {} LIMIT {}, 1",
-            span::order(&self.info)?,
-            n.saturating_sub(1)
-        );
-        Ok(sql)
+        span.nth(&self.info, n, self.only.as_deref())
     }
 
     /// Each row's key, and the hash of all that it stores.
     pub(super) fn digests_sql(&self, span: &Span) -> Result<String, RowError> {
-        self.select(&self.digest_columns()?, &span.condition(&self.info)?)
+        self.select(span, &self.digest_columns()?)
     }
 
     /// The same of the rows with these keys.
@@ -223,21 +207,21 @@ impl Table {
             self.bucket(),
             self.hash.sum(&self.info, false)
         );
-        Ok(self.select(&what, "")? + " GROUP BY 1")
+        Ok(self.select(&Span::default(), &what)? + " GROUP BY 1")
     }
 
     /// Each row's hash, and how many rows have it, where it begins like one of these.
     pub(super) fn groups_sql(&self, buckets: &[String]) -> Result<String, RowError> {
         let condition = format!("{} IN ({})", self.bucket(), texts(buckets));
         let what = format!("{}, COUNT(*)", self.hash.row(&self.info));
-        Ok(self.select(&what, &condition)? + " GROUP BY 1")
+        Ok(self.select_where(&condition, &what)? + " GROUP BY 1")
     }
 
     /// The rows with these hashes, in full, each with its hash before it.
     pub(super) fn rows_with_sql(&self, hashes: &[String]) -> Result<String, RowError> {
         let hash = self.hash.row(&self.info);
         let condition = format!("{hash} IN ({})", texts(hashes));
-        self.select(&format!("{hash}, {}", select_list(&self.info)), &condition)
+        self.select_where(&condition, &format!("{hash}, {}", select_list(&self.info)))
     }
 
     fn bucket(&self) -> String {
@@ -285,19 +269,15 @@ impl Table {
         Ok(terms.collect::<Result<Vec<_>, RowError>>()?.join(" OR "))
     }
 
-    /// By the key's index, so that a stretch is read and no more.
-    fn select(&self, what: &str, condition: &str) -> Result<String, RowError> {
-        let mut sql = format!("SELECT {what} FROM {}", self.info.sql_name());
-        if self.has_key() {
-            sql += &format!(" FORCE INDEX ({})", identifier(&self.info.key()?.name));
-        }
-        let only = self.only.as_ref().map(|only| format!("({only})"));
-        let condition = Some(condition.to_owned()).filter(|condition| !condition.is_empty());
-        let terms: Vec<String> = condition.into_iter().chain(only).collect();
-        if !terms.is_empty() {
-            sql += &format!(" WHERE {}", terms.join(" AND "));
-        }
-        Ok(sql)
+    fn select(&self, span: &Span, what: &str) -> Result<String, RowError> {
+        span.select(&self.info, what, self.only.as_deref())
+    }
+
+    /// Of a table without a key, of which a stretch is all.
+    fn select_where(&self, condition: &str, what: &str) -> Result<String, RowError> {
+        let only = self.only.iter().map(|only| format!(" AND ({only})"));
+        let terms = condition.to_owned() + &only.collect::<String>();
+        Span::default().select(&self.info, what, Some(&terms))
     }
 }
 

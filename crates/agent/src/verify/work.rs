@@ -20,14 +20,13 @@ use super::{
     cutter::Cutter,
     found::Found,
     hands::Hands,
-    hash::Hash,
     heap,
     judge::Judge,
     pace::Pace,
     scope::{self, Scope},
     table::Table,
 };
-use crate::row::{RowError, TableInfo};
+use twinlog_row::{Hash, RowError, TableInfo};
 
 /// So many parts of suspects may wait to be judged, each of so many rows.
 const QUEUE: usize = 4;

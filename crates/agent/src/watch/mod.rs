@@ -37,11 +37,11 @@ use twinlog_server::gtid;
 
 use crate::{
     resolve::{LeadershipError, ResolveError},
-    row::RowError,
     stream,
 };
 use session::Watch;
 pub use start::StartError;
+use twinlog_row::RowError;
 
 /// Verdicts and questions that may wait; when more come the logs wait, which costs their servers nothing.
 const QUEUE: usize = 256;

@@ -4,7 +4,8 @@ use twinlog_converge::{Episode, Policy, Side, TableName};
 use twinlog_pair::config::{self, Conflicts};
 
 use super::follow::NodeName;
-use crate::{resolve::Tables, row::TableInfo};
+use crate::resolve::Tables;
+use twinlog_row::TableInfo;
 
 /// Each row's policy, and the name of the first one's.
 pub(super) fn policies(

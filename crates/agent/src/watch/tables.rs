@@ -12,7 +12,7 @@ use twinlog_server::{
     facts::{OWN_SCHEMA, SYSTEM_SCHEMAS},
 };
 
-use crate::row::{RowError, TableInfo};
+use twinlog_row::{RowError, TableInfo};
 
 /// A table is followed through so many new names.
 const RENAMES_MAX: usize = 16;

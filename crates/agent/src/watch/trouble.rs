@@ -3,7 +3,8 @@
 use twinlog_server::conn::Error as ConnError;
 
 use super::Error;
-use crate::{resolve::ResolveError, row::RowError};
+use crate::resolve::ResolveError;
+use twinlog_row::RowError;
 
 /// Lock wait, deadlock, and MariaDB's ER_CHECKREAD: someone else has the rows. ER_OPTION_PREVENTS_STATEMENT and
 /// ER_READ_ONLY_MODE: the node is read-only for everyone, for now.

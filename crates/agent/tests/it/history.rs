@@ -5,7 +5,7 @@ use twinlog_agent::history::{
     read_checkpoint, record, resolve, set_repair_gtids, write_checkpoint,
 };
 use twinlog_agent::history::{chosen, is_history};
-use twinlog_agent::row::run;
+use twinlog_row::run;
 use twinlog_testbed::ServerKind;
 
 use crate::resolve::entry;

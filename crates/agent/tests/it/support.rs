@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use twinlog_agent::row::{SESSION, TableInfo, run};
 use twinlog_binlog::{Change, Decoder, Flavour, Output, OwnedImage, Transaction};
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::own_tables;
+use twinlog_row::{SESSION, TableInfo, run};
 use twinlog_server::conn::{Address, ClientTls, Conn, Endpoint};
 use twinlog_testbed::{Server, ServerKind, ServerOptions, wait_until};
 

@@ -6,7 +6,7 @@ use twinlog_binlog::Value;
 use twinlog_converge::{Decision, Episode, Held, Outcome, Version};
 
 use super::{Content, Judged, JudgedRow, Tables};
-use crate::row::{Row, RowError, is_of, key_of, read_aged};
+use twinlog_row::{Row, RowError, is_of, key_of, read_aged};
 
 impl Judged {
     /// Of rows that were written before their table's definition changed: the chosen version gets its new columns from the nodes; where they do not agree on them, a person must choose.

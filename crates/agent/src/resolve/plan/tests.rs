@@ -6,10 +6,8 @@ use proptest::prelude::*;
 use twinlog_converge::{ForeignKey, TableName};
 
 use super::*;
-use crate::{
-    resolve::Content,
-    row::{ColumnInfo, Kind, Reference, UniqueIndex},
-};
+use crate::resolve::Content;
+use twinlog_row::{ColumnInfo, Kind, Reference, UniqueIndex};
 
 fn name(table: &str) -> TableName {
     TableName {

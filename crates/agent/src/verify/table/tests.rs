@@ -1,7 +1,7 @@
 use twinlog_converge::TableName;
 
 use super::*;
-use crate::row::{ColumnInfo, Kind, UniqueIndex};
+use twinlog_row::{ColumnInfo, Kind, UniqueIndex};
 
 fn table(columns: &[(&str, &str, Kind, bool)], key: &[usize]) -> Table {
     let column = |(name, declared, kind, nullable): &(&str, &str, Kind, bool)| ColumnInfo {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use twinlog_agent::resolve::{Content, Settled, Sight, Witness, settle};
-use twinlog_agent::row::run;
 use twinlog_converge::Side;
+use twinlog_row::run;
 use twinlog_server::{conn::Conn, facts::Coordinates};
 use twinlog_testbed::ServerKind;
 

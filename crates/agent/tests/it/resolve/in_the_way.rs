@@ -2,9 +2,9 @@
 
 use twinlog_agent::history::{Filter, list};
 use twinlog_agent::resolve::{Content, Leadership, Settled, settle};
-use twinlog_agent::row::run;
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
+use twinlog_row::run;
 use twinlog_testbed::ServerKind;
 
 use super::{NOW_US, entry, history, judged, judged_row, nodes};

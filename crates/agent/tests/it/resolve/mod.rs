@@ -15,9 +15,9 @@ use twinlog_agent::resolve::{
     Content, Execution, Hand, How, Judged, JudgedRow, Leadership, Mark, Outcome, Plan, Progress,
     Repair, plan,
 };
-use twinlog_agent::row::TableInfo;
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
+use twinlog_row::TableInfo;
 use twinlog_testbed::Server;
 
 use crate::support::{Pair, open};

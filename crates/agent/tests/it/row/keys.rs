@@ -1,6 +1,6 @@
 //! Keys: how they are read, and that they find their rows.
 
-use twinlog_agent::row::{TableInfo, locate, parse_row, read_held, run, select_list};
+use twinlog_row::{TableInfo, locate, parse_row, read_held, run, select_list};
 use twinlog_server::conn::Conn;
 use twinlog_testbed::{Server, ServerKind, ServerOptions};
 

@@ -3,8 +3,8 @@
 mod keys;
 mod values;
 
-use twinlog_agent::row::{Row, TableInfo, literal, locate, matches, read_held, read_image, run};
 use twinlog_binlog::Value;
+use twinlog_row::{Row, TableInfo, literal, locate, matches, read_held, read_image, run};
 use twinlog_server::conn::Conn;
 use twinlog_testbed::{Server, ServerKind, ServerOptions};
 

@@ -1,6 +1,6 @@
 //! Every type, with values at its edges.
 
-use twinlog_agent::row::{Row, TableInfo, parse_row, run, select_list};
+use twinlog_row::{Row, TableInfo, parse_row, run, select_list};
 use twinlog_server::conn::Conn;
 use twinlog_testbed::ServerKind;
 

@@ -1,7 +1,7 @@
 //! A client holds a row for longer than the applier waits.
 
-use twinlog_agent::row::run;
 use twinlog_converge::Side;
+use twinlog_row::run;
 use twinlog_testbed::{ServerKind, wait_until};
 
 use super::Up;

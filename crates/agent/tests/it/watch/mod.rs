@@ -18,7 +18,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 use twinlog_agent::{
-    row::run as run_sql,
     run,
     watch::{Error, Options, Summary, watch as watch_logs},
 };
@@ -31,6 +30,7 @@ use twinlog_pair::{
     status::{Status, status},
     up::{self, Ui},
 };
+use twinlog_row::run as run_sql;
 use twinlog_server::conn::Conn;
 use twinlog_testbed::{Port, ServerKind, TestDir, free_port, wait_until};
 

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use twinlog_agent::{
-    row::run as run_sql,
-    watch::{Error, Options, StartError},
-};
+use twinlog_agent::watch::{Error, Options, StartError};
 use twinlog_converge::Side;
 use twinlog_pair::{config::Config, site::Site, status::Status, up, watch_state::ALL_TABLES};
+use twinlog_row::run as run_sql;
 use twinlog_testbed::{ServerKind, wait_until};
 
 use super::{Up, swapped};

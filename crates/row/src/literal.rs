@@ -165,7 +165,7 @@ pub fn locate(table: &TableInfo, key: &[Value]) -> Result<String, RowError> {
 ///
 /// # Errors
 /// [`RowError::WrongValue`], also where the row lacks a column.
-pub(crate) fn assignments(
+pub fn assignments(
     table: &TableInfo,
     row: &Row,
     documents: &Documents,

@@ -5,11 +5,11 @@
 
 use twinlog_server::dialect::Dialect;
 
-use crate::row::{Kind, TableInfo, identifier, select_expression};
+use crate::{Kind, TableInfo, identifier, select_expression};
 
 /// How rows are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
+pub enum Hash {
     /// SHA-256 of each row, joined by XOR of all its bits: a difference is missed once in 2^256.
     Wide,
     /// 64 bits of SHA-1 of each row, joined by XOR as a number, for servers that join no more: a difference is missed once in 2^64.
@@ -18,7 +18,7 @@ pub(super) enum Hash {
 
 impl Hash {
     /// The strongest that both servers have.
-    pub(super) fn of(dialects: [&Dialect; 2]) -> Self {
+    pub fn of(dialects: [&Dialect; 2]) -> Self {
         if dialects.iter().all(|dialect| dialect.row().wide_bit_xor) {
             Self::Wide
         } else {
@@ -27,7 +27,7 @@ impl Hash {
     }
 
     /// One row's hash, as text.
-    pub(super) fn row(self, table: &TableInfo) -> String {
+    pub fn row(self, table: &TableInfo) -> String {
         self.of_text(&self.row_text(table))
     }
 
@@ -41,7 +41,7 @@ impl Hash {
 
     /// All rows' hashes in one value, whatever their order. Where rows may be equal (`unique` is not set), XOR would lose
     /// every second one.
-    pub(super) fn sum(self, table: &TableInfo, unique: bool) -> String {
+    pub fn sum(self, table: &TableInfo, unique: bool) -> String {
         let row = self.row(table);
         match self {
             Self::Wide if unique => format!("HEX(BIT_XOR(UNHEX({row})))"),

@@ -13,10 +13,7 @@ pub fn select_list(table: &TableInfo) -> String {
 }
 
 /// As [`select_list`], for some of its columns, by their positions.
-pub(crate) fn select_columns(
-    table: &TableInfo,
-    positions: impl IntoIterator<Item = usize>,
-) -> String {
+pub fn select_columns(table: &TableInfo, positions: impl IntoIterator<Item = usize>) -> String {
     let columns = positions
         .into_iter()
         .map(|at| select_expression(&table.columns[at]));
@@ -25,7 +22,7 @@ pub(crate) fn select_columns(
 
 /// An expression for a column's value that loses nothing of it and depends on no session's character set: bytes, a number,
 /// or a text that is the same in every collation.
-pub(crate) fn select_expression(column: &ColumnInfo) -> String {
+pub fn select_expression(column: &ColumnInfo) -> String {
     let name = identifier(&column.name);
     match column.kind {
         // As they are, a FLOAT loses digits, and a column with a scale is rounded. The sign of zero is lost on some.
@@ -61,7 +58,7 @@ pub fn parse_row(table: &TableInfo, row: Vec<Option<Vec<u8>>>) -> Result<Row, Ro
 ///
 /// # Errors
 /// As [`parse_row`].
-pub(crate) fn parse_columns(
+pub fn parse_columns(
     table: &TableInfo,
     positions: impl ExactSizeIterator<Item = usize>,
     row: Vec<Option<Vec<u8>>>,
@@ -205,7 +202,7 @@ pub async fn read_held(
 }
 
 /// As [`read_held`], with the row locked until the transaction ends.
-pub(crate) async fn lock(
+pub async fn lock(
     conn: &mut Conn,
     table: &TableInfo,
     key: &[Value],
@@ -231,7 +228,7 @@ async fn read(
 
 /// Whether two rows hold the same in every column that is stored. `false` where a column is missing in one.
 #[must_use]
-pub(crate) fn same(table: &TableInfo, a: &Row, b: &Row) -> bool {
+pub fn same(table: &TableInfo, a: &Row, b: &Row) -> bool {
     a.len() == table.columns.len()
         && b.len() == a.len()
         && table.stored().all(|at| same_value(&a[at], &b[at]))

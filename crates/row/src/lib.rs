@@ -1,4 +1,4 @@
-//! Rows as the resolver needs them: what a table is made of, and values as SQL that means exactly them.
+//! Tables and their rows as SQL: what a table is made of, values that mean exactly themselves, stretches of keys, hashes.
 //!
 //! A [`Value`] says what a row image holds, whatever the session. Here it becomes a literal that stores those very bytes
 //! again ([`literal`]), a predicate that is true for no other value ([`matches()`]), and what a `SELECT` returns becomes the
@@ -6,24 +6,29 @@
 //! [`SESSION`]: the texts of timestamps, zero dates and invalid dates depend on it.
 
 mod documents;
+mod hash;
 mod image;
 mod kind;
 mod literal;
 mod load;
 mod query;
 mod read;
+mod span;
 mod table;
 
 use twinlog_binlog::Value;
 
 pub use documents::Documents;
+pub use hash::Hash;
 pub use image::{is_of, is_retyped, read_aged, read_image};
 pub use kind::{Kind, Named};
-pub(crate) use literal::assignments;
-pub use literal::{identifier, literal, locate, matches, text_literal};
+pub use literal::{assignments, identifier, literal, locate, matches, text_literal};
 pub use query::{RawRow, STATEMENT_TIMEOUT, run, run_within};
-pub use read::{canonical, key_of, parse_row, read_held, select_list};
-pub(crate) use read::{lock, parse_columns, same, select_columns, select_expression};
+pub use read::{
+    canonical, key_of, lock, parse_columns, parse_row, read_held, same, select_columns,
+    select_expression, select_list,
+};
+pub use span::Span;
 pub use table::{ColumnInfo, Reference, TableInfo, UniqueIndex};
 
 /// What a session must be set to before it reads or writes rows.
@@ -42,8 +47,7 @@ pub const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// The `sql_mode` under which a server refuses what it would otherwise bend, but for values that rows may have.
-pub(crate) const STRICT_SQL_MODE: &str =
-    "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+pub const STRICT_SQL_MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
 
 /// A row's values, one per column, in the table's order.
 pub type Row = Vec<Value>;
