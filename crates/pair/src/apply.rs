@@ -3,7 +3,10 @@
 //! Every step can be repeated, and every step leaves either what was there or what it makes: killed anywhere, the next
 //! run observes, plans what is still missing, and goes on.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -15,6 +18,7 @@ use twinlog_server::{
 use crate::{
     config::{Node, Runtime},
     container,
+    copy::{self, Counters, Limits},
     observe::{listens, mark},
     plan::{Action, Step},
     site::{Login, Site},
@@ -28,6 +32,8 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const POLL: Duration = Duration::from_millis(25);
 /// How long a server that is still starting is let start before it is told to stop all the same.
 const START_BEFORE_STOP: Duration = Duration::from_secs(60);
+/// How often it is told how far a copy is.
+const COPY_TOLD: Duration = Duration::from_secs(5);
 /// How long a condition inside a server may take.
 const CONDITION_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -56,6 +62,9 @@ pub enum Cause {
     /// A dialect that twinlog does not know.
     #[error(transparent)]
     Unsupported(#[from] twinlog_server::dialect::Unsupported),
+    /// A copy that is not whole.
+    #[error(transparent)]
+    Copy(#[from] copy::Error),
     /// Something was waited for in vain.
     #[error("{what} still is not so after {} s", after.as_secs())]
     TimedOut {
@@ -93,6 +102,7 @@ impl Cause {
             Self::Sql(error) => error.hint(),
             Self::Docker(error) => error.hint(),
             Self::Unsupported(error) => error.hint(),
+            Self::Copy(error) => error.hint(),
             Self::TimedOut { .. } => {
                 Some("run the same command again: it goes on where it stopped".into())
             }
@@ -108,6 +118,12 @@ pub trait Progress: Sync {
     fn end(&self, step: &Step, took: Duration);
     /// Something that is no step takes a while: called after a second, and then every ten.
     fn waiting(&self, what: &str, so_far: Duration);
+    /// What came of a step that moved data.
+    fn moved(&self, _what: &str) {}
+    /// How hard the nodes are driven where data is copied.
+    fn copy_limits(&self) -> Limits {
+        Limits::default()
+    }
 }
 
 /// Awaits `work`, telling `progress` when it takes long.
@@ -205,7 +221,7 @@ async fn in_order(site: &Site, steps: &[Step], progress: &dyn Progress) -> Resul
 async fn run(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Error> {
     progress.begin(step);
     let started = Instant::now();
-    act(site, step).await.map_err(|cause| Error {
+    act(site, step, progress).await.map_err(|cause| Error {
         step: step.title.clone(),
         cause: Box::new(cause),
     })?;
@@ -213,7 +229,7 @@ async fn run(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Er
     Ok(())
 }
 
-async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
+async fn act(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Cause> {
     let node = step.node.map(|index| site.nodes()[index]);
     match (&step.action, node) {
         // `apply` founds the pair itself, because that may change the pair's id.
@@ -248,6 +264,7 @@ async fn act(site: &Site, step: &Step) -> Result<(), Cause> {
             stop(site, node).await?;
             start(site, node).await
         }
+        (Action::Copy { from, .. }, _) => copy_data(site, *from, progress).await,
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
         (
@@ -403,6 +420,23 @@ async fn sql(site: &Site, node: &Node, statements: &[Sql]) -> Result<(), Cause> 
     }
     conn.close().await;
     Ok(())
+}
+
+/// Copies a node's data onto the other, and tells how far it is.
+async fn copy_data(site: &Site, from: usize, progress: &dyn Progress) -> Result<(), Cause> {
+    let limits = progress.copy_limits();
+    let counters = Arc::new(Counters::new(limits.rate_max));
+    let began = Instant::now();
+    let mut work = std::pin::pin!(copy::copy(site, from, limits, Arc::clone(&counters)));
+    loop {
+        match tokio::time::timeout(COPY_TOLD, &mut work).await {
+            Ok(copied) => {
+                progress.moved(&copied?.to_string());
+                return Ok(());
+            }
+            Err(_) => progress.waiting(&counters.to_string(), began.elapsed()),
+        }
+    }
 }
 
 async fn wait_for(site: &Site, node: &Node, sql: &str, value: &str) -> Result<(), Cause> {

@@ -48,6 +48,7 @@ pub fn is_due(facts: &PairFacts) -> bool {
         && (data == 2 || data == 1 && linked)
         && servers.iter().any(|server| server.links.is_empty())
         && facts.nodes.iter().any(|node| node.origin.is_none())
+        && facts.nodes.iter().all(|node| node.half_copy.is_none())
 }
 
 /// Compares all tables of users, or of the configured databases, on both nodes.

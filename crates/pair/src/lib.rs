@@ -5,6 +5,7 @@ pub mod canary;
 pub mod compare;
 pub mod config;
 pub mod container;
+pub mod copy;
 pub mod doctor;
 pub mod down;
 pub mod explain;

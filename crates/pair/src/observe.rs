@@ -14,7 +14,7 @@ use crate::{
     compare::{self, Comparison},
     config::{Node, Runtime},
     container::{self, DockerFacts},
-    lost,
+    copy, lost,
     origin::{self, Origin},
     site::{Login, Site},
 };
@@ -56,6 +56,8 @@ pub struct NodeFacts {
     pub agent_login: bool,
     /// Where its log stood when it became a node of the pair.
     pub origin: Option<Origin>,
+    /// The note of a copy of the other node that is not whole yet.
+    pub half_copy: Option<copy::Mark>,
 }
 
 /// Why a server says nothing.
@@ -214,6 +216,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         own_tables: Vec::new(),
         agent_login: false,
         origin: None,
+        half_copy: None,
     };
     if !runtime.runs() {
         return silent(runtime, Silence::NotRunning);
@@ -229,6 +232,7 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
                 own_tables: told.own_tables,
                 agent_login,
                 origin: told.origin,
+                half_copy: told.half_copy,
             }
         }
         Err(_) if matches!(runtime, RuntimeFacts::Process(_)) && !listens(site, node) => {
@@ -249,6 +253,7 @@ struct Told {
     accounts: Vec<AccountFacts>,
     own_tables: Vec<String>,
     origin: Option<Origin>,
+    half_copy: Option<copy::Mark>,
 }
 
 async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
@@ -263,12 +268,14 @@ async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
         None
     };
     let own_tables = facts::read_own_tables(&mut conn).await?;
+    let half_copy = copy::read_mark(&mut conn).await?;
     conn.close().await;
     Ok(Told {
         server,
         accounts,
         own_tables,
         origin,
+        half_copy,
     })
 }
 

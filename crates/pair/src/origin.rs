@@ -21,6 +21,8 @@ pub enum Sameness {
     Empty,
     /// Both had the same rows, compared.
     Equal,
+    /// One was copied to the other, as it was at its origin.
+    Copied,
     /// They were linked already, by someone else: nothing was compared.
     Linked,
     /// Whatever it was, both links have been made from there: it is no place to start from any more.
@@ -28,9 +30,10 @@ pub enum Sameness {
 }
 
 impl Sameness {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Empty, "empty"),
         (Self::Equal, "equal"),
+        (Self::Copied, "copied"),
         (Self::Linked, "linked"),
         (Self::Settled, "settled"),
     ];

@@ -15,9 +15,6 @@ pub struct Span {
 
 impl Span {
     /// A condition for its rows that the key's index serves; empty for the whole table.
-    ///
-    /// # Errors
-    /// [`RowError::NoKey`], or [`RowError::WrongValue`] where a key is not one of the table.
     fn condition(&self, table: &TableInfo) -> Result<String, RowError> {
         let mut terms = Vec::new();
         if let Some(key) = &self.after {
@@ -33,7 +30,7 @@ impl Span {
     /// that a stretch is read and no more.
     ///
     /// # Errors
-    /// As [`Self::condition`].
+    /// [`RowError::NoKey`], or [`RowError::WrongValue`] where a key is not one of the table.
     pub fn select(
         &self,
         table: &TableInfo,
@@ -53,10 +50,24 @@ impl Span {
         Ok(sql)
     }
 
+    /// Deletes its rows.
+    ///
+    /// # Errors
+    /// [`RowError::NoKey`], or [`RowError::WrongValue`] where a key is not one of the table.
+    pub fn delete(&self, table: &TableInfo) -> Result<String, RowError> {
+        let condition = Some(self.condition(table)?).filter(|condition| !condition.is_empty());
+        let condition = condition.map(|condition| format!(" WHERE {condition}"));
+        Ok(format!(
+            "DELETE FROM {}{}",
+            table.sql_name(),
+            condition.unwrap_or_default()
+        ))
+    }
+
     /// Selects the key of its `n`th row, counted from 1: nothing, where it has fewer.
     ///
     /// # Errors
-    /// As [`Self::condition`].
+    /// [`RowError::NoKey`], or [`RowError::WrongValue`] where a key is not one of the table.
     pub fn nth(&self, table: &TableInfo, n: u64, only: Option<&str>) -> Result<String, RowError> {
         let key = select_columns(table, table.key()?.columns.iter().copied());
         let sql = self.select(table, &key, only)?;

@@ -4,6 +4,7 @@
 //! name with a text is what every version has. A statement that passed its deadline, or whose future was dropped,
 //! leaves unread rows in the stream, so such a connection is closed and never used again.
 
+mod bulk;
 mod stream;
 
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
@@ -12,6 +13,7 @@ use mysql_async::{OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::secrets::SecretError;
+pub use bulk::{Loaded, Rows};
 pub use stream::{Column, Kind, Part};
 
 /// How long a TCP or socket connection, with its handshake, may take.
@@ -343,13 +345,8 @@ impl Conn {
             reason,
             sql: shown.to_owned(),
         };
-        if self.dirty {
-            return Err(lost(
-                "connection closed after an unfinished statement".into(),
-            ));
-        }
+        self.begin(shown)?;
         tracing::debug!(%address, sql = shown, "statement");
-        self.dirty = true;
         match tokio::time::timeout(limit, read_all(&mut self.inner, sql)).await {
             Ok(Ok(sets)) => {
                 self.dirty = false;
@@ -373,6 +370,19 @@ impl Conn {
             Ok(Err(error)) => Err(lost(innermost(&error))),
             Err(_) => Err(lost(format!("no answer within {} s", limit.as_secs()))),
         }
+    }
+
+    /// A statement begins: until it is done, the connection is of no use for another.
+    fn begin(&mut self, shown: &str) -> Result<(), Error> {
+        if self.dirty {
+            return Err(Error::Lost {
+                address: self.address.clone(),
+                reason: "connection closed after an unfinished statement".into(),
+                sql: shown.to_owned(),
+            });
+        }
+        self.dirty = true;
+        Ok(())
     }
 
     /// Says good-bye. Errors are of no interest: the connection is gone either way.

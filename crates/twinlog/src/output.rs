@@ -106,6 +106,10 @@ impl Progress for Terminal {
         ));
     }
 
+    fn moved(&self, what: &str) {
+        tell(&format!("    {what}"));
+    }
+
     fn end(&self, step: &Step, took: Duration) {
         if took > Duration::from_millis(500) {
             tell(&format!(

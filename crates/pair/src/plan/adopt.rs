@@ -5,29 +5,45 @@ use twinlog_server::{
     gtid::{self, MariaDbGtid},
 };
 
-use super::{Blame, Refusal, Server};
+use super::{Action, Blame, Phase, Plan, Refusal, Server, Step};
 use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
 
-/// How the two nodes are the same, or a refusal.
-pub(super) fn sameness(
+/// What the links are to stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Footing {
+    /// Both nodes hold the same.
+    Same(Sameness),
+    /// One node's data has to be copied onto the other first.
+    Copy {
+        /// The index of the node that has data.
+        from: usize,
+    },
+}
+
+/// What the links are to stand on, or a refusal.
+pub(super) fn footing(
     site: &Site,
     facts: &PairFacts,
     servers: [&Server; 2],
     refusals: &mut Vec<Refusal>,
-) -> Option<Sameness> {
+) -> Option<Footing> {
+    use Footing::{Copy, Same};
     let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
     if let Some(lost) = (0..2).find(|&index| made_anew(facts, servers, index)) {
         refusals.push(remade(facts, lost));
         return None;
     }
+    if let Some(half) = (0..2).find(|&index| facts.nodes[index].half_copy.is_some()) {
+        return half_copied(facts, servers, half, refusals);
+    }
     if let [Some(left), Some(_)] = origins {
-        return Some(left.sameness);
+        return Some(Same(left.sameness));
     }
     let links = servers.map(|server| !server.facts.links.is_empty());
     let data = [0, 1].map(|index| has_data(site, &servers[index].facts));
     match (links, data) {
-        ([true, true], _) => Some(Sameness::Linked),
-        ([false, false], [false, false]) => Some(Sameness::Empty),
+        ([true, true], _) => Some(Same(Sameness::Linked)),
+        ([false, false], [false, false]) => Some(Same(Sameness::Empty)),
         // The first link may already have carried what clients wrote since the origin of the other node was noted.
         ([false, false], _)
             if origins
@@ -35,24 +51,17 @@ pub(super) fn sameness(
                 .flatten()
                 .any(|origin| origin.sameness == Sameness::Empty) =>
         {
-            half_made(
-                facts,
-                origins.map(|origin| origin.is_some()),
-                data,
-                refusals,
-            )
+            Some(half_made(origins.map(|origin| origin.is_some()), data))
         }
-        ([false, false], [true, true]) => compared(facts, servers, refusals),
-        ([false, false], [a, _]) => {
-            let (full, empty) = if a { (0, 1) } else { (1, 0) };
-            refusals.push(needs_copy(facts, full, empty));
-            None
-        }
+        ([false, false], [true, true]) => compared(facts, servers, refusals).map(Same),
+        ([false, false], [a, _]) => Some(Copy {
+            from: usize::from(!a),
+        }),
         // What a link by file and position has carried cannot be told from the logs.
         (_, [false, false]) if site.config.replication.mode == Mode::Position => {
-            Some(Sameness::Empty)
+            Some(Same(Sameness::Empty))
         }
-        ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals),
+        ([a, _], _) => one_link(site, facts, servers, usize::from(!a), refusals).map(Same),
     }
 }
 
@@ -94,35 +103,82 @@ fn has_data(site: &Site, server: &ServerFacts) -> bool {
         .any(|schema| schema.tables > 0 && wanted(&schema.name))
 }
 
-fn needs_copy(facts: &PairFacts, full: usize, empty: usize) -> Refusal {
-    let (full, empty) = (&facts.nodes[full].name, &facts.nodes[empty].name);
-    Refusal::new(
+/// A copy was cut off: it is gone on with, if it is of the other node.
+fn half_copied(
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    half: usize,
+    refusals: &mut Vec<Refusal>,
+) -> Option<Footing> {
+    let [node, peer] = [half, 1 - half].map(|index| &facts.nodes[index]);
+    let source = node.half_copy.as_ref().map(|mark| mark.source.as_str());
+    let unlinked = servers.iter().all(|server| server.facts.links.is_empty());
+    if source == Some(&peer.name) && peer.half_copy.is_none() && unlinked {
+        return Some(Footing::Copy { from: 1 - half });
+    }
+    refusals.push(Refusal::new(
         Blame::State,
         format!(
-            "{full} has data and {empty} has none: linking them as they are would leave them different"
+            "{} holds half a copy of {}, and cannot be a node as it is",
+            node.name,
+            source.unwrap_or_default()
         ),
-        format!(
-            "`twinlog copy` will move the data from {full} to {empty}; this version cannot yet. Until then load a dump of {full} \
-             into {empty} with nobody writing to either, then run `twinlog up` again: it compares the two and links them when \
-             they are equal"
-        ),
-    )
+        "what is there was made by twinlog and is not whole: empty that server (DROP its databases, `twinlog` among them), and          run `twinlog up` again",
+    ));
+    None
 }
 
 /// One node was made ready while both were empty, then twinlog was killed; clients may have written to that node.
-fn half_made(
-    facts: &PairFacts,
-    ready: [bool; 2],
-    data: [bool; 2],
-    refusals: &mut Vec<Refusal>,
-) -> Option<Sameness> {
+fn half_made(ready: [bool; 2], data: [bool; 2]) -> Footing {
     match (0..2).find(|&index| !ready[index] && data[index]) {
-        None => Some(Sameness::Empty),
-        Some(index) => {
-            refusals.push(needs_copy(facts, index, 1 - index));
-            None
-        }
+        None => Footing::Same(Sameness::Empty),
+        Some(from) => Footing::Copy { from },
     }
+}
+
+/// Adds the step that copies one node's data onto the other; the links are planned once it is there.
+pub(super) fn copy(facts: &PairFacts, servers: [&Server; 2], from: usize, plan: &mut Plan) {
+    let [full, empty] = [from, 1 - from].map(|index| facts.nodes[index].name.as_str());
+    let freeze = servers[from].facts.dialect.row();
+    let goes_on = facts.nodes[1 - from].half_copy.is_some();
+    let mut way = vec![
+        format!(
+            "on {full}, for the moment in which the connections open: {}; then {}",
+            freeze.freeze.join("; "),
+            freeze.freeze_end
+        ),
+        format!(
+            "on {full}: START TRANSACTION WITH CONSISTENT SNAPSHOT, SELECT … of each table by stretches of its key"
+        ),
+        format!(
+            "on {empty}: SET GLOBAL read_only = ON, CREATE …, LOAD DATA LOCAL, not logged; indexes of large tables after their rows"
+        ),
+        format!(
+            "on {empty}: foreign keys, views, routines, triggers, events (disabled there, as replication does it)"
+        ),
+    ];
+    if goes_on {
+        way.insert(0, format!("a copy was cut off: of what {empty} has of it, only what is not as on {full} is copied again"));
+    }
+    plan.steps.push(Step {
+        phase: Phase::Link,
+        node: None,
+        title: format!("copy all data from {full} to {empty}"),
+        undo: format!(
+            "drop the databases on {empty}: {}",
+            databases(&servers[from].facts).join(", ")
+        ),
+        action: Action::Copy { from, way },
+    });
+    plan.open = true;
+}
+
+fn databases(server: &ServerFacts) -> Vec<&str> {
+    server
+        .schemas
+        .iter()
+        .map(|schema| schema.name.as_str())
+        .collect()
 }
 
 fn compared(

@@ -28,6 +28,7 @@ use crate::{
     site::Site,
 };
 
+use adopt::Footing;
 pub use config_file::render_config;
 pub use refuse::{Blame, Refusal};
 pub use view::{Kind, PhaseView, PlanView, StepView};
@@ -136,6 +137,13 @@ pub enum Action {
         /// The node's index.
         node: usize,
     },
+    /// Copies all of one node's data onto the other.
+    Copy {
+        /// The index of the node that has data.
+        from: usize,
+        /// How it goes, for people.
+        way: Vec<String>,
+    },
     /// Runs statements in order on one connection.
     Sql(Vec<Sql>),
     /// Waits until the second column of a statement's only row has this value.
@@ -217,13 +225,21 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let sameness = adopt::sameness(site, facts, [a, b], &mut refusals);
+    let footing = adopt::footing(site, facts, [a, b], &mut refusals);
     let tls = links::tls(site, facts, [a, b], &mut plan, &mut refusals);
     let writer = variables::writer([a, b]);
+    let copied_to = match footing {
+        Some(Footing::Copy { from }) => Some(1 - from),
+        _ => None,
+    };
     for (index, server) in [a, b].into_iter().enumerate() {
-        variables::plan(site, index, server, writer, &mut plan, &mut refusals);
+        variables::plan(site, index, server, &mut plan, &mut refusals);
+        // A node is closed to clients until its copy is whole.
+        if copied_to != Some(index) {
+            variables::read_only(site, index, server, writer, &mut plan);
+        }
     }
-    let (Some(sameness), true) = (sameness, refusals.is_empty()) else {
+    let (Some(footing), true) = (footing, refusals.is_empty()) else {
         return Err(refusals);
     };
     // First alone, and then look again: what is written until GTIDs are on has none, and a link by GTID would skip it.
@@ -232,7 +248,9 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         .any(|server| variables::lacks_gtids(site, server))
     {
         plan.open = true;
-    } else {
+    } else if let Footing::Copy { from } = footing {
+        adopt::copy(facts, [a, b], from, &mut plan);
+    } else if let Footing::Same(sameness) = footing {
         for index in 0..2 {
             prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);
         }

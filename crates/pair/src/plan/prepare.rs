@@ -68,7 +68,8 @@ pub(super) fn plan(
 pub(super) fn recorded(facts: &PairFacts, index: usize, sameness: Sameness) -> Option<&Origin> {
     let both = facts.nodes.iter().all(|node| node.origin.is_some());
     facts.nodes[index].origin.as_ref().filter(|origin| {
-        both || sameness != Sameness::Equal && origin.sameness != Sameness::Settled
+        both || !matches!(sameness, Sameness::Equal | Sameness::Copied)
+            && origin.sameness != Sameness::Settled
     })
 }
 

@@ -185,6 +185,7 @@ fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
         own_tables: own_tables::TABLES.map(|table| table.name.to_owned()).into(),
         agent_login: true,
         origin: None,
+        half_copy: None,
     }
 }
 

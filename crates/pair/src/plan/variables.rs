@@ -18,7 +18,6 @@ pub(super) fn plan(
     site: &Site,
     index: usize,
     server: &Server,
-    writer: usize,
     plan: &mut Plan,
     refusals: &mut Vec<Refusal>,
 ) {
@@ -72,7 +71,6 @@ pub(super) fn plan(
     }
     push_sql(&node.name, index, statements, plan);
     advise(site, index, &restart, plan, refusals);
-    read_only(site, index, server, writer, plan);
 }
 
 /// Whether GTIDs have yet to be switched on.
@@ -392,7 +390,13 @@ pub(super) fn writer(servers: [&Server; 2]) -> usize {
 }
 
 /// Opens the writer, or both nodes, and closes the other one.
-fn read_only(site: &Site, index: usize, server: &Server, writer: usize, plan: &mut Plan) {
+pub(super) fn read_only(
+    site: &Site,
+    index: usize,
+    server: &Server,
+    writer: usize,
+    plan: &mut Plan,
+) {
     let name = &site.nodes()[index].name;
     let is_read_only = server.facts.is_on("read_only");
     let should = site.config.writes == Writes::One && index != writer;

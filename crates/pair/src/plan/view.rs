@@ -75,6 +75,8 @@ pub enum Kind {
     Await,
     /// Stops a server and starts it again.
     Restart,
+    /// Copies one node's data onto the other.
+    Copy,
     /// Runs statements.
     Sql,
     /// Waits for a condition.
@@ -97,6 +99,7 @@ impl From<&Action> for Kind {
             Action::Start { .. } => Self::Start,
             Action::Await { .. } => Self::Await,
             Action::Restart { .. } => Self::Restart,
+            Action::Copy { .. } => Self::Copy,
             Action::Sql(_) => Self::Sql,
             Action::WaitFor { .. } => Self::WaitFor,
         }

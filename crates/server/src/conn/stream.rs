@@ -86,12 +86,7 @@ impl Conn {
             reason,
             sql: "your statement".into(),
         };
-        if self.dirty {
-            return Err(lost(
-                "connection closed after an unfinished statement".into(),
-            ));
-        }
-        self.dirty = true;
+        self.begin("your statement")?;
         match read(&mut self.inner, sql, &mut each).await {
             Ok(ControlFlow::Continue(())) => {
                 self.dirty = false;
@@ -192,7 +187,8 @@ fn column(column: &mysql_async::Column) -> Column {
     }
 }
 
-fn value(value: Value) -> Option<Vec<u8>> {
+/// As the server sent it.
+pub(super) fn value(value: Value) -> Option<Vec<u8>> {
     match value {
         Value::NULL => None,
         Value::Bytes(bytes) => Some(bytes),

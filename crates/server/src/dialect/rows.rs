@@ -61,6 +61,12 @@ pub struct Row {
     pub mysqlx: bool,
     /// The statement that loads renewed certificates into a running server.
     pub reload_tls: Option<&'static str>,
+    /// The statements after which nobody commits, and the one after which everybody can again.
+    pub freeze: &'static [&'static str],
+    /// See `freeze`.
+    pub freeze_end: &'static str,
+    /// What `ALTER EVENT` says of one that runs on the other node.
+    pub disable_event: &'static str,
 }
 
 /// What 5.6 says; the base that later rows of MySQL start from.
@@ -105,6 +111,9 @@ const MYSQL_56: Row = Row {
     link_tls_needs_ca: true,
     mysqlx: false,
     reload_tls: None,
+    freeze: &["FLUSH TABLES WITH READ LOCK"],
+    freeze_end: "UNLOCK TABLES",
+    disable_event: "DISABLE ON SLAVE",
 };
 
 const MYSQL_57: Row = Row {
@@ -164,6 +173,7 @@ const MYSQL_8023: Row = Row {
 const MYSQL_84: Row = Row {
     from: (8, 2, 0),
     binlog_status: "SHOW BINARY LOG STATUS",
+    disable_event: "DISABLE ON REPLICA",
     ..MYSQL_8023
 };
 
@@ -212,6 +222,10 @@ const MARIADB_105: Row = Row {
     link_tls_needs_ca: false,
     mysqlx: false,
     reload_tls: Some("FLUSH SSL"),
+    // Unlike a read lock it waits for no statement that only reads.
+    freeze: &["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"],
+    freeze_end: "BACKUP STAGE END",
+    disable_event: "DISABLE ON SLAVE",
 };
 
 /// The rows, oldest first within a flavour.

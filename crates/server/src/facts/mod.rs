@@ -275,7 +275,16 @@ impl ServerFacts {
     /// What is in its binary log: MySQL's executed set (its log starts after [`ServerFacts::purged`]), or MariaDB's
     /// last logged position.
     pub fn logged(&self) -> &str {
-        self.gtids(["gtid_binlog_pos", "gtid_executed"])
+        self.named(Self::logged_variable(&self.dialect))
+            .unwrap_or_default()
+    }
+
+    /// The variable that says so.
+    pub fn logged_variable(dialect: &Dialect) -> &'static str {
+        match dialect.is_mariadb() {
+            true => "gtid_binlog_pos",
+            false => "gtid_executed",
+        }
     }
 
     /// What it has executed but no longer has in its binary log (MySQL).

@@ -239,7 +239,8 @@ pub fn sees_all_schemas(grants: &[String]) -> bool {
     ["REFERENCES", "TRIGGER", "EVENT"].into_iter().all(has)
 }
 
-fn condition(column: &str, schemas: Option<&[String]>) -> String {
+/// A condition for `information_schema`: that the column names one of these schemas, or one that users made.
+pub fn condition(column: &str, schemas: Option<&[String]>) -> String {
     let list = |names: Vec<String>| names.join(", ");
     match schemas {
         Some(names) => format!(

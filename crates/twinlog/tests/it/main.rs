@@ -11,6 +11,7 @@ mod bad_external;
 mod bad_input;
 mod cli;
 mod conflicts;
+mod copy;
 mod demo;
 mod docker;
 mod doctor;

@@ -18,7 +18,7 @@ fn its_schema_is_in_docs() {
 }
 
 /// A table each of what is hard: keys of several columns, of text, with gaps; no key; names that need quotes; every type.
-const TABLES: &[&str] = &[
+pub(crate) const TABLES: &[&str] = &[
     "CREATE DATABASE shop",
     "CREATE DATABASE `d\"o.t`",
     "CREATE TABLE shop.plain (id BIGINT PRIMARY KEY, v VARCHAR(20), w VARCHAR(20))",
@@ -32,7 +32,7 @@ const TABLES: &[&str] = &[
      e ENUM('a','b'), s SET('x','y'), bt BIT(12), g GEOMETRY, l1 VARCHAR(20) CHARACTER SET latin1)",
 ];
 
-const FILL: &[&str] = &[
+pub(crate) const FILL: &[&str] = &[
     "SET SESSION sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'",
     "INSERT INTO shop.plain VALUES (-5, 'x', 'y'), (1, 'open', NULL), (2, 'open', ''), (3, 'a#', 'b'), (9000000000, 'end', 'end')",
     "INSERT INTO shop.pairs VALUES (1, 'a', 1, 1), (1, 'a', 2, 1), (1, 'b', 1, 1), (2, 'ä', 1, 1), (2, 'z', 9, 1)",

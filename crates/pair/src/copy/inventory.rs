@@ -1,0 +1,207 @@
+//! What there is to copy.
+
+use twinlog_converge::TableName;
+use twinlog_row::{RowError, TableInfo};
+use twinlog_server::{
+    conn::{Conn, Error as ConnError, Row},
+    facts::schema::condition,
+    sql::identifier,
+};
+
+use super::{Error, ddl, ddl::Parts};
+
+/// A table, its definition and its size as the server estimates it.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) info: TableInfo,
+    pub(super) parts: Parts,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+/// Anything else that a database has, by the word that `SHOW CREATE` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) database: String,
+    pub(super) name: String,
+}
+
+/// In the order in which they are made: a view may call a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Sequence,
+    Function,
+    Procedure,
+    PackageSpec,
+    PackageBody,
+    View,
+    Trigger,
+    Event,
+}
+
+impl Kind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Sequence => "SEQUENCE",
+            Self::Function => "FUNCTION",
+            Self::Procedure => "PROCEDURE",
+            Self::PackageSpec => "PACKAGE",
+            Self::PackageBody => "PACKAGE BODY",
+            Self::View => "VIEW",
+            Self::Trigger => "TRIGGER",
+            Self::Event => "EVENT",
+        }
+    }
+
+    fn of_routine(word: &str) -> Option<Self> {
+        [
+            Self::Function,
+            Self::Procedure,
+            Self::PackageSpec,
+            Self::PackageBody,
+        ]
+        .into_iter()
+        .find(|kind| kind.word() == word)
+    }
+}
+
+impl Object {
+    /// Its name for SQL.
+    pub(super) fn sql_name(&self) -> String {
+        format!("{}.{}", identifier(&self.database), identifier(&self.name))
+    }
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    /// Each database, with the statement that makes it.
+    pub(super) databases: Vec<(String, String)>,
+    pub(super) tables: Vec<Table>,
+    pub(super) objects: Vec<Object>,
+}
+
+impl Inventory {
+    /// Reads it. `databases` are those to be copied; `None` for all of users.
+    pub(super) async fn read(conn: &mut Conn, databases: Option<&[String]>) -> Result<Self, Error> {
+        let mut inventory = Self::default();
+        let names = conn
+            .rows(&format!(
+                "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE {}",
+                condition("SCHEMA_NAME", databases)
+            ))
+            .await?;
+        for name in names.iter().filter_map(|row| row.at(0)) {
+            let create = show(conn, "DATABASE IF NOT EXISTS", &identifier(name), 1).await?;
+            inventory.databases.push((name.to_owned(), create));
+        }
+        let listed = conn
+            .rows(&format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES WHERE {}",
+                condition("TABLE_SCHEMA", databases)
+            ))
+            .await?;
+        let mut obstacles = Vec::new();
+        for row in &listed {
+            match text(row, 2).as_str() {
+                "VIEW" | "SYSTEM VIEW" => inventory.push(Kind::View, row),
+                "SEQUENCE" => inventory.push(Kind::Sequence, row),
+                _ => {
+                    let table = table(conn, row).await?;
+                    let obstacle = table.info.obstacle.as_ref();
+                    obstacles.extend(obstacle.map(|why| format!("{} ({why})", table.info.name)));
+                    inventory.tables.push(table);
+                }
+            }
+        }
+        if !obstacles.is_empty() {
+            return Err(Error::Obstacles(obstacles));
+        }
+        inventory.read_programs(conn, databases).await?;
+        inventory.objects.sort_by_key(|object| object.kind);
+        Ok(inventory)
+    }
+
+    async fn read_programs(
+        &mut self,
+        conn: &mut Conn,
+        databases: Option<&[String]>,
+    ) -> Result<(), ConnError> {
+        let routines = conn
+            .rows(&format!(
+                "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE {}",
+                condition("ROUTINE_SCHEMA", databases)
+            ))
+            .await?;
+        for row in &routines {
+            if let Some(kind) = Kind::of_routine(&text(row, 2)) {
+                self.push(kind, row);
+            }
+        }
+        let triggers = conn
+            .rows(&format!(
+                "SELECT TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {} \
+                 ORDER BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, ACTION_ORDER, CREATED",
+                condition("TRIGGER_SCHEMA", databases)
+            ))
+            .await?;
+        triggers
+            .iter()
+            .for_each(|row| self.push(Kind::Trigger, row));
+        let events = conn
+            .rows(&format!(
+                "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE {}",
+                condition("EVENT_SCHEMA", databases)
+            ))
+            .await?;
+        events.iter().for_each(|row| self.push(Kind::Event, row));
+        Ok(())
+    }
+
+    fn push(&mut self, kind: Kind, row: &Row) {
+        self.objects.push(Object {
+            kind,
+            database: text(row, 0),
+            name: text(row, 1),
+        });
+    }
+}
+
+async fn table(conn: &mut Conn, row: &Row) -> Result<Table, Error> {
+    let name = TableName {
+        database: text(row, 0).into(),
+        name: text(row, 1).into(),
+    };
+    let mut info = match TableInfo::load(conn, &name).await {
+        Err(RowError::Server(error)) => return Err(error.into()),
+        info => info?,
+    };
+    if text(row, 2) == "SYSTEM VERSIONED" {
+        info.obstacle = Some("it keeps older versions of its rows".into());
+    }
+    let parts = ddl::parts(&show(conn, "TABLE", &info.sql_name(), 1).await?);
+    Ok(Table {
+        info,
+        parts,
+        rows: row.at(3).and_then(|rows| rows.parse().ok()).unwrap_or(0),
+        bytes: row.at(4).and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
+    })
+}
+
+/// A column of `SHOW CREATE …`.
+pub(super) async fn show(
+    conn: &mut Conn,
+    what: &str,
+    name: &str,
+    column: usize,
+) -> Result<String, ConnError> {
+    let row = conn.row(&format!("SHOW CREATE {what} {name}")).await?;
+    Ok(row
+        .and_then(|row| row.at(column).map(str::to_owned))
+        .unwrap_or_default())
+}
+
+fn text(row: &Row, at: usize) -> String {
+    row.at(at).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,177 @@
+//! One node's data onto the other, which has none: as it was at one moment, while clients write on.
+//!
+//! Several connections open a snapshot at the same moment, for which commits are held up, and the log's end is read: that
+//! moment is where the link will start. Then the tables are read in stretches of their keys ([`cut`]) and given to the target
+//! by `LOAD DATA` ([`ship`]), several at once, without files and without being logged; large ones get their indexes after
+//! their rows ([`ddl`]). At last come foreign keys, views, routines, triggers and events ([`target`]).
+//!
+//! Until all is there the target is marked ([`mark`]) and read-only. A run that finds the mark opens a new snapshot, and of
+//! each stretch that a run before it had copied it compares hashes first: what did not change since is not copied again.
+
+mod cut;
+mod ddl;
+mod field;
+mod inventory;
+mod mark;
+mod progress;
+mod queue;
+mod ship;
+mod snapshot;
+mod target;
+mod work;
+
+use std::{fmt, time::Duration};
+
+use twinlog_row::{RowError, TableInfo};
+use twinlog_server::conn::{Conn, Error as ConnError};
+
+pub use mark::Mark;
+pub(crate) use mark::read as read_mark;
+pub use progress::Counters;
+pub use work::copy;
+
+/// How long one statement may take: hashing a table, making its indexes.
+const STATEMENT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// `ER_TABLE_DEF_CHANGED`, `ER_NO_SUCH_TABLE`: a snapshot does not reach behind an ALTER or a DROP.
+const CHANGED: [u16; 2] = [1412, 1146];
+
+/// How hard the nodes are driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many stretches are copied at once.
+    pub parallel: usize,
+    /// How many bytes a second, at most.
+    pub rate_max: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            parallel: cores.clamp(2, 8),
+            rate_max: None,
+        }
+    }
+}
+
+/// What a copy came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Copied {
+    /// How many tables there are.
+    pub tables: usize,
+    /// How many rows.
+    pub rows: u64,
+    /// How many of them a run before this one had copied.
+    pub found: u64,
+    /// How many bytes were copied.
+    pub bytes: u64,
+    /// For how long nobody could commit on the source.
+    pub locked: Duration,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tables,
+            rows,
+            found,
+            bytes,
+            locked,
+        } = self;
+        let mb = *bytes as f64 / 1e6;
+        let ms = locked.as_secs_f64() * 1000.0;
+        write!(
+            f,
+            "copied {rows} rows of {tables} tables, {mb:.1} MB; commits were held up for {ms:.1} ms"
+        )?;
+        match found {
+            0 => Ok(()),
+            found => write!(f, "; {found} rows were there already"),
+        }
+    }
+}
+
+/// Why a copy is not whole. The target stays marked, and the next run goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A node did not answer as asked.
+    #[error(transparent)]
+    Server(#[from] ConnError),
+    /// A table is not understood.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// Tables that no snapshot shows as they were.
+    #[error("these tables cannot be copied: {}", .0.join("; "))]
+    Obstacles(Vec<String>),
+    /// Statements that cannot be interrupted kept the snapshot from being opened.
+    #[error(
+        "{address}: commits could not be held up for a moment within {seconds} s: statements that run long, or another backup, are in the way"
+    )]
+    Locked {
+        /// The source.
+        address: String,
+        /// For how long it was tried.
+        seconds: u64,
+    },
+    /// A table was altered or dropped.
+    #[error("{table} was altered or dropped while it was copied")]
+    Altered {
+        /// The table.
+        table: String,
+    },
+    /// The target did not store what was sent.
+    #[error(
+        "{table}: of {sent} rows {stored} were stored, with {warnings} warnings, and they are not what the source has"
+    )]
+    Stored {
+        /// The table.
+        table: String,
+        /// Rows sent.
+        sent: u64,
+        /// Rows stored.
+        stored: u64,
+        /// Values that the target had something to say about.
+        warnings: u16,
+    },
+    /// The account is not shown what something is made of.
+    #[error("the source does not show how the {0} is made")]
+    Unseen(String),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => error.hint(),
+            Self::Row(error) => error.hint(),
+            Self::Obstacles(_) => Some(
+                "convert them to InnoDB (ALTER TABLE … ENGINE = InnoDB), or leave their databases out (`databases` in twinlog.toml)".into(),
+            ),
+            Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
+            Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
+            Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),
+            Self::Unseen(_) => Some("the account that twinlog logs in as lacks a privilege on it".into()),
+        }
+    }
+
+    /// What the source said about a table.
+    fn of_source(error: ConnError, table: &TableInfo) -> Self {
+        match error.code() {
+            Some(code) if CHANGED.contains(&code) => Self::Altered {
+                table: table.name.to_string(),
+            },
+            _ => error.into(),
+        }
+    }
+}
+
+/// Runs statements one after the other.
+async fn run_all<'a>(
+    conn: &mut Conn,
+    all: impl IntoIterator<Item = &'a str>,
+) -> Result<(), ConnError> {
+    for sql in all {
+        conn.execute(sql).await?;
+    }
+    Ok(())
+}

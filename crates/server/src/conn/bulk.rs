@@ -1,0 +1,120 @@
+//! Many rows at once: out of one server row by row, and into another as one stream.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::unfold};
+use mysql_async::{QueryResult, TextProtocol, prelude::Queryable};
+use tokio::sync::mpsc;
+
+use super::{Address, Conn, Error, innermost, stream::value};
+
+/// What errors say in place of a statement that has users' data in it.
+const SHOWN: &str = "a statement on rows";
+
+/// The rows of one statement, as they come.
+pub struct Rows<'c> {
+    result: QueryResult<'c, 'static, TextProtocol>,
+    dirty: &'c mut bool,
+    address: Address,
+}
+
+impl Rows<'_> {
+    /// The next row: each value's bytes, `None` for NULL. After the last row the connection can be used again; dropped
+    /// before, it cannot.
+    ///
+    /// # Errors
+    /// [`Error::Statement`] or [`Error::Lost`].
+    pub async fn next(&mut self) -> Result<Option<Vec<Option<Vec<u8>>>>, Error> {
+        match self.result.next().await {
+            Ok(Some(row)) => Ok(Some(row.unwrap().into_iter().map(value).collect())),
+            Ok(None) => {
+                *self.dirty = false;
+                Ok(None)
+            }
+            Err(error) => Err(told(&self.address, self.dirty, error)),
+        }
+    }
+}
+
+/// What came of rows that were loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    /// How many rows were stored.
+    pub rows: u64,
+    /// How many values the server had something to say about.
+    pub warnings: u16,
+}
+
+impl Conn {
+    /// Runs a `SELECT` of any length; there is no deadline.
+    ///
+    /// # Errors
+    /// [`Error::Statement`] with the server's own code, or [`Error::Lost`].
+    pub async fn fetch(&mut self, sql: &str) -> Result<Rows<'_>, Error> {
+        let address = self.address.clone();
+        self.begin(SHOWN)?;
+        match self.inner.query_iter(sql.to_owned()).await {
+            Ok(result) => Ok(Rows {
+                result,
+                dirty: &mut self.dirty,
+                address,
+            }),
+            Err(error) => Err(told(&address, &mut self.dirty, error)),
+        }
+    }
+
+    /// Runs a `LOAD DATA LOCAL` and gives the server `data` for its file. The server cannot tell data that is cut off from
+    /// data that has ended, and with LOCAL it stores what it can and counts the rest as warnings: run it inside a transaction,
+    /// and look at both numbers before that is committed.
+    ///
+    /// # Errors
+    /// [`Error::Statement`] with the server's own code, or [`Error::Lost`].
+    pub async fn load(&mut self, sql: &str, data: mpsc::Receiver<Bytes>) -> Result<Loaded, Error> {
+        let address = self.address.clone();
+        self.begin(SHOWN)?;
+        self.inner.set_infile_handler(async move {
+            let next = async |mut data: mpsc::Receiver<Bytes>| {
+                let bytes = data.recv().await?;
+                Some((Ok(bytes), data))
+            };
+            Ok(unfold(data, next).boxed())
+        });
+        let loaded = match self.inner.query_iter(sql).await {
+            Ok(result) => {
+                let loaded = Loaded {
+                    rows: result.affected_rows(),
+                    warnings: result.warnings(),
+                };
+                result.drop_result().await.map(|()| loaded)
+            }
+            Err(error) => Err(error),
+        };
+        match loaded {
+            Ok(loaded) => {
+                self.dirty = false;
+                Ok(loaded)
+            }
+            Err(error) => Err(told(&address, &mut self.dirty, error)),
+        }
+    }
+}
+
+/// An error of the driver's. One of the server's leaves the connection usable.
+fn told(address: &Address, dirty: &mut bool, error: mysql_async::Error) -> Error {
+    match error {
+        mysql_async::Error::Server(error) => {
+            *dirty = false;
+            Error::Statement {
+                address: address.clone(),
+                code: error.code,
+                state: error.state,
+                message: error.message,
+                sql: SHOWN.into(),
+            }
+        }
+        error => Error::Lost {
+            address: address.clone(),
+            reason: innermost(&error),
+            sql: SHOWN.into(),
+        },
+    }
+}

@@ -1,0 +1,163 @@
+//! Servers of which one has data: `twinlog up` copies it, and links them from there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use twinlog_testbed::ServerKind;
+
+use crate::{
+    hand::Hand,
+    support::{Db, insert_on_both, same_rows, walk},
+    verify::{FILL, TABLES},
+};
+
+const LINES: [[&str; 3]; 2] = [
+    ["server_id = 1", "log_bin = bin", "log_slave_updates"],
+    ["server_id = 2", "log_bin = bin", "log_slave_updates"],
+];
+
+/// What a schema has beside plain tables.
+const MORE: &[&str] = &[
+    "USE shop",
+    "SET SESSION sql_mode = ''",
+    "CREATE TABLE child (id INT PRIMARY KEY AUTO_INCREMENT, parent INT NOT NULL, n INT, twice INT AS (n * 2), \
+     kept INT AS (n + 1) STORED, KEY by_n (n), UNIQUE KEY by_both (parent, id), \
+     CONSTRAINT to_parent FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE)",
+    "CREATE TABLE parent (id INT PRIMARY KEY, name VARCHAR(20) CHARACTER SET latin1, note TEXT, FULLTEXT KEY words (note))",
+    "CREATE TABLE counted (a INT PRIMARY KEY, n INT NOT NULL AUTO_INCREMENT, KEY (n))",
+    "CREATE TABLE big (id INT PRIMARY KEY AUTO_INCREMENT, k INT NOT NULL, c CHAR(120) NOT NULL, KEY k_1 (k), KEY c_1 (c(10)))",
+    "INSERT INTO parent VALUES (1, 'Jürgen', 'one'), (2, 'tab\\tline\\nback\\\\slash', NULL), (0, '', '')",
+    "INSERT INTO child (id, parent, n) VALUES (1, 1, 5), (2, 2, NULL), (7, 1, -1)",
+    "INSERT INTO counted (a) VALUES (3), (1), (2)",
+    "CREATE FUNCTION doubled (x INT) RETURNS INT DETERMINISTIC RETURN x * 2",
+    "CREATE PROCEDURE `odd name` () SELECT 'it''s', \"a\"",
+    "CREATE VIEW z_first AS SELECT id, doubled(n) AS d FROM child",
+    "CREATE VIEW a_second AS SELECT d FROM z_first",
+    "CREATE TRIGGER stamped BEFORE INSERT ON parent FOR EACH ROW SET NEW.note = CONCAT(NEW.note, '!')",
+    "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DO DELETE FROM shop.bag WHERE a < 0",
+];
+
+/// 24,576 rows of 120 bytes and more: a table that gets its indexes later, in several packets.
+async fn fill(kind: ServerKind, db: &Db) {
+    db.run(TABLES).await;
+    db.run(FILL).await;
+    db.run(&["USE shop", "SET SESSION foreign_key_checks = 0"])
+        .await;
+    let mut more = MORE.to_vec();
+    more.insert(1, "SET SESSION foreign_key_checks = 0");
+    let more: Vec<String> = more.iter().map(|sql| as_known(kind, sql)).collect();
+    db.run(&more.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    db.run(&["INSERT INTO shop.big (k, c) VALUES (1, REPEAT('x', 100)), (2, 'y'), (3, 'ü')"])
+        .await;
+    for _ in 0..13 {
+        db.run(&["INSERT INTO shop.big (k, c) SELECT k * 7 % 1009, LEFT(CONCAT(k, c), 100) FROM shop.big"])
+            .await;
+    }
+}
+
+/// 5.6 knows no columns that are computed.
+fn as_known(kind: ServerKind, sql: &str) -> String {
+    match kind {
+        ServerKind::MySql56 => sql
+            .replace("AS (n * 2)", "")
+            .replace("AS (n + 1) STORED", ""),
+        _ => sql.to_owned(),
+    }
+}
+
+/// What both nodes must say alike.
+const ALIKE: &[&str] = &[
+    "SHOW CREATE DATABASE shop",
+    "SHOW CREATE TABLE shop.child",
+    "SHOW CREATE TABLE shop.parent",
+    "SHOW CREATE TABLE shop.counted",
+    "SHOW CREATE TABLE shop.big",
+    "SHOW CREATE TABLE shop.types",
+    "SHOW CREATE TABLE `d\"o.t`.`ta``b'le ü`",
+    "SELECT * FROM shop.child ORDER BY id",
+    "SELECT * FROM shop.parent ORDER BY id",
+    "SELECT * FROM shop.a_second ORDER BY d",
+    "SHOW CREATE VIEW shop.a_second",
+    "SELECT ROUTINE_NAME, ROUTINE_DEFINITION, SQL_MODE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop' ORDER BY 1",
+    "SELECT TRIGGER_NAME, ACTION_STATEMENT, SQL_MODE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'shop'",
+    "SELECT EVENT_NAME, EVENT_DEFINITION, STARTS, SQL_MODE, TIME_ZONE FROM information_schema.EVENTS",
+    "SELECT @@GLOBAL.read_only, @@GLOBAL.local_infile",
+];
+
+async fn alike(hand: &Hand) {
+    let [a, b] = hand.both();
+    for sql in ALIKE {
+        let [left, right] = [a.rows(sql).await, b.rows(sql).await];
+        // A counter of AUTO_INCREMENT goes by the node.
+        let plain = |rows: Vec<Vec<String>>| format!("{rows:?}").replace("AUTO_INCREMENT=", "");
+        assert_eq!(plain(left), plain(right), "{sql}");
+    }
+}
+
+/// Writes to one node until told to stop; says how many rows.
+async fn write(db: Db, stop: Arc<AtomicBool>) -> u32 {
+    let mut done = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let sql = format!(
+            "INSERT INTO shop.plain VALUES ({}, 'new', ''); UPDATE shop.big SET k = k + 1 WHERE id = {}",
+            1000 + done,
+            done * 37 % 9000 + 1
+        );
+        db.run(&[&sql]).await;
+        done += 1;
+    }
+    done
+}
+
+async fn copied(kind: ServerKind, more: &str, from: usize) {
+    let hand = Hand::start(kind, [&LINES[0], &LINES[1]], more).await;
+    let full = hand.both()[from].clone();
+    fill(kind, &full).await;
+    let plan = hand.twinlog.run(&["plan"]);
+    plan.expect_code(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn(write(full, Arc::clone(&stop)));
+    let output = tokio::task::block_in_place(|| hand.up());
+    assert!(
+        output.stderr.contains("commits were held up for"),
+        "{}",
+        output.stderr
+    );
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.store(true, Ordering::Relaxed);
+    assert!(writer.await.unwrap() > 5);
+    same_rows(&hand.both(), "SELECT * FROM shop.plain ORDER BY id").await;
+    same_rows(&hand.both(), "SELECT * FROM shop.big ORDER BY id").await;
+    alike(&hand).await;
+    if !more.contains("position") {
+        hand.twinlog.run(&["verify"]).expect_code(0);
+    }
+    walk(&hand.both()).await;
+    insert_on_both(&hand.both(), 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_nodes_data_on_mariadb() {
+    copied(ServerKind::MariaDb1011, "", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_nodes_data_on_mysql_9_7() {
+    copied(ServerKind::MySql97, "", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_nodes_data_on_mysql_5_6_by_position() {
+    copied(
+        ServerKind::MySql56,
+        "[replication]\nmode = \"position\"\n",
+        0,
+    )
+    .await;
+}
