@@ -8,7 +8,7 @@ use crate::{
     apply::{self, Progress, patiently},
     config::Runtime,
     observe::observe,
-    plan::{Phase, Plan, Refusal, plan},
+    plan::{Action, Phase, Plan, Refusal, plan},
     prove::{self, Proven},
     site::{self, Login, Site},
 };
@@ -30,6 +30,8 @@ pub trait Ui: Progress {
 pub struct Done {
     /// How many steps were carried out; 0 for a pair that lacked nothing.
     pub steps: usize,
+    /// Whether data was copied from one node to the other.
+    pub copied: bool,
     /// Notes of the last plan.
     pub notes: Vec<String>,
     /// Both links, proven.
@@ -94,7 +96,7 @@ impl Error {
 pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
     let mut machine_lock = None;
     let mut server_locks: Vec<Conn> = Vec::new();
-    let mut steps = 0;
+    let (mut steps, mut copied) = (0, false);
     let external = site
         .nodes()
         .iter()
@@ -118,6 +120,7 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
             .await?;
             return Ok(Done {
                 steps,
+                copied,
                 notes: plan.notes,
                 proofs,
             });
@@ -140,6 +143,9 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         }
         apply::apply(site, round, ui).await?;
         steps += round.len();
+        copied |= round
+            .iter()
+            .any(|step| matches!(step.action, Action::Copy { .. }));
         if round.iter().any(|step| step.phase == Phase::Machine) {
             // A server that was restarted has forgotten the lock.
             server_locks.clear();

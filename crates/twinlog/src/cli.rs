@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Init(crate::commands::init::InitArgs),
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
+    Copy(crate::commands::copy::CopyArgs),
     Down(crate::commands::down::DownArgs),
     Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
@@ -66,6 +67,9 @@ impl Command {
         match self {
             Self::Up(_) => {
                 Some("interrupted: the next `twinlog up` goes on where this one stopped")
+            }
+            Self::Copy(_) => {
+                Some("interrupted: the next `twinlog copy` goes on where this one stopped")
             }
             // It ends by itself, and says what it has done.
             Self::Run(_) => None,

@@ -8,6 +8,7 @@ use std::{
 
 use twinlog_pair::{
     apply::Progress,
+    copy::Limits,
     plan::{Plan, Step},
     up::Ui,
 };
@@ -81,6 +82,7 @@ pub(crate) fn tell(text: &str) {
 pub(crate) struct Terminal {
     /// Do not ask.
     pub(crate) yes: bool,
+    limits: Limits,
     done: AtomicUsize,
 }
 
@@ -88,8 +90,14 @@ impl Terminal {
     pub(crate) fn new(yes: bool) -> Self {
         Self {
             yes,
+            limits: Limits::default(),
             done: AtomicUsize::new(0),
         }
+    }
+
+    /// With other limits for what is copied.
+    pub(crate) fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 }
 
@@ -108,6 +116,10 @@ impl Progress for Terminal {
 
     fn moved(&self, what: &str) {
         tell(&format!("    {what}"));
+    }
+
+    fn copy_limits(&self) -> Limits {
+        self.limits
     }
 
     fn end(&self, step: &Step, took: Duration) {

@@ -41,7 +41,7 @@ pub(super) fn parts(create: &str) -> Parts {
     let primary = body().find(|line| line.starts_with("PRIMARY KEY"));
     let counter = body()
         .find(|line| line.starts_with('`') && line.contains(" AUTO_INCREMENT"))
-        .and_then(|line| quoted(line));
+        .and_then(quoted);
     let is_counted = |line: &str| {
         let first = line
             .split_once('(')

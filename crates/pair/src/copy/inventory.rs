@@ -4,7 +4,7 @@ use twinlog_converge::TableName;
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, Row},
-    facts::schema::condition,
+    facts::schema::{ask_for_fresh_numbers, condition},
     sql::identifier,
 };
 
@@ -86,6 +86,7 @@ impl Inventory {
     /// Reads it. `databases` are those to be copied; `None` for all of users.
     pub(super) async fn read(conn: &mut Conn, databases: Option<&[String]>) -> Result<Self, Error> {
         let mut inventory = Self::default();
+        ask_for_fresh_numbers(conn).await?;
         let names = conn
             .rows(&format!(
                 "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE {}",

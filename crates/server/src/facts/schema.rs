@@ -124,15 +124,7 @@ impl SchemaFacts {
     /// The first statement that fails.
     pub async fn read(conn: &mut Conn, schemas: Option<&[String]>) -> Result<Self, Error> {
         let only = |column: &str| condition(column, schemas);
-        // MySQL 8 answers AUTO_INCREMENT from statistics of up to a day ago unless told not to; others know no such
-        // variable (1193).
-        match conn
-            .execute("SET SESSION information_schema_stats_expiry = 0")
-            .await
-        {
-            Ok(()) | Err(Error::Statement { code: 1193, .. }) => {}
-            Err(error) => return Err(error),
-        }
+        ask_for_fresh_numbers(conn).await?;
         let mut tables = TableMap::default();
         let listed = conn
             .rows(&format!(
@@ -237,6 +229,21 @@ pub fn sees_all_schemas(grants: &[String]) -> bool {
             .any(|list| list == "GRANT ALL PRIVILEGES" || list.contains(privilege))
     };
     ["REFERENCES", "TRIGGER", "EVENT"].into_iter().all(has)
+}
+
+/// MySQL 8 answers AUTO_INCREMENT and sizes from statistics of up to a day ago unless told not to; others know no such
+/// variable (1193).
+///
+/// # Errors
+/// As [`Conn::execute`].
+pub async fn ask_for_fresh_numbers(conn: &mut Conn) -> Result<(), Error> {
+    match conn
+        .execute("SET SESSION information_schema_stats_expiry = 0")
+        .await
+    {
+        Ok(()) | Err(Error::Statement { code: 1193, .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// A condition for `information_schema`: that the column names one of these schemas, or one that users made.

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod conflicts;
+pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init(args) => init::run(config, &args),
         Command::Plan(args) => plan::run(open(config)?, &args).await,
+        Command::Copy(args) => copy::run(open(config)?, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

@@ -209,20 +209,6 @@ async fn data_that_differs() {
     .await;
 }
 
-#[tokio::test]
-async fn data_on_one_node_only() {
-    let hand = pair().await;
-    data(&hand.servers[1], "(1, 'x')").await;
-    hand.refuses(
-        1,
-        &[
-            "b has data and a has none",
-            "`twinlog copy` will move the data from b to a",
-        ],
-    )
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_data_is_linked_once_nobody_writes() {
     for kind in [KIND, ServerKind::MySql97] {

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use twinlog_testbed::ServerKind;
+use twinlog_testbed::{Running, ServerKind, ServerOptions, wait_until};
 
 use crate::{
     hand::Hand,
-    support::{Db, insert_on_both, same_rows, walk},
+    support::{DEADLINE, Db, assert_fails, insert_on_both, same_rows, walk},
     verify::{FILL, TABLES},
 };
 
@@ -160,4 +160,126 @@ async fn one_nodes_data_on_mysql_5_6_by_position() {
         0,
     )
     .await;
+}
+
+/// A pair of servers of which one has data, and a copy of it that is slow enough to be met in the middle.
+async fn begun(kind: ServerKind) -> (Hand, Running) {
+    let hand = Hand::start(kind, [&LINES[0], &LINES[1]], "").await;
+    let [a, b] = hand.both();
+    fill(kind, &a).await;
+    let running = hand
+        .twinlog
+        .spawn(&["copy", "--yes", "--rate", "1", "--parallel", "1"]);
+    wait_until(DEADLINE, "the largest table", async || {
+        let count = b
+            .try_rows("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_TYPE = 'BASE TABLE'")
+            .await;
+        count
+            .ok()
+            .filter(|rows| rows[0][0].parse::<u32>().unwrap() == 10)
+    })
+    .await;
+    (hand, running)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_one_is_gone_on_with() {
+    let (hand, running) = begun(ServerKind::MariaDb1011).await;
+    let [a, b] = hand.both();
+    // The largest table is copied first, the small ones after it.
+    wait_until(DEADLINE, "a small table", async || {
+        let rows = b.rows("SELECT COUNT(*) FROM shop.texts").await;
+        (rows[0][0] != "0").then_some(())
+    })
+    .await;
+    running.kill();
+    assert_eq!(b.rows("SELECT @@GLOBAL.read_only").await, [["1"]]);
+    assert!(b.links().await.is_empty());
+    a.run(&[
+        "UPDATE shop.big SET k = -1 WHERE id = 77",
+        "DELETE FROM shop.plain WHERE id = 1",
+        "DROP TABLE shop.counted",
+        "ALTER TABLE shop.texts ADD m INT DEFAULT 7",
+        "CREATE TABLE shop.young (id INT PRIMARY KEY)",
+    ])
+    .await;
+    let plan = hand.twinlog.run(&["plan"]);
+    let text = plan.expect_code(0);
+    assert!(text.contains("a copy was cut off"), "{text}");
+    assert!(!text.contains("allow clients' writes"), "{text}");
+    let output = hand.up();
+    assert!(
+        output.stderr.contains("were there already"),
+        "{}",
+        output.stderr
+    );
+    hand.twinlog.run(&["verify"]).expect_code(0);
+    assert!(b.try_rows("SELECT 1 FROM shop.counted").await.is_err());
+    assert_eq!(b.rows("SELECT @@GLOBAL.read_only").await, [["0"]]);
+    walk(&hand.both()).await;
+    insert_on_both(&hand.both(), 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_altered_meanwhile_ends_it() {
+    let (hand, running) = begun(ServerKind::MySql97).await;
+    let [a, b] = hand.both();
+    // Not one that MySQL does in an instant: old rows are then still to be read as they were.
+    a.run(&["ALTER TABLE shop.texts MODIFY n BIGINT"]).await;
+    let output = running.wait();
+    assert_fails(
+        &output,
+        3,
+        &[
+            "shop.texts was altered or dropped while it was copied",
+            "run the same again",
+        ],
+    );
+    assert!(b.links().await.is_empty());
+    hand.up();
+    hand.twinlog.run(&["verify"]).expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_are_killed_meanwhile() {
+    let (mut hand, mut running) = begun(ServerKind::MariaDb1011).await;
+    for killed in [1, 0] {
+        hand.servers[killed].kill();
+        assert_eq!(running.wait().code, Some(3));
+        let lines = ServerOptions::with(&LINES[killed]);
+        hand.servers[killed].restart(&lines).await;
+        running = hand
+            .twinlog
+            .spawn(&["copy", "--yes", "--rate", "1", "--parallel", "1"]);
+        running.wait_for_line("] copy all data from a to b");
+    }
+    running.kill();
+    hand.up();
+    hand.twinlog.run(&["verify"]).expect_code(0);
+}
+
+/// What no snapshot shows as it was is refused before anything is copied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_without_transactions_are_refused() {
+    let hand = Hand::start(ServerKind::MariaDb1011, [&LINES[0], &LINES[1]], "").await;
+    let [a, b] = hand.both();
+    a.run(&[
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE = MyISAM",
+        "CREATE TABLE shop.kept (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+    ])
+    .await;
+    let output = hand.twinlog.run(&["up", "--yes"]);
+    let says = [
+        "shop.old (its engine MyISAM has no transactions)",
+        "shop.kept (it keeps older versions of its rows)",
+    ];
+    assert_fails(&output, 3, &says);
+    a.run(&[
+        "ALTER TABLE shop.old ENGINE = InnoDB",
+        "DROP TABLE shop.kept",
+    ])
+    .await;
+    hand.up();
+    same_rows(&[a, b], "SHOW CREATE TABLE shop.old").await;
 }

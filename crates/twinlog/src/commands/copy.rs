@@ -1,0 +1,55 @@
+//! `twinlog copy`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use twinlog_pair::{copy::Limits, site::Site, up};
+
+use super::up::describe;
+use crate::{
+    failure::Failure,
+    output::{Terminal, print, tell},
+};
+
+/// Copy the data of the node that has some onto the one that has none, while clients write, and link both from there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twinlog copy                    as `twinlog up` does it; asks before it changes a server of someone else's
+  twinlog copy --yes --rate 20    in a script, at 20 MB a second at most
+  twinlog plan                    what it would do, each step
+
+The source is held up for one moment, in which several connections open the same snapshot; its clients write on. The other
+node is closed to clients until all is there. Killed half-way, the same command goes on: of what was copied it compares
+hashes, and copies again only what changed since. Nothing is copied onto a node that has data of its own.
+Exit codes: as those of `twinlog up`.")]
+pub(crate) struct CopyArgs {
+    /// Copy so many stretches of tables at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: Option<u16>,
+    /// Copy so many megabytes a second at most.
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    rate: Option<u64>,
+    /// Do not ask before changing external servers.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(mut site: Site, args: &CopyArgs) -> Result<ExitCode, Failure> {
+    let usual = Limits::default();
+    let limits = Limits {
+        parallel: args.parallel.map_or(usual.parallel, usize::from),
+        rate_max: args.rate.map(|mb| mb * 1_000_000),
+    };
+    let done = up::up(&mut site, &Terminal::new(args.yes).limited(limits)).await?;
+    for note in &done.notes {
+        tell(&format!("note: {note}"));
+    }
+    if !done.copied {
+        tell("nothing was copied: no node lacked the other's data");
+    }
+    for proof in &done.proofs {
+        print(&describe(proof));
+    }
+    Ok(ExitCode::SUCCESS)
+}
