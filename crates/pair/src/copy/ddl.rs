@@ -12,6 +12,30 @@ pub(super) struct Parts {
     pub(super) foreign: Vec<Part>,
 }
 
+impl Parts {
+    /// Whether a table that is so can become one that is like `whole`, by what it lacks.
+    pub(super) fn is_begin_of(&self, whole: &Self) -> bool {
+        let all_in =
+            |parts: &[Part], others: &[Part]| parts.iter().all(|part| others.contains(part));
+        without_counter(&self.create) == without_counter(&whole.create)
+            && all_in(&self.indexes, &whole.indexes)
+            && all_in(&self.foreign, &whole.foreign)
+    }
+}
+
+/// The place of a table's counter is no part of its definition.
+fn without_counter(create: &str) -> String {
+    let options = create.rfind("\n)").unwrap_or(0);
+    let (columns, options) = create.split_at(options);
+    match options.split_once(" AUTO_INCREMENT=") {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|char: char| char.is_ascii_digit());
+            format!("{columns}{before}{after}")
+        }
+        None => create.to_owned(),
+    }
+}
+
 /// An index or a foreign key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
@@ -183,6 +207,23 @@ PARTITIONS 4 */"
                 "ALTER TABLE `t` ADD CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `parent` (`id`) ON DELETE CASCADE"
             )
         );
+    }
+
+    #[test]
+    fn a_table_that_was_begun_is_known_again() {
+        let whole = parts(ORDERS);
+        let begun = parts(
+            &whole
+                .create
+                .replace("AUTO_INCREMENT=7", "AUTO_INCREMENT=1234"),
+        );
+        assert!(begun.is_begin_of(&whole));
+        assert!(whole.is_begin_of(&whole));
+        assert!(!whole.is_begin_of(&begun));
+        let other = parts(&ORDERS.replace("`id`,`ke``y, KEY`(5)", "`id`"));
+        assert!(!other.is_begin_of(&whole));
+        let wider = parts(&ORDERS.replace("varchar(20)", "varchar(30)"));
+        assert!(!wider.is_begin_of(&whole));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use twinlog_server::{
     sql::identifier,
 };
 
-use super::{Error, ddl, ddl::Parts};
+use super::{Error, ddl, ddl::Parts, mark::Made};
+
+/// The word for a table, beside those of [`Kind::word`].
+pub(super) const TABLE: &str = "TABLE";
 
 /// A table, its definition and its size as the server estimates it.
 #[derive(Debug)]
@@ -71,6 +74,11 @@ impl Object {
     pub(super) fn sql_name(&self) -> String {
         format!("{}.{}", identifier(&self.database), identifier(&self.name))
     }
+
+    /// The statement after which it is not there.
+    pub(super) fn drop_sql(&self) -> String {
+        format!("DROP {} IF EXISTS {}", self.kind.word(), self.sql_name())
+    }
 }
 
 /// All of it.
@@ -103,25 +111,51 @@ impl Inventory {
                 condition("TABLE_SCHEMA", databases)
             ))
             .await?;
-        let mut obstacles = Vec::new();
         for row in &listed {
             match text(row, 2).as_str() {
                 "VIEW" | "SYSTEM VIEW" => inventory.push(Kind::View, row),
                 "SEQUENCE" => inventory.push(Kind::Sequence, row),
-                _ => {
-                    let table = table(conn, row).await?;
-                    let obstacle = table.info.obstacle.as_ref();
-                    obstacles.extend(obstacle.map(|why| format!("{} ({why})", table.info.name)));
-                    inventory.tables.push(table);
-                }
+                _ => inventory.tables.push(table(conn, row).await?),
             }
-        }
-        if !obstacles.is_empty() {
-            return Err(Error::Obstacles(obstacles));
         }
         inventory.read_programs(conn, databases).await?;
         inventory.objects.sort_by_key(|object| object.kind);
         Ok(inventory)
+    }
+
+    /// Whether a snapshot shows all of it as it was.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let obstacle = |table: &Table| {
+            let why = table.info.obstacle.as_ref()?;
+            Some(format!("{} ({why})", table.info.name))
+        };
+        let obstacles: Vec<String> = self.tables.iter().filter_map(obstacle).collect();
+        match obstacles.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Obstacles(obstacles)),
+        }
+    }
+
+    /// What of it a copy has not made.
+    pub(super) fn not_among(&self, made: &Made) -> Vec<String> {
+        let tables = self.tables.iter().map(|table| {
+            let name = &table.info.name;
+            (TABLE, name.database.to_string(), name.name.to_string())
+        });
+        let objects = self.objects.iter().map(|object| {
+            (
+                object.kind.word(),
+                object.database.clone(),
+                object.name.clone(),
+            )
+        });
+        tables
+            .chain(objects)
+            .filter(|(kind, database, name)| {
+                !made.contains(&((*kind).to_owned(), database.clone(), name.clone()))
+            })
+            .map(|(kind, database, name)| format!("{} {database}.{name}", kind.to_lowercase()))
+            .collect()
     }
 
     async fn read_programs(

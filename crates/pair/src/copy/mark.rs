@@ -3,19 +3,28 @@
 //! It is written before the first table and taken away after the last, in the transaction that says where the node's log
 //! stands. Whoever finds it finds half a copy, which is twinlog's own: to be gone on with, never to be linked.
 
+use std::collections::HashSet;
+
 use twinlog_server::{
-    conn::{Conn, Error},
+    conn::{Conn, Error, Row},
     facts::Coordinates,
     sql::literal,
 };
 
+use super::run_all;
 use crate::origin::{Origin, Sameness};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copy` (\
+const SCHEMA: &str = "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8mb4";
+const MARK: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copy` (\
      `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `source` VARCHAR(64) NOT NULL, \
      `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
-     `was_read_only` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
+     `was_read_only` TINYINT NOT NULL, `took_files` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
      COMMENT='a copy of the other node is being made here and is not whole; not replicated'";
+/// Names are compared byte by byte; four of them fit in no index of an old server's.
+const MADE: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copied` (\
+     `kind` VARCHAR(16) NOT NULL, `schema_name` VARCHAR(64) NOT NULL, `name` VARCHAR(64) NOT NULL, \
+     KEY (`schema_name`, `name`)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
+     COMMENT='what that copy has made so far'";
 
 /// Half a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,25 +37,32 @@ pub struct Mark {
     pub gtids: String,
     /// Whether the node was read-only before: it is, while it is copied to.
     pub was_read_only: bool,
+    /// Whether it took files from clients before (`local_infile`): it does, while it is copied to.
+    pub took_files: bool,
 }
 
+/// What a copy has made: its kind, database and name.
+pub(super) type Made = HashSet<(String, String, String)>;
+
 impl Mark {
-    /// Notes it on the node, unless a copy that was cut off has left its own note, which is returned.
-    pub(super) async fn set(&self, conn: &mut Conn) -> Result<Self, Error> {
-        conn.execute("CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8mb4")
-            .await?;
-        conn.execute(TABLE).await?;
-        conn.execute(&format!(
-            "INSERT IGNORE INTO `twinlog`.`copy` (`source`, `origin_file`, `origin_position`, `origin_gtids`, `was_read_only`) \
-             VALUES ({}, {}, {}, {}, {})",
+    /// Notes it on the node.
+    pub(super) async fn set(&self, conn: &mut Conn) -> Result<(), Error> {
+        let insert = format!(
+            "INSERT INTO `twinlog`.`copy` (`source`, `origin_file`, `origin_position`, `origin_gtids`, `was_read_only`, \
+             `took_files`) VALUES ({}, {}, {}, {}, {}, {})",
             literal(&self.source),
             literal(&self.end.file),
             self.end.position,
             literal(&self.gtids),
             u8::from(self.was_read_only),
-        ))
-        .await?;
-        Ok(read(conn).await?.unwrap_or_else(|| self.clone()))
+            u8::from(self.took_files),
+        );
+        run_all(conn, [SCHEMA, MARK, MADE, &insert]).await
+    }
+
+    /// Takes it back, before anything was made.
+    pub(super) async fn take_back(conn: &mut Conn) -> Result<(), Error> {
+        run_all(conn, [FORGET_MARK, FORGET_MADE]).await
     }
 
     /// Takes it away: the copy is whole, and this is where the node's log stood when it was begun.
@@ -63,17 +79,47 @@ impl Mark {
             secrets_id: String::new(),
         };
         let record = origin.record(pair_id, node).to_string();
-        for sql in [
+        let all = [
             "START TRANSACTION",
             &record,
             "DELETE FROM `twinlog`.`copy`",
             "COMMIT",
-            "DROP TABLE `twinlog`.`copy`",
-        ] {
-            conn.execute(sql).await?;
-        }
-        Ok(())
+            FORGET_MARK,
+            FORGET_MADE,
+        ];
+        run_all(conn, all).await
     }
+}
+
+const FORGET_MARK: &str = "DROP TABLE IF EXISTS `twinlog`.`copy`";
+const FORGET_MADE: &str = "DROP TABLE IF EXISTS `twinlog`.`copied`";
+
+/// Notes that something is about to be made: what is not noted is somebody else's.
+pub(super) async fn will_make(
+    conn: &mut Conn,
+    kind: &str,
+    database: &str,
+    name: &str,
+) -> Result<(), Error> {
+    conn.execute(&format!(
+        "INSERT INTO `twinlog`.`copied` VALUES ({}, {}, {})",
+        literal(kind),
+        literal(database),
+        literal(name)
+    ))
+    .await
+}
+
+/// What was noted so.
+pub(super) async fn made(conn: &mut Conn) -> Result<Made, Error> {
+    let rows = conn
+        .rows("SELECT kind, schema_name, name FROM `twinlog`.`copied`")
+        .await?;
+    let text = |row: &Row, at| row.at(at).unwrap_or_default().to_owned();
+    Ok(rows
+        .iter()
+        .map(|row| (text(row, 0), text(row, 1), text(row, 2)))
+        .collect())
 }
 
 /// Reads a node's; `None` where no copy is being made.
@@ -81,7 +127,7 @@ impl Mark {
 /// # Errors
 /// As [`Conn::rows`], but for a node that has no such table.
 pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
-    let sql = "SELECT source, origin_file, origin_position, origin_gtids, was_read_only FROM `twinlog`.`copy`";
+    let sql = "SELECT source, origin_file, origin_position, origin_gtids, was_read_only, took_files FROM `twinlog`.`copy`";
     let row = match conn.row(sql).await {
         // No such database, no such table.
         Err(Error::Statement {
@@ -98,6 +144,7 @@ pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
             },
             gtids: row.get("origin_gtids")?.to_owned(),
             was_read_only: row.get("was_read_only") == Some("1"),
+            took_files: row.get("took_files") == Some("1"),
         })
     }))
 }

@@ -103,6 +103,9 @@ pub enum Error {
     /// Tables that no snapshot shows as they were.
     #[error("these tables cannot be copied: {}", .0.join("; "))]
     Obstacles(Vec<String>),
+    /// The target has something that no copy has made.
+    #[error("the node to copy to has what no copy of twinlog's made: {}", .0.join(", "))]
+    Strange(Vec<String>),
     /// Statements that cannot be interrupted kept the snapshot from being opened.
     #[error(
         "{address}: commits could not be held up for a moment within {seconds} s: statements that run long, or another backup, are in the way"
@@ -147,6 +150,7 @@ impl Error {
             Self::Obstacles(_) => Some(
                 "convert them to InnoDB (ALTER TABLE … ENGINE = InnoDB), or leave their databases out (`databases` in twinlog.toml)".into(),
             ),
+            Self::Strange(_) => Some("twinlog deletes nothing of it: drop it there if it is not needed, then run the same again".into()),
             Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
             Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
             Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),

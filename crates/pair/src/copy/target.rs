@@ -1,7 +1,7 @@
 //! What the target is given around its rows: databases and tables before them; indexes, foreign keys, views and programs
 //! after them.
 
-use twinlog_row::{SESSION, TableInfo};
+use twinlog_row::SESSION;
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
@@ -10,8 +10,8 @@ use twinlog_server::{
 
 use super::{
     Error, ddl,
-    inventory::{Inventory, Kind, Object, Table, show},
-    run_all,
+    inventory::{Inventory, Kind, Object, TABLE, Table, show},
+    mark, run_all,
 };
 
 /// Nothing of a copy is logged: the links carry what comes after it. What is in the source is right.
@@ -45,8 +45,7 @@ pub(super) async fn writer(conn: &mut Conn, dialect: &Dialect) -> Result<(), Con
     Ok(())
 }
 
-/// Makes databases and tables. What a run before this one has made stays, where it is the same; of its tables that are not,
-/// and of those that the source has no more, only that run can have made them. Returns for each table of the source whether
+/// Makes databases and tables. Of what a run before this one has made, tables stay that are defined the same. Returns for each table of the source whether
 /// it may hold rows already.
 pub(super) async fn prepare(
     conn: &mut Conn,
@@ -58,8 +57,13 @@ pub(super) async fn prepare(
             conn.execute(create).await?;
         }
     }
-    let same =
-        |a: &Table, b: &Table| a.info.name == b.info.name && shape(&a.info) == shape(&b.info);
+    // A trigger would fire for what is loaded.
+    for object in &present.objects {
+        conn.execute(&object.drop_sql()).await?;
+    }
+    let same = |there: &Table, wanted: &Table| {
+        there.info.name == wanted.info.name && there.parts.is_begin_of(&wanted.parts)
+    };
     for table in &present.tables {
         if !wanted.tables.iter().any(|other| same(table, other)) {
             conn.execute(&format!("DROP TABLE {}", table.info.sql_name()))
@@ -68,7 +72,7 @@ pub(super) async fn prepare(
     }
     let mut begun = Vec::new();
     for table in &wanted.tables {
-        let is_there = present.tables.iter().any(|other| same(table, other));
+        let is_there = present.tables.iter().any(|other| same(other, table));
         if !is_there {
             create(conn, table).await?;
         }
@@ -77,22 +81,9 @@ pub(super) async fn prepare(
     Ok(begun)
 }
 
-/// What must be the same for rows of one to be rows of the other.
-fn shape(table: &TableInfo) -> Vec<(&str, &str, bool, bool)> {
-    let columns = table.columns.iter();
-    columns
-        .map(|column| {
-            (
-                column.name.as_str(),
-                column.declared.as_str(),
-                column.generated,
-                column.nullable,
-            )
-        })
-        .collect()
-}
-
 async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
+    let name = &table.info.name;
+    mark::will_make(conn, TABLE, &name.database, &name.name).await?;
     conn.execute(&format!("USE {}", identifier(&table.info.name.database)))
         .await?;
     conn.execute(&table.parts.create).await?;
@@ -203,12 +194,15 @@ impl Recipe {
         })
     }
 
-    /// Makes it on the target; one that is there was made by a run before this one, and is made again.
+    /// Makes it on the target.
     async fn make(&self, conn: &mut Conn, dialect: &Dialect) -> Result<(), ConnError> {
-        let (word, name) = (self.object.kind.word(), self.object.sql_name());
-        conn.execute(&format!("USE {}", identifier(&self.object.database)))
-            .await?;
-        conn.execute(&format!("DROP {word} IF EXISTS {name}"))
+        let Object {
+            kind,
+            database,
+            name,
+        } = &self.object;
+        mark::will_make(conn, kind.word(), database, name).await?;
+        conn.execute(&format!("USE {}", identifier(database)))
             .await?;
         if !self.session.is_empty() {
             conn.execute(&self.session).await?;
@@ -221,10 +215,11 @@ impl Recipe {
         if let Some(after) = &self.after {
             conn.execute(after).await?;
         }
-        if self.object.kind == Kind::Event {
+        if *kind == Kind::Event {
             // As replication itself does it: an event runs on the node that it was made on.
             conn.execute(&format!(
-                "ALTER EVENT {name} {}",
+                "ALTER EVENT {} {}",
+                self.object.sql_name(),
                 dialect.row().disable_event
             ))
             .await?;

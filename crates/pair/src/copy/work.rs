@@ -15,8 +15,9 @@ use super::{
     Copied, Counters, Error, Limits,
     cut::cut,
     inventory::Inventory,
-    mark::Mark,
+    mark::{self, Mark},
     queue::Queue,
+    run_all,
     ship::Lane,
     snapshot::{self, Snapshot},
     target::{self, Recipe},
@@ -40,39 +41,29 @@ pub async fn copy(
 ) -> Result<Copied, Error> {
     let [source, target] = [from, 1 - from].map(|index| site.nodes()[index]);
     let mut ends = Ends::open(site, source, target).await?;
-    let (mark, resumed) = ends.mark().await?;
-    let opened = ends.open_files().await?;
     let work = Work {
         site,
         nodes: [source, target],
         limits,
         counters,
-        resumed,
     };
-    let copied = work.run(&mut ends, &mark).await;
-    if opened {
-        ends.target.execute("SET GLOBAL local_infile = OFF").await?;
-    }
-    let copied = copied?;
-    // Last of all: from here on the target is what it seems.
-    if !mark.was_read_only {
-        ends.target.execute("SET GLOBAL read_only = OFF").await?;
-    }
+    let copied = work.run(&mut ends).await?;
     ends.close().await;
     Ok(copied)
 }
+
+/// What a target must be set to.
+const OPENED: [&str; 2] = ["SET GLOBAL read_only = ON", "SET GLOBAL local_infile = ON"];
 
 /// A connection to each node for what is done once.
 struct Ends {
     source: Conn,
     target: Conn,
     dialects: [Dialect; 2],
-    source_name: String,
 }
 
 impl Ends {
     async fn open(site: &Site, source: &Node, target: &Node) -> Result<Self, Error> {
-        let source_name = source.name.clone();
         let mut source = connect(site, source).await?;
         let mut target = connect(site, target).await?;
         let dialects = [
@@ -84,33 +75,54 @@ impl Ends {
             source,
             target,
             dialects,
-            source_name,
         })
     }
 
-    /// Marks the target and closes it to clients. Returns the mark, and whether a run before this one had set it.
-    async fn mark(&mut self) -> Result<(Mark, bool), Error> {
+    /// Marks the target, closes it to clients and lets it take files. Returns the mark, which a run before this one may have
+    /// set, and what the target has.
+    async fn mark(&mut self, site: &Site, source: &str) -> Result<(Mark, Inventory), Error> {
+        let found = super::read_mark(&mut self.target).await?;
+        let mark = match &found {
+            Some(mark) => mark.clone(),
+            None => self.set_mark(source).await?,
+        };
+        run_all(&mut self.target, OPENED).await?;
+        let databases = site.config.databases.as_deref();
+        let present = Inventory::read(&mut self.target, databases).await?;
+        let made = mark::made(&mut self.target).await?;
+        let strange = present.not_among(&made);
+        if strange.is_empty() {
+            return Ok((mark, present));
+        }
+        if found.is_none() {
+            self.restore(&mark).await?;
+            Mark::take_back(&mut self.target).await?;
+        }
+        Err(Error::Strange(strange))
+    }
+
+    async fn set_mark(&mut self, source: &str) -> Result<Mark, Error> {
         let facts = ServerFacts::read(&mut self.target).await?;
         let mark = Mark {
-            source: self.source_name.clone(),
+            source: source.to_owned(),
             end: facts.binlog_end.clone().unwrap_or_default(),
             gtids: facts.logged().replace('\n', ""),
             was_read_only: facts.is_on("read_only"),
+            took_files: facts.is_on("local_infile"),
         };
-        let found = super::read_mark(&mut self.target).await?;
-        let mark = mark.set(&mut self.target).await?;
-        self.target.execute("SET GLOBAL read_only = ON").await?;
-        Ok((mark, found.is_some()))
+        mark.set(&mut self.target).await?;
+        Ok(mark)
     }
 
-    /// Lets the target take files from clients; whether it did not before.
-    async fn open_files(&mut self) -> Result<bool, Error> {
-        let is_open = self.target.value("SELECT @@GLOBAL.local_infile").await?;
-        if is_open.as_deref() == Some("1") {
-            return Ok(false);
+    /// Makes the target's settings what they were.
+    async fn restore(&mut self, mark: &Mark) -> Result<(), ConnError> {
+        if !mark.took_files {
+            self.target.execute("SET GLOBAL local_infile = OFF").await?;
         }
-        self.target.execute("SET GLOBAL local_infile = ON").await?;
-        Ok(true)
+        if !mark.was_read_only {
+            self.target.execute("SET GLOBAL read_only = OFF").await?;
+        }
+        Ok(())
     }
 
     async fn close(self) {
@@ -126,11 +138,10 @@ struct Work<'a> {
     nodes: [&'a Node; 2],
     limits: Limits,
     counters: Arc<Counters>,
-    resumed: bool,
 }
 
 impl Work<'_> {
-    async fn run(&self, ends: &mut Ends, mark: &Mark) -> Result<Copied, Error> {
+    async fn run(&self, ends: &mut Ends) -> Result<Copied, Error> {
         let databases = self.site.config.databases.as_deref();
         let mut snapshot = self.snapshot(&ends.dialects[0]).await?;
         let inventory = Inventory::read(&mut ends.source, databases).await?;
@@ -138,10 +149,8 @@ impl Work<'_> {
         for object in &inventory.objects {
             recipes.push(Recipe::read(&mut ends.source, object).await?);
         }
-        let present = match self.resumed {
-            true => Inventory::read(&mut ends.target, databases).await?,
-            false => Inventory::default(),
-        };
+        inventory.check()?;
+        let (mark, present) = ends.mark(self.site, &self.nodes[0].name).await?;
         let begun = target::prepare(&mut ends.target, &inventory, &present).await?;
         let tables = inventory.tables.len();
         self.counters.expect(
@@ -156,7 +165,8 @@ impl Work<'_> {
             target::add_foreign(&mut ends.target, table).await?;
         }
         target::make_objects(&mut ends.target, &ends.dialects[1], &recipes).await?;
-        self.note(ends, mark, &snapshot).await?;
+        ends.restore(&mark).await?;
+        self.note(ends, &mark, &snapshot).await?;
         let [rows, found, bytes] = self.counters.totals();
         Ok(Copied {
             tables,

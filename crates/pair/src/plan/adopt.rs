@@ -137,8 +137,27 @@ fn half_made(ready: [bool; 2], data: [bool; 2]) -> Footing {
 }
 
 /// Adds the step that copies one node's data onto the other; the links are planned once it is there.
-pub(super) fn copy(facts: &PairFacts, servers: [&Server; 2], from: usize, plan: &mut Plan) {
+pub(super) fn copy(
+    site: &Site,
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    from: usize,
+    plan: &mut Plan,
+    refusals: &mut Vec<Refusal>,
+) {
     let [full, empty] = [from, 1 - from].map(|index| facts.nodes[index].name.as_str());
+    let replica = &servers[1 - from].facts;
+    let by_gtid = site.config.replication.mode == Mode::Gtid && !replica.dialect.is_mariadb();
+    if by_gtid && !replica.dialect.row().gtid_purged_adds && !replica.executed().is_empty() {
+        refusals.push(Refusal::new(
+            Blame::State,
+            format!(
+                "{empty}: it has executed transactions of its own, and {} can then not be told what it need not fetch of {full}",
+                replica.version()
+            ),
+            format!("`RESET MASTER` on {empty}, if nothing follows it, or set `mode = \"position\"` in [replication]"),
+        ));
+    }
     let freeze = servers[from].facts.dialect.row();
     let goes_on = facts.nodes[1 - from].half_copy.is_some();
     let mut way = vec![

@@ -249,7 +249,7 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     {
         plan.open = true;
     } else if let Footing::Copy { from } = footing {
-        adopt::copy(facts, [a, b], from, &mut plan);
+        adopt::copy(site, facts, [a, b], from, &mut plan, &mut refusals);
     } else if let Footing::Same(sameness) = footing {
         for index in 0..2 {
             prepare::plan(site, facts, index, [a, b], sameness, &tls, &mut plan);

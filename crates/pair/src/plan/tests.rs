@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     compare::Comparison,
     config::{Config, Mode, Password, Writes},
+    copy::Mark,
     observe::{NodeFacts, PairFacts, RuntimeFacts},
     origin::{Origin, Sameness},
     own_tables,
@@ -20,6 +21,7 @@ use crate::{
 const UUID_A: &str = "aaaaaaaa-0000-0000-0000-00000000000a";
 const UUID_B: &str = "bbbbbbbb-0000-0000-0000-00000000000b";
 const MYSQL_97: (Flavour, [u16; 3]) = (Flavour::MySql, [9, 7, 4]);
+const MYSQL_56: (Flavour, [u16; 3]) = (Flavour::MySql, [5, 6, 24]);
 const MARIADB: (Flavour, [u16; 3]) = (Flavour::MariaDb, [10, 11, 6]);
 
 /// Two external servers with every setting right, empty, unlinked; a test changes what it is about.
@@ -388,9 +390,60 @@ fn strict_mode_is_left_to_a_restart_of_an_external_server() {
 fn data_on_one_node_only_needs_a_copy() {
     let mut situation = Situation::new(MYSQL_97);
     situation.give_data(1);
-    assert_eq!(
-        situation.refusal(),
-        "b has data and a has none: linking them as they are would leave them different"
+    let plan = situation.plan();
+    let titles: Vec<&str> = plan.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["copy all data from b to a"]);
+    // The links are planned once the copy has said where they start.
+    assert!(plan.open);
+    insta::assert_snapshot!(plan.to_string());
+}
+
+fn half_copy(source: &str) -> Option<Mark> {
+    Some(Mark {
+        source: source.into(),
+        end: at("binlog.000001", 4),
+        gtids: String::new(),
+        was_read_only: false,
+        took_files: false,
+    })
+}
+
+#[test]
+fn a_copy_that_was_cut_off_is_gone_on_with_and_nothing_else() {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.facts.nodes[1].half_copy = half_copy("a");
+    situation
+        .server(1)
+        .variables
+        .insert("read_only".into(), "ON".into());
+    let plan = situation.plan();
+    // Nothing opens the half copy to clients.
+    let titles: Vec<&str> = plan.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["copy all data from a to b"]);
+    assert!(plan.to_string().contains("a copy was cut off"), "{plan}");
+    situation.link(0);
+    assert!(situation.refusal().contains("b holds half a copy of a"));
+    let mut situation = Situation::new(MYSQL_97);
+    situation.facts.nodes[1].half_copy = half_copy("other");
+    assert!(situation.refusal().contains("b holds half a copy of other"));
+}
+
+#[test]
+fn what_could_not_be_linked_afterwards_is_not_copied() {
+    let mut situation = Situation::new(MYSQL_56);
+    situation.give_data(0);
+    assert!(situation.plan().open);
+    let executed = format!("{UUID_B}:1-3");
+    situation
+        .server(1)
+        .variables
+        .insert("gtid_executed".into(), executed);
+    assert!(
+        situation
+            .refusal()
+            .contains("b: it has executed transactions of its own")
     );
 }
 

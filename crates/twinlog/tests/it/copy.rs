@@ -275,11 +275,27 @@ async fn tables_without_transactions_are_refused() {
         "shop.kept (it keeps older versions of its rows)",
     ];
     assert_fails(&output, 3, &says);
+    // Nothing was begun.
+    let marks = "SELECT @@GLOBAL.read_only, COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME IN ('copy', 'copied')";
+    assert_eq!(b.rows(marks).await, [["0", "0"]]);
+    b.run(&[
+        "CREATE DATABASE shop",
+        "CREATE PROCEDURE shop.p () SELECT 1",
+    ])
+    .await;
     a.run(&[
         "ALTER TABLE shop.old ENGINE = InnoDB",
         "DROP TABLE shop.kept",
     ])
     .await;
+    let output = hand.twinlog.run(&["up", "--yes"]);
+    assert_fails(
+        &output,
+        3,
+        &["procedure shop.p", "twinlog deletes nothing of it"],
+    );
+    assert_eq!(b.rows(marks).await, [["0", "0"]]);
+    b.run(&["DROP PROCEDURE shop.p"]).await;
     hand.up();
     same_rows(&[a, b], "SHOW CREATE TABLE shop.old").await;
 }
