@@ -67,18 +67,24 @@ pub(crate) struct Had {
 impl Load {
     /// Makes the tables, on a; they come to b over the link.
     pub(crate) async fn prepare(duo: &Duo, rows: u32) -> Self {
+        let load = Self::fill(&duo.nodes[0], rows);
+        duo.drained().await;
+        load
+    }
+
+    /// Makes the tables on one node.
+    pub(crate) fn fill(node: &Node, rows: u32) -> Self {
         let dir = TestDir::new();
         let script = dir.join("oltp.lua");
         fs::write(&script, SCRIPT).unwrap();
         let load = Self { script, rows, dir };
-        let mut command = load.command(&duo.nodes[0], "prepare");
+        let mut command = load.command(node, "prepare");
         let made = command
             .arg(format!("--table-size={rows}"))
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&made.stdout).into_owned();
         assert!(made.status.success(), "sysbench prepare: {said}");
-        duo.drained().await;
         load
     }
 

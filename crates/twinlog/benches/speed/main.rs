@@ -11,6 +11,7 @@
 mod agent;
 mod by_document;
 mod by_hand;
+mod copied;
 mod decode;
 mod duo;
 mod load;
@@ -52,7 +53,7 @@ impl Length {
 /// What can be measured: its name, what it is, how.
 type Part = (&'static str, &'static str, fn(ServerKind, Length));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("up", "a proven pair beside one server by hand", up::up),
     ("status", "twinlog status", up::status),
     (
@@ -80,6 +81,7 @@ const PARTS: [Part; 8] = [
         "both nodes compared, at rest and beside clients",
         verified::run,
     ),
+    ("copy", "one server's data onto an empty one", copied::run),
     (
         "native",
         "replication under twinlog's settings beside a document's",
