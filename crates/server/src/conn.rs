@@ -144,6 +144,10 @@ impl Error {
                  network between is trusted"
                     .into()
             }
+            // So that nobody learns which accounts there are, MySQL asks for a proof of a kind that it picks itself.
+            Self::Unreachable { reason, .. } if reason.contains("authentication plugin") => {
+                "there may be no such account: `twinlog up` makes twinlog's own".into()
+            }
             Self::Unreachable { .. } => "is the server running, and are host and port right?".into(),
             Self::Refused { code: 1045, .. } => "check user and password (password_file or password_env)".into(),
             Self::Refused { code: 1130, .. } => {
