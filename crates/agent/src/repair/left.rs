@@ -1,4 +1,4 @@
-//! Entries of the history that a repair has left open, because it was cut off.
+//! Entries of the history that a repair has left open: it was cut off, or could not be made.
 
 use twinlog_converge::Side;
 
@@ -9,11 +9,11 @@ use crate::{
     resolve::Content,
 };
 
-/// A repair leaves open what it has at once in hand; several may have been cut off.
+/// More than these are not looked at.
 const ENTRIES_MAX: u32 = 10_000;
 
-/// Closes those of which the rows are what was chosen, or are no longer what they were. The others are found again by this
-/// comparison or a later one, under the same id.
+/// Closes those of which the rows are equal by now. Where they are neither that nor what they were, and nobody was told to
+/// decide, they are found again under another id; else under the same.
 pub(super) async fn close_left(bench: &mut Bench) -> Result<(), Error> {
     bench.hands.catch_up().await?;
     for side in Side::BOTH {
@@ -24,8 +24,7 @@ pub(super) async fn close_left(bench: &mut Bench) -> Result<(), Error> {
             ..Filter::default()
         };
         let entries = history::list(bench.book.hand(side).conn(), &filter).await?;
-        let left = |entry: &&Entry| entry.detail.compared && entry.detail.attempts.is_empty();
-        for entry in entries.iter().filter(left) {
+        for entry in entries.iter().filter(|entry| entry.detail.compared) {
             if let Some(state) = state(bench, entry).await? {
                 bench.end(&[&entry.id], side, state).await?;
             }
@@ -36,7 +35,7 @@ pub(super) async fn close_left(bench: &mut Bench) -> Result<(), Error> {
     Ok(())
 }
 
-/// What became of an entry; `None` where its rows are what they were.
+/// What became of an entry; `None` where it waits still.
 async fn state(bench: &mut Bench, entry: &Entry) -> Result<Option<State>, Error> {
     let rows = match read(&mut bench.book, entry).await {
         Ok(rows) => rows,
@@ -56,9 +55,14 @@ async fn state(bench: &mut Bench, entry: &Entry) -> Result<Option<State>, Error>
         let table = &rows[at].table;
         content(table, told).is_some_and(|told| told.same(table, now))
     };
+    let waits = !detail.attempts.is_empty()
+        || all(&|at, node, now| is(at, &detail.rows[at].held[node], now));
+    let are_equal = rows
+        .iter()
+        .all(|row| row.now[0].same(&row.table, &row.now[1]));
     Ok(if all(&|at, _, now| is(at, &detail.rows[at].chosen, now)) {
         Some(State::Repaired)
-    } else if all(&|at, node, now| is(at, &detail.rows[at].held[node], now)) {
+    } else if waits && !are_equal {
         None
     } else {
         Some(State::Superseded)

@@ -80,6 +80,7 @@ pub async fn carry_out(
     }
     work.open_others().await?;
     work.look_again().await?;
+    close_left(&mut work.bench).await?;
     work.bench.close().await;
     Ok(())
 }
