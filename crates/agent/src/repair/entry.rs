@@ -55,7 +55,7 @@ pub(super) fn entry(
         kind: Kind::Divergence,
         state: State::Open,
         policy,
-        rule: format!("a comparison of both nodes found it; {by} repaired it by {why}"),
+        rule: format!("a comparison of both nodes found it; {by} chose by {why}"),
         chosen: Some(node.clone()),
         chosen_node: Some(node),
         chosen_us: None,

@@ -29,6 +29,8 @@ pub struct Plan {
     pub(super) tables: Tables,
     /// Which of them are to be repaired, in their order.
     pub(super) targets: Vec<usize>,
+    /// Which are to be entered in the history, for a person: a write of theirs must be logged.
+    pub(super) open: Vec<usize>,
     pub(super) keep: Option<Side>,
 }
 
@@ -91,7 +93,7 @@ impl Plan {
     /// Whether there is anything to do: rows to write, or to write down for a person.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.document.rows.iter().any(|row| row.keep.is_some())
+        !(self.targets.is_empty() && self.open.is_empty())
     }
 }
 
@@ -132,6 +134,12 @@ pub async fn plan(
         rows.push(row_plan(row, suspect.is_some(), known, nodes));
     }
     let targets = targets(&rows, &suspects, &tables);
+    let needs_log = |at: &usize| {
+        let known = tables.get(&suspects[*at].table.info.name);
+        let kept = known.and_then(|known| Some(&known.infos[known.kept()?.peer().index()]));
+        kept.is_some_and(|table| table.obstacle.is_none() && !table.triggers.is_empty())
+    };
+    let open = (0..suspects.len()).filter(needs_log).collect();
     let left = rows.len() as u64;
     Ok(Plan {
         document: RepairDocument {
@@ -145,6 +153,7 @@ pub async fn plan(
         suspects,
         tables,
         targets,
+        open,
         keep,
     })
 }

@@ -219,20 +219,20 @@ impl Work<'_> {
     /// Writes rows down that a person shall decide about with `conflicts resolve`: those that cannot be written outside the
     /// log, though it is known which node is right.
     async fn open_others(&mut self) -> Result<(), Error> {
-        for at in 0..self.plan.suspects.len() {
+        for at in self.plan.open.clone() {
             let Some((known, kept)) = self.known(at) else {
-                continue;
-            };
-            let Some(reason) = known.obstacle(kept, &self.bench.names) else {
                 continue;
             };
             let table = &known.infos[kept.peer().index()];
             let key = self.plan.suspects[at].key.clone();
-            if table.obstacle.is_none() {
-                let row = self.bench.judge(table, &key, kept).await?;
-                self.open(at, &[row], (&known, kept), (None, reason))
-                    .await?;
+            let row = self.bench.judge(table, &key, kept).await?;
+            if is_equal(&row) {
+                self.found_equal(at);
+                continue;
             }
+            let reason = known.obstacle(kept, &self.bench.names);
+            let refused = (None, reason.unwrap_or_default());
+            self.open(at, &[row], (&known, kept), refused).await?;
         }
         Ok(())
     }

@@ -141,11 +141,6 @@ async fn differences_of_every_kind_on_mysql_9_7() {
 }
 
 #[tokio::test]
-async fn the_other_node_may_be_right() {
-    all_kinds(ServerKind::MySql97, "b").await;
-}
-
-#[tokio::test]
 async fn differences_of_every_kind_on_mysql_5_6() {
     all_kinds(ServerKind::MySql56, "a").await;
 }

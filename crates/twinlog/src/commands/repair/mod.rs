@@ -6,7 +6,7 @@ mod text;
 use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
-use twinlog_agent::repair::{Error, Progress, carry_out, plan};
+use twinlog_agent::repair::{Error, Plan, Progress, carry_out, plan};
 use twinlog_pair::site::Site;
 
 use super::{
@@ -23,25 +23,28 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  twinlog repair --keep a                   b shall hold what a holds: shows it, then asks
-  twinlog repair --keep a --dry-run         only shows it
+  twinlog repair --keep a             b shall hold what a holds: shows it, then asks
+  twinlog repair --keep a --dry-run   only shows it
   twinlog repair --tables 'shop.*' --keep b --yes
-                                            some tables, without asking
-  twinlog repair                            by the tables' policies: prefer:NODE says which node is right
-  twinlog repair --keep a --json            one JSON document (docs/schema/repair.json); with --yes, what became of it
+                                      some tables, without asking
+  twinlog repair                      by the tables' policies: prefer:NODE says which node is right
+  twinlog repair --keep a --json      one JSON document (docs/schema/repair.json)
 
-It is for what no log explains: rows changed with logging off, a restored file, a link that skipped. What both nodes wrote
-unseen is in `twinlog conflicts`. No policy but prefer:NODE tells which node is right, as nobody knows when such rows were
-written: without --keep they are left, and named.
+It is for what no log explains: rows changed with logging off, a restored file, a link that skipped.
+What both nodes wrote unseen is in `twinlog conflicts`. Nobody knows when such rows were written, so
+no policy but prefer:NODE tells which node is right: without --keep they are left, and named.
 
-Rows are written on the wrong node alone and outside its log, by the account that `twinlog up` uses, while they are locked
-on both nodes and nothing of them is on its way: so no write of a client is lost, and no link can stop. If a row is not as it
-was, it is looked at anew. Rows that hang together, by unique or foreign keys, are written together. What is overwritten is in
-the history: `twinlog conflicts list`, `show`, `restore`. In the end all rows are looked at again.
-Not repaired: tables without a key, with triggers, or with another definition on each node.
+Rows are written on the wrong node alone, outside its log, by the account that `twinlog up` uses,
+while they are locked on both nodes and nothing of them is on its way: no write of a client is lost,
+no link stops, and an agent need not be stopped. A row that is not as it was is looked at anew. Rows
+that hang together, by unique or foreign keys, are written together. The history has what is
+overwritten (`twinlog conflicts list`, `restore`). In the end all rows are looked at again.
 
-Exit codes: 0 both nodes hold the same; 1 rows differ still, declined or only shown; 2 your mistake; 3 a node did not answer,
-or a link stands still.")]
+Left to you, by name: tables without a key, without transactions, with triggers, or with another
+definition on each node.
+
+Exit codes: 0 both nodes hold the same; 1 rows differ still, declined or only shown; 2 your mistake;
+3 a node did not answer, or a link stands still.")]
 pub(crate) struct RepairArgs {
     #[command(flatten)]
     what: What,
@@ -86,7 +89,7 @@ pub(crate) async fn repair(site: &Site, what: &What, wish: &Wish) -> Result<Exit
             tell(&text);
         }
     }
-    if plan.has_work() && is_agreed(wish, json) {
+    if plan.has_work() && is_agreed(wish, &plan, json) {
         let progress = Arc::new(Progress::default());
         let shown = tokio::spawn(progress::show(Arc::clone(&progress)));
         let done = carry_out(site, &mut plan, &person(), progress).await;
@@ -107,8 +110,12 @@ pub(crate) async fn repair(site: &Site, what: &What, wish: &Wish) -> Result<Exit
 }
 
 /// Whether it is to be done; asks if need be.
-fn is_agreed(wish: &Wish, json: bool) -> bool {
-    wish.yes || (!wish.dry_run && !json && ask("Write this?"))
+fn is_agreed(wish: &Wish, plan: &Plan, json: bool) -> bool {
+    let question = match plan.count() {
+        0 => "Enter them in the history, for `twinlog conflicts resolve`?",
+        _ => "Write this?",
+    };
+    wish.yes || (!wish.dry_run && !json && ask(question))
 }
 
 impl From<Error> for Failure {

@@ -62,9 +62,9 @@ fn sentence(plan: &RowPlan) -> String {
     }
     let (on, keep, why) = (text(&plan.on), text(&plan.keep), text(&plan.why));
     match plan.action {
-        Some(Action::Delete) => format!("deleted on {on}, as {keep} does not have it ({why})"),
-        Some(Action::Insert) => format!("inserted on {on}, as {keep} has it ({why})"),
-        _ => format!("updated on {on}, as {keep} has it ({why})"),
+        Some(Action::Delete) => format!("delete on {on}: {keep} has no such row ({why})"),
+        Some(Action::Insert) => format!("insert on {on}, as {keep} holds it ({why})"),
+        _ => format!("update on {on}, as {keep} holds it ({why})"),
     }
 }
 
@@ -82,12 +82,12 @@ fn sums(document: &RepairDocument, width: usize) -> Vec<String> {
         counts.or_default()[at] += 1;
     }
     let line = |(node, counts): (&&str, &[u64; 3])| {
-        let words = ["inserted", "updated", "deleted"];
+        let words = ["to insert", "to update", "to delete"];
         let parts = counts.iter().zip(words).filter(|(count, _)| **count > 0);
         let parts: Vec<String> = parts
             .map(|(count, word)| format!("{} {word}", many(*count, "row")))
             .collect();
-        format!("to be written on {node} alone: {}", parts.join(", "))
+        format!("on {node} alone: {}", parts.join(", "))
     };
     let mut lines: Vec<String> = writes.iter().map(line).collect();
     if !lines.is_empty() {

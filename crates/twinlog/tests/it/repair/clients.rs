@@ -17,6 +17,8 @@ use crate::support::{DEADLINE, Db, Pair, same_rows};
 
 /// So many rows, of which every third has no fellow on the other node, or another.
 const ROWS: u32 = 1500;
+/// Between two writes of a client: what it writes is equal afterwards, and needs no repair.
+const PAUSE: Duration = Duration::from_millis(15);
 
 async fn counters(kind: ServerKind) -> Pair {
     let pair = Pair::proven(kind);
@@ -54,6 +56,7 @@ async fn count(db: Db, seed: u32, stop: Arc<AtomicBool>) -> Vec<i64> {
             Err(mysql_async::Error::Server(error)) if [1205, 1213].contains(&error.code) => {}
             Err(error) => panic!("{error}"),
         }
+        tokio::time::sleep(PAUSE).await;
     }
     counts
 }
@@ -67,11 +70,11 @@ async fn under_load(kind: ServerKind, agent: bool) {
         agent.wait_for_line("reading the log of");
         agent
     });
+    silently(&pair, "b", BROKEN).await;
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..2)
         .map(|seed| tokio::spawn(count(pair.db("a"), seed, Arc::clone(&stop))))
         .collect();
-    silently(&pair, "b", BROKEN).await;
     let on_it = Arc::clone(&pair);
     let args = ["--keep", "a", "--yes", "--full-speed"];
     let done = tokio::task::spawn_blocking(move || document(&on_it, 0, &args));
@@ -128,6 +131,62 @@ async fn beside_an_agent_on_mysql() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_an_agent_on_mariadb() {
     under_load(ServerKind::MariaDb1011, true).await;
+}
+
+/// Inserts rows that are missing and deletes them again, until it is told to stop; how often.
+async fn flicker(db: Db, stop: Arc<AtomicBool>) -> u32 {
+    let mut conn = db.conn().await.unwrap();
+    let mut turns: u32 = 0;
+    while !stop.load(Relaxed) {
+        turns += 1;
+        let id = turns.wrapping_mul(7919 * 30) % ROWS / 30 * 30;
+        for sql in [
+            format!("INSERT INTO shop.c VALUES ({id}, 7, 'client')"),
+            format!("DELETE FROM shop.c WHERE id = {id} AND v = 'client'"),
+        ] {
+            match conn.query_drop(&sql).await {
+                Ok(()) => {}
+                // The repair was faster, or has it locked.
+                Err(mysql_async::Error::Server(error))
+                    if [1062, 1205, 1213].contains(&error.code) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    turns
+}
+
+/// Clients of the node that is wrong insert and delete the very rows that are missing there: whoever comes first, both
+/// nodes hold the same in the end.
+async fn on_the_wrong_node(kind: ServerKind) {
+    let pair = Arc::new(counters(kind).await);
+    silently(&pair, "b", BROKEN).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(flicker(pair.db("b"), Arc::clone(&stop))))
+        .collect();
+    let on_it = Arc::clone(&pair);
+    let args = ["--keep", "a", "--yes", "--full-speed"];
+    let done = tokio::task::spawn_blocking(move || document(&on_it, 0, &args));
+    let done = done.await.unwrap();
+    stop.store(true, Relaxed);
+    let mut turns = 0;
+    for client in clients {
+        turns += client.await.unwrap();
+    }
+    println!("{turns} rows came and went: {:?}", outcomes(&done));
+    is_equal(&pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_the_wrong_node_on_mysql() {
+    on_the_wrong_node(ServerKind::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_the_wrong_node_on_mariadb() {
+    on_the_wrong_node(ServerKind::MariaDb1011).await;
 }
 
 /// Killed again and again: each row is what it was or what it shall be, and in the end all is done and written down.
