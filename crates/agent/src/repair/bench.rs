@@ -1,6 +1,6 @@
 //! Where a repair is made: the connections, and one try.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use twinlog_binlog::Value;
 use twinlog_converge::Side;
@@ -18,7 +18,9 @@ use super::{
 use crate::{
     conflicts::Nodes,
     history::{self, Attempt, Entry, State, datetime, insert_sql},
-    resolve::{Content, Hand, How, Judged, JudgedRow, Mark, Plan, Tried, plan, try_repair},
+    resolve::{
+        Content, Hand, How, Judged, JudgedRow, Mark, Plan, StepError, Tried, plan, try_repair,
+    },
     verify::Hands,
 };
 
@@ -73,17 +75,22 @@ impl Bench {
         Ok(JudgedRow::new(table, key.to_vec(), held, chosen))
     }
 
-    /// Gives an entry its id: that of an open one of the same, or a new one.
-    pub(super) async fn identify(&mut self, entry: &mut Entry) -> Result<(), Error> {
+    /// Gives entries their ids: those of open ones of the same, or new ones.
+    pub(super) async fn identify(&mut self, entries: &mut [Entry]) -> Result<(), Error> {
+        let mut settled: HashSet<String> = HashSet::new();
         for again in 0..AGAIN_MAX {
-            entry.id = id(&entry.detail, again);
-            let mut settled = false;
-            for side in Side::BOTH {
-                let state = history::state(self.book.hand(side).conn(), &entry.id).await?;
-                settled |= state.is_some_and(|state| state != State::Open);
+            let mut new = Vec::new();
+            for entry in &mut *entries {
+                if again == 0 || settled.contains(&entry.id) {
+                    entry.id = id(&entry.detail, again);
+                    new.push(entry.id.clone());
+                }
             }
-            if !settled {
+            if new.is_empty() {
                 break;
+            }
+            for side in Side::BOTH {
+                settled.extend(history::settled(self.book.hand(side).conn(), &new).await?);
             }
         }
         Ok(())
@@ -182,21 +189,21 @@ impl Bench {
         Ok(())
     }
 
-    /// Leaves an entry open in the history, for a person.
+    /// Leaves an entry open in the history, for a person. `false` where it is too long for the server: then nothing is
+    /// written, as nobody could decide by what is left of it.
     pub(super) async fn leave_open(
         &mut self,
         mut entry: Entry,
         side: Side,
         attempt: Attempt,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         entry.detail.attempts.push(attempt);
-        let hand = self.book.hand(side);
-        if history::record(hand.conn(), &entry).await.is_err() {
-            // The rows have its long values.
-            entry.detail.leave_out_long();
-            history::record(hand.conn(), &entry).await?;
+        match self.book.hand(side).write(&insert_sql(&entry)).await {
+            Ok(()) => Ok(true),
+            Err(StepError::TooLong { .. }) => Ok(false),
+            Err(StepError::Server(error)) => Err(error.into()),
+            Err(StepError::Row(error)) => Err(error.into()),
         }
-        Ok(())
     }
 
     pub(super) async fn close(self) {

@@ -55,7 +55,7 @@ pub(super) fn entry(
         kind: Kind::Divergence,
         state: State::Open,
         policy,
-        rule: format!("a comparison of both nodes found it; {by} chose by {why}"),
+        rule: format!("by {why}, as {by} asked; a comparison of both nodes found it"),
         chosen: Some(node.clone()),
         chosen_node: Some(node),
         chosen_us: None,

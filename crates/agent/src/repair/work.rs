@@ -154,10 +154,10 @@ impl Work<'_> {
             }
         }
         if rows.len() > 1 {
-            let mut entries = Vec::new();
-            for row in &rows {
-                entries.push(self.entry(std::slice::from_ref(row), &known, kept).await?);
-            }
+            let single = rows.iter().map(std::slice::from_ref);
+            let entries = single.map(|row| self.draft(row, &known, kept));
+            let mut entries: Vec<Entry> = entries.collect();
+            self.bench.identify(&mut entries).await?;
             if let Came::Done = self.bench.attempt(rows, kept, &entries).await? {
                 for (at, entry) in places.into_iter().zip(entries) {
                     self.repaired(at, entry.id);
@@ -186,12 +186,22 @@ impl Work<'_> {
         known: &Known,
         kept: Side,
     ) -> Result<Entry, Error> {
+        let mut entry = self.draft(rows, known, kept);
+        let entries = std::slice::from_mut(&mut entry);
+        self.bench.identify(entries).await?;
+        Ok(entry)
+    }
+
+    fn draft(&self, rows: &[JudgedRow], known: &Known, kept: Side) -> Entry {
         let (Choice::Keep { why, .. } | Choice::Leave(why)) = &known.choice;
         let who = (&self.bench.names, self.by);
-        let conflicts = &self.site.config.conflicts;
-        let mut entry = entry(rows, (kept, why), who, conflicts, now_us());
-        self.bench.identify(&mut entry).await?;
-        Ok(entry)
+        entry(
+            rows,
+            (kept, why),
+            who,
+            &self.site.config.conflicts,
+            now_us(),
+        )
     }
 
     pub(super) fn repaired(&mut self, at: usize, id: String) {
@@ -252,13 +262,19 @@ impl Work<'_> {
         };
         self.leave(at, text);
         let entry = self.entry(rows, known, kept).await?;
-        self.plan.document.rows[at].id = Some(entry.id.clone());
+        let id = entry.id.clone();
         let attempt = Attempt {
             node,
             code,
             message,
         };
-        self.bench.leave_open(entry, kept, attempt).await
+        if self.bench.leave_open(entry, kept, attempt).await? {
+            self.plan.document.rows[at].id = Some(id);
+        } else {
+            let reason = "its versions are too long for the history: raise max_allowed_packet on both nodes, and repair again";
+            self.leave(at, reason.to_owned());
+        }
+        Ok(())
     }
 
     /// Looks once more at all rows, and says what is so by now.

@@ -276,7 +276,8 @@ impl<'a> Execution<'a> {
         peer.write("START TRANSACTION").await?;
         for sql in statements {
             if let Err(error) = peer.write(sql).await {
-                peer.rollback().await?;
+                // Where that fails, too, this error is why.
+                let _ = peer.rollback().await;
                 return Err(error);
             }
         }

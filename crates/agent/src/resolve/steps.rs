@@ -121,3 +121,26 @@ pub(super) fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError>
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use twinlog_converge::Side;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_no_log_is_looked_at_last() {
+        let repair = Repair {
+            side: Side::A,
+            rows: Vec::new(),
+            ops: Vec::new(),
+            second: false,
+        };
+        let of = |mark: &Mark| steps(&repair, mark, true);
+        assert_eq!(
+            of(&Mark::Apart(Vec::new())),
+            [Step::Begin, Step::Look, Step::History, Step::Commit]
+        );
+        assert_eq!(of(&Mark::Insert(String::new()))[1], Step::Look);
+    }
+}
