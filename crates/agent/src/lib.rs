@@ -3,6 +3,7 @@
 pub mod conflicts;
 pub mod gtids;
 pub mod history;
+pub mod repair;
 pub mod resolve;
 pub mod run;
 pub mod settled;

@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Run(crate::commands::run::RunArgs),
     Conflicts(crate::commands::conflicts::ConflictsArgs),
     Verify(crate::commands::verify::VerifyArgs),
+    Repair(crate::commands::repair::RepairArgs),
     Sql(crate::commands::sql::SqlArgs),
     Dsn(crate::commands::dsn::DsnArgs),
     Demo(crate::commands::demo::DemoArgs),
@@ -71,6 +72,8 @@ impl Command {
             Self::Copy(_) => {
                 Some("interrupted: the next `twinlog copy` goes on where this one stopped")
             }
+            Self::Repair(_) => Some(INTERRUPTED_REPAIR),
+            Self::Verify(args) if args.repair => Some(INTERRUPTED_REPAIR),
             // It ends by itself, and says what it has done.
             Self::Run(_) => None,
             // The demo clears up behind itself.
@@ -81,6 +84,9 @@ impl Command {
         }
     }
 }
+
+const INTERRUPTED_REPAIR: &str =
+    "interrupted: each row is as it was or as it shall be; the next `twinlog repair` does the rest";
 
 /// For commands whose data can be read by programs.
 #[derive(Debug, Args)]

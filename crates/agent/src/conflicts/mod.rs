@@ -34,3 +34,5 @@ pub use nodes::Nodes;
 pub use propose::{Assignment, Proposal, ProposedRow, Request, Statement, propose};
 pub use shown::shown;
 pub use versions::{Which, versions};
+
+pub(crate) use {propose::told, versions::content, want::read};

@@ -39,12 +39,12 @@ impl Nodes {
         })
     }
 
-    pub(super) fn hand(&mut self, side: Side) -> &mut Hand {
+    pub(crate) fn hand(&mut self, side: Side) -> &mut Hand {
         &mut self.hands[side.index()]
     }
 
     /// The node's, and the other's.
-    pub(super) fn hands(&mut self, side: Side) -> [&mut Hand; 2] {
+    pub(crate) fn hands(&mut self, side: Side) -> [&mut Hand; 2] {
         let [a, b] = &mut self.hands;
         match side {
             Side::A => [a, b],

@@ -255,7 +255,7 @@ fn short(value: &str) -> String {
     }
 }
 
-pub(super) fn told(content: &Content) -> Told {
+pub(crate) fn told(content: &Content) -> Told {
     match content {
         Content::Row(row) => Told::Row(cells(row)),
         Content::Gone => Told::Gone,

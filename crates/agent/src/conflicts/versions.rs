@@ -59,7 +59,7 @@ pub fn versions(detail: &Detail, which: Which) -> Vec<Told> {
 }
 
 /// What is told of a row, as the table has it now; `None` where it is not known or cannot be read.
-pub(super) fn content(table: &TableInfo, told: &Told) -> Option<Content> {
+pub(crate) fn content(table: &TableInfo, told: &Told) -> Option<Content> {
     match told {
         Told::Unknown => None,
         Told::Gone => Some(Content::Gone),

@@ -21,15 +21,15 @@ pub(super) struct Place<'a> {
 }
 
 /// A row with what it is now.
-pub(super) struct Read {
-    pub(super) table: Arc<TableInfo>,
-    pub(super) key: Vec<Value>,
-    pub(super) now: [Content; 2],
-    pub(super) wanted: Content,
+pub(crate) struct Read {
+    pub(crate) table: Arc<TableInfo>,
+    pub(crate) key: Vec<Value>,
+    pub(crate) now: [Content; 2],
+    pub(crate) wanted: Content,
 }
 
 /// Reads the rows of an entry from both nodes.
-pub(super) async fn read(nodes: &mut Nodes, entry: &Entry) -> Result<Vec<Read>, Error> {
+pub(crate) async fn read(nodes: &mut Nodes, entry: &Entry) -> Result<Vec<Read>, Error> {
     let detail = &entry.detail;
     let changed = |table: &TableName| Error::Changed {
         id: entry.id.clone(),

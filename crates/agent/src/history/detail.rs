@@ -39,6 +39,10 @@ pub struct Detail {
     /// Whether the rows were taken as one node held them when they were repaired, which may have been after these writes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_held: bool,
+    /// Whether a comparison of both nodes found it, and not the logs. Its repair is in no log either: it was written on the
+    /// node that did not hold what was chosen, and nowhere else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compared: bool,
     /// What kept a repair from being made, the last one last.
     #[serde(default)]
     pub attempts: Vec<Attempt>,

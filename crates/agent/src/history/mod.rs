@@ -27,11 +27,11 @@ pub use filter::{Filter, LIST_LIMIT_DEFAULT};
 pub use marker::{Chosen, chosen, is_history};
 pub use ruling::{RuledRow, Ruling};
 pub(crate) use ruling::{close_ruled_sql, is_ruled, rule_sql, seal};
-pub(crate) use store::datetime;
 pub use store::{
     Counts, counts, find, insert_sql, list, prunable, prune, record, resolve, set_repair_gtids,
     state, supersede, total,
 };
+pub(crate) use store::{datetime, settled};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -111,6 +111,21 @@ pub async fn state(conn: &mut Conn, id: &str) -> Result<Option<State>, Error> {
         .find(|state| word.as_deref() == Some(state.word())))
 }
 
+/// Those of these entries that there are and that are not open.
+///
+/// # Errors
+/// As [`Conn::rows`].
+pub(crate) async fn settled(conn: &mut Conn, ids: &[String]) -> Result<Vec<String>, Error> {
+    let ids: Vec<String> = ids.iter().map(|id| text_literal(id)).collect();
+    let sql = format!(
+        "SELECT id FROM `twinlog`.`conflict` WHERE id IN ({}) AND state <> 'open'",
+        ids.join(", ")
+    );
+    let rows = conn.rows(&sql).await?;
+    let ids = rows.iter().filter_map(|row| row.get("id"));
+    Ok(ids.map(str::to_owned).collect())
+}
+
 /// Closes an entry that is still open: another has taken its place.
 ///
 /// # Errors

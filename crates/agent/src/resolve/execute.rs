@@ -27,6 +27,9 @@ pub enum Mark {
     },
     /// By this statement, which must find the row of the history as a person has seen it and change it.
     Ruled(String),
+    /// By these statements on the other node, in a transaction of their own, once all is done but the commit: the repair
+    /// itself is in no log.
+    Apart(Vec<String>),
 }
 
 /// How a repair ended.
@@ -251,7 +254,10 @@ impl<'a> Execution<'a> {
     }
 
     async fn write_history(&mut self) -> Result<Option<Outcome>, StepError> {
-        let (Mark::Insert(sql) | Mark::Close { sql, .. } | Mark::Ruled(sql)) = self.mark;
+        let sql = match self.mark {
+            Mark::Insert(sql) | Mark::Close { sql, .. } | Mark::Ruled(sql) => sql,
+            Mark::Apart(statements) => return self.write_apart(statements).await,
+        };
         self.hand.write(sql).await?;
         if !matches!(self.mark, Mark::Ruled(_) | Mark::Close { must: true, .. }) {
             return Ok(None);
@@ -261,5 +267,21 @@ impl<'a> Execution<'a> {
             .first()
             .is_some_and(|row| row.first() == Some(&Some(b"1".to_vec())));
         Ok((!changed).then_some(Outcome::NotYet))
+    }
+
+    async fn write_apart(&mut self, statements: &[String]) -> Result<Option<Outcome>, StepError> {
+        let Some((peer, _)) = &mut self.eyes else {
+            return Ok(None);
+        };
+        peer.write("START TRANSACTION").await?;
+        for sql in statements {
+            if let Err(error) = peer.write(sql).await {
+                // Where that fails, too, this error is why.
+                let _ = peer.rollback().await;
+                return Err(error);
+            }
+        }
+        peer.write("COMMIT").await?;
+        Ok(None)
     }
 }

@@ -57,7 +57,7 @@ impl Hand {
         self.conn.close().await;
     }
 
-    pub(super) async fn write(&mut self, sql: &str) -> Result<(), StepError> {
+    pub(crate) async fn write(&mut self, sql: &str) -> Result<(), StepError> {
         // The packet has a byte before the statement.
         if sql.len() < self.max_statement_bytes {
             run(&mut self.conn, sql).await?;
@@ -83,8 +83,8 @@ impl Hand {
         } else {
             Err(too_long)
         };
-        run(&mut self.conn, &short.after).await?;
-        done
+        let freed = run(&mut self.conn, &short.after).await;
+        done.and(freed.map(drop).map_err(StepError::from))
     }
 
     /// Ends a transaction without its changes.

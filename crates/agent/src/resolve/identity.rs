@@ -119,7 +119,7 @@ fn repairs(detail: &Detail) -> Vec<&str> {
 }
 
 /// An id that the parts have, in whatever order.
-pub(super) fn id_of(mut parts: Vec<String>) -> String {
+pub(crate) fn id_of(mut parts: Vec<String>) -> String {
     parts.sort();
     parts.dedup();
     let mut hash = Xxh3::new();

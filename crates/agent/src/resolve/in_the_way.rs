@@ -18,7 +18,7 @@ use twinlog_row::{
 
 /// A server refuses a statement with these because of other rows: ER_DUP_ENTRY and its form with the key's name,
 /// ER_NO_REFERENCED_ROW and ER_ROW_IS_REFERENCED with and without the key's name.
-pub(super) const BECAUSE_OF_OTHERS: [u16; 6] = [1062, 1586, 1216, 1217, 1451, 1452];
+pub(crate) const BECAUSE_OF_OTHERS: [u16; 6] = [1062, 1586, 1216, 1217, 1451, 1452];
 
 /// More rows than this that are in one parent's way are left to a person.
 const CHILDREN_MAX: u32 = 100;

@@ -28,6 +28,8 @@ mod witness;
 
 pub use execute::{Execution, Mark, Outcome, Progress};
 pub use hand::{Hand, StepError};
+pub(crate) use identity::id_of;
+pub(crate) use in_the_way::BECAUSE_OF_OTHERS;
 pub use in_the_way::{Place, in_the_way, related};
 pub use judged::{Content, Judged, JudgedRow, Tables};
 pub use leadership::{Leadership, LeadershipError, lock_name};
@@ -38,5 +40,5 @@ pub(crate) use record::{key_text, shape};
 pub(crate) use settle::ARRIVAL_TIMEOUT;
 pub use settle::{ResolveError, Settled, leave_open, settle, supersede};
 pub use steps::Step;
-pub(crate) use tries::{Tried, try_repair};
+pub(crate) use tries::{Tried, is_passing, try_repair};
 pub use witness::{Sight, Watched, Witness};

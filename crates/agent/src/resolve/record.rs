@@ -145,6 +145,7 @@ pub fn concurrent_ddl(
             conflicts: vec![gtids.each_ref().map(Gtid::to_string)],
             statements: Some(statements.clone()),
             as_held: false,
+            compared: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },
@@ -306,6 +307,7 @@ fn detail(
             .collect(),
         statements: None,
         as_held: judged.as_held(),
+        compared: false,
         attempts: Vec::new(),
         rulings: Vec::new(),
     })

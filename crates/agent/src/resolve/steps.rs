@@ -31,7 +31,7 @@ pub enum Step {
 /// All steps of a repair. Rows are locked in the order of their tables and keys, as every other repair does it.
 pub(super) fn steps(repair: &Repair, mark: &Mark, watched: bool) -> Vec<Step> {
     let mut steps = match mark {
-        Mark::Insert(_) | Mark::Ruled(_) => vec![Step::Begin],
+        Mark::Insert(_) | Mark::Ruled(_) | Mark::Apart(_) => vec![Step::Begin],
         Mark::Close { .. } => vec![Step::Arrival, Step::Begin],
     };
     let mut rows: Vec<usize> = (0..repair.rows.len()).collect();
@@ -40,7 +40,9 @@ pub(super) fn steps(repair: &Repair, mark: &Mark, watched: bool) -> Vec<Step> {
         (guard.table.name.clone(), format!("{:?}", guard.key))
     });
     steps.extend(rows.iter().map(|&row| Step::Lock(row)));
-    steps.extend(watched.then_some(Step::Look));
+    // What is in no log must not be overtaken: the look is the last thing, when all that is written is locked as well.
+    let looks_last = matches!(mark, Mark::Apart(_));
+    steps.extend((watched && !looks_last).then_some(Step::Look));
     let mut checks = true;
     for op in &repair.ops {
         if op.checks != checks {
@@ -61,6 +63,7 @@ pub(super) fn steps(repair: &Repair, mark: &Mark, watched: bool) -> Vec<Step> {
         .iter()
         .filter(|&&row| repair.ops.iter().any(|op| op.row == row));
     steps.extend(written.map(|&row| Step::Verify(row)));
+    steps.extend((watched && looks_last).then_some(Step::Look));
     steps.extend([Step::History, Step::Commit]);
     steps
 }
@@ -117,4 +120,27 @@ pub(super) fn write_sql(guard: &Guard, kind: OpKind) -> Result<String, RowError>
             )
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use twinlog_converge::Side;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_no_log_is_looked_at_last() {
+        let repair = Repair {
+            side: Side::A,
+            rows: Vec::new(),
+            ops: Vec::new(),
+            second: false,
+        };
+        let of = |mark: &Mark| steps(&repair, mark, true);
+        assert_eq!(
+            of(&Mark::Apart(Vec::new())),
+            [Step::Begin, Step::Look, Step::History, Step::Commit]
+        );
+        assert_eq!(of(&Mark::Insert(String::new()))[1], Step::Look);
+    }
 }

@@ -25,7 +25,7 @@ const AGAIN: [u16; 3] = [1205, 1213, 1020];
 const DUPLICATE: [u16; 2] = [1062, 1586];
 
 /// Whether an error is because of another transaction.
-pub(super) fn is_passing(code: u16) -> bool {
+pub(crate) fn is_passing(code: u16) -> bool {
     AGAIN.contains(&code)
 }
 
@@ -55,7 +55,7 @@ impl Tried {
     }
 
     /// What kept it from being done.
-    pub(super) fn reason(self) -> (Option<u16>, String) {
+    pub(crate) fn reason(self) -> (Option<u16>, String) {
         match self {
             Self::Refused { code, message } => (code, message),
             Self::Busy(message) | Self::Cascades(message) => (None, message),
@@ -111,7 +111,7 @@ pub(crate) async fn try_repair(
             Ok(Outcome::Touched) => return Ok(Tried::Touched),
             Ok(Outcome::Behind(ends)) => {
                 let seen = match &mut watched {
-                    Some(witness) => witness.look(ends, BEHIND_MAX).await,
+                    Some(witness) => witness.wait(ends, BEHIND_MAX).await,
                     None => Sight::Behind,
                 };
                 behind += 1;

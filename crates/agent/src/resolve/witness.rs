@@ -37,6 +37,11 @@ pub enum Sight {
 pub trait Witness: Send {
     /// What both logs (the first node's first) show up to these places, if they are read as far within `limit`.
     fn look(&mut self, ends: [Coordinates; 2], limit: Duration) -> BoxFuture<'_, Sight>;
+
+    /// The same, while no row is locked: it is only waited until the logs are read as far.
+    fn wait(&mut self, ends: [Coordinates; 2], limit: Duration) -> BoxFuture<'_, Sight> {
+        self.look(ends, limit)
+    }
 }
 
 /// A witness, or none: for a person's decision, who chose by what the rows are.

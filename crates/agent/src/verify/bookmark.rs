@@ -286,6 +286,6 @@ pub(super) fn table_of(table: &Arc<Table>) -> [String; 2] {
 }
 
 /// A row's name: values have no order and no hash, but a text.
-pub(super) fn name_of(suspect: &Suspect) -> String {
+pub(crate) fn name_of(suspect: &Suspect) -> String {
     format!("{:?} {:?}", table_of(&suspect.table), suspect.key)
 }

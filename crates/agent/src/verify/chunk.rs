@@ -29,9 +29,9 @@ pub(super) struct Chunk {
 
 /// A row that differed when it was looked at. Perhaps only because a change of it was on its way.
 #[derive(Debug, Clone)]
-pub(super) struct Suspect {
-    pub(super) table: Arc<Table>,
-    pub(super) key: Vec<Value>,
+pub(crate) struct Suspect {
+    pub(crate) table: Arc<Table>,
+    pub(crate) key: Vec<Value>,
     /// How often it was tried in vain to look at it while it stood still.
     pub(super) tries: u32,
 }

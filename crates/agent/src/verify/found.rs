@@ -25,13 +25,13 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// As a report, which has its begin already.
+    /// As a report, which has its begin already; the first of its rows are those of the keys that come with it.
     pub(super) fn into_report(
         mut self,
         mut report: Report,
         tables: &[Arc<Table>],
         incomparable: &[(TableName, String)],
-    ) -> Report {
+    ) -> (Report, Vec<Suspect>) {
         let nodes = report.nodes.clone();
         self.differ.sort_by_cached_key(|(suspect, _)| {
             (
@@ -76,7 +76,8 @@ impl Found {
             .iter()
             .all(|table| table.outcome == Outcome::Equal);
         report.equal = all_equal && report.schema.is_empty();
-        report
+        let keys = self.differ.into_iter().map(|(suspect, _)| suspect.anew());
+        (report, keys.collect())
     }
 
     /// What became of a table, of which all rows that differ are in the report.

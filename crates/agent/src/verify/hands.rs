@@ -31,17 +31,17 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A connection to each node.
 #[derive(Debug)]
-pub(super) struct Hands {
+pub(crate) struct Hands {
     conns: [Conn; 2],
     dialects: [Dialect; 2],
 }
 
 /// What both nodes had committed at a moment, each of its own and of its peer's.
 #[derive(Debug)]
-pub(super) struct Moment([GtidSet; 2]);
+pub(crate) struct Moment([GtidSet; 2]);
 
 impl Hands {
-    pub(super) async fn open(site: &Site) -> Result<Self, Error> {
+    pub(crate) async fn open(site: &Site) -> Result<Self, Error> {
         let [a, b] = site.nodes();
         let ((a, on_a), (b, on_b)) = try_join(
             prepare(site.connect(a, Login::Agent, site.patience())),
@@ -58,7 +58,7 @@ impl Hands {
         self.dialects.each_ref()
     }
 
-    pub(super) fn conn(&mut self, side: Side) -> &mut Conn {
+    pub(crate) fn conn(&mut self, side: Side) -> &mut Conn {
         &mut self.conns[side.index()]
     }
 
@@ -80,7 +80,7 @@ impl Hands {
     }
 
     /// What both have committed by now: what MySQL has in its tables and does not count as executed yet is among it.
-    pub(super) async fn now(&mut self) -> Result<Moment, Error> {
+    pub(crate) async fn now(&mut self) -> Result<Moment, Error> {
         let [a, b] = &mut self.conns;
         let (a, b) = join(
             standing_again(a, &self.dialects[0]),
@@ -108,7 +108,7 @@ impl Hands {
     }
 
     /// Whether nothing of a moment is on its way any more, or comes to be so within `limit`.
-    pub(super) async fn passed(&mut self, moment: &Moment, limit: Duration) -> Result<bool, Error> {
+    pub(crate) async fn passed(&mut self, moment: &Moment, limit: Duration) -> Result<bool, Error> {
         let began = Instant::now();
         while self.missing(moment).await? > 0 {
             if began.elapsed() >= limit {
@@ -140,7 +140,7 @@ impl Hands {
     }
 
     /// Waits until each node has executed all that the other has by now.
-    pub(super) async fn catch_up(&mut self) -> Result<(), Error> {
+    pub(crate) async fn catch_up(&mut self) -> Result<(), Error> {
         let moment = self.now().await?;
         self.wait(&moment).await
     }
@@ -156,7 +156,7 @@ impl Hands {
         self.both(&format!("ROLLBACK; {PATIENT}")).await.map(drop)
     }
 
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let [a, b] = self.conns;
         join(a.close(), b.close()).await;
     }

@@ -107,6 +107,22 @@ impl Judge {
     }
 }
 
+/// Which of these rows both nodes hold alike by now, by [`name_of`](bookmark::name_of).
+pub(crate) async fn equal_by_now(
+    hands: &mut Hands,
+    suspects: &[Suspect],
+) -> Result<HashSet<String>, Error> {
+    let mut equal = HashSet::new();
+    for part in suspects.chunks(ROUND_ROWS) {
+        let mut pool = part.to_vec();
+        while !pool.is_empty() {
+            let judged = round(hands, &mut pool, None).await?;
+            equal.extend(judged.equal.iter().map(bookmark::name_of));
+        }
+    }
+    Ok(equal)
+}
+
 /// Leaves long values out, once what is kept for the report is much.
 fn lighten(rows: &mut [Option<Row>; 2], kept: &mut usize) {
     for value in rows.iter_mut().flatten().flatten() {

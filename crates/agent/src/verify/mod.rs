@@ -30,6 +30,10 @@ pub use progress::{Progress, Seen};
 pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult};
 pub use work::{cut_off, verify};
 
+pub(crate) use {
+    bookmark::name_of, chunk::Suspect, hands::Hands, judge::equal_by_now, work::compare,
+};
+
 /// How many rows of a table that differ are looked for, unless it is told otherwise.
 pub const ROWS_MAX_DEFAULT: u64 = 10_000;
 

@@ -17,9 +17,9 @@ use twinlog_row::{
 
 /// A table that both nodes have, with the same columns.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Its definition on the first node.
-    pub(super) info: TableInfo,
+    pub(crate) info: TableInfo,
     pub(super) size: Size,
     /// How far a run that was killed has compared it.
     pub(super) begun: Option<Begun>,

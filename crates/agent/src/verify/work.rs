@@ -51,6 +51,17 @@ pub async fn verify(
     options: &Options,
     progress: Arc<Progress>,
 ) -> Result<Report, Error> {
+    let (report, _) = compare(site, options, progress).await?;
+    Ok(report)
+}
+
+/// As [`verify`]; with the keys of the rows that differ, in the report's order. Those of tables without a key are not among
+/// them: they are the last of the report's.
+pub(crate) async fn compare(
+    site: &Site,
+    options: &Options,
+    progress: Arc<Progress>,
+) -> Result<(Report, Vec<Suspect>), Error> {
     let began = Instant::now();
     if site.config.replication.mode == Mode::Position {
         return Err(Error::ByPosition);

@@ -10,6 +10,7 @@ pub(crate) mod dsn;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod repair;
 pub(crate) mod run;
 pub(crate) mod sql;
 pub(crate) mod status;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(open(config)?, &args).await,
         Command::Conflicts(args) => conflicts::run(open(config)?, &args).await,
         Command::Verify(args) => verify::run(open(config)?, &args).await,
+        Command::Repair(args) => repair::run(open(config)?, &args).await,
         Command::Sql(args) => sql::run(open(config)?, &args).await,
         Command::Dsn(args) => dsn::run(&open(config)?, &args),
         Command::Completions(args) => Ok(completions::run(&args)),

@@ -24,6 +24,7 @@ mod kill;
 mod pages;
 mod plan;
 mod plan_json;
+mod repair;
 mod restored;
 mod run;
 mod schema;

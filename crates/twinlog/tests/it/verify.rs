@@ -45,7 +45,7 @@ pub(crate) const FILL: &[&str] = &[
     "INSERT INTO shop.types (id, te) VALUES (3, REPEAT('long', 1000))",
 ];
 
-async fn filled(kind: ServerKind) -> Pair {
+pub(crate) async fn filled(kind: ServerKind) -> Pair {
     let pair = Pair::proven(kind);
     let a = pair.db("a");
     a.run(TABLES).await;
@@ -74,7 +74,7 @@ async fn arrived(pair: &Pair) {
     same_rows(&pair.both(), "SELECT COUNT(*), SUM(id) FROM shop.many").await;
 }
 
-fn verify(pair: &Pair, args: &[&str]) -> Output {
+pub(crate) fn verify(pair: &Pair, args: &[&str]) -> Output {
     let mut all = vec!["verify"];
     all.extend(args);
     pair.twinlog.run(&all)
@@ -90,7 +90,7 @@ fn report(pair: &Pair, code: i32, args: &[&str]) -> Value {
 }
 
 /// `table key` of each row that differs.
-fn rows(report: &Value) -> BTreeSet<String> {
+pub(crate) fn rows(report: &Value) -> BTreeSet<String> {
     let rows = report["rows"].as_array().unwrap().iter();
     rows.map(|row| {
         let key = row["key"].as_str().unwrap_or("-");
@@ -129,7 +129,7 @@ async fn an_equal_pair_of_mariadb() {
 }
 
 /// Changes that no log has, each of a kind that has escaped some tool.
-const PLANTED: &[(&str, &[&str])] = &[
+pub(crate) const PLANTED: &[(&str, &[&str])] = &[
     // The same change in an even number of rows.
     (
         "UPDATE shop.plain SET v = 'done' WHERE id IN (1, 2)",
@@ -239,7 +239,7 @@ async fn planted(kind: ServerKind) {
 }
 
 /// Without what depends on the machine.
-fn without_time(text: &str) -> String {
+pub(crate) fn without_time(text: &str) -> String {
     let end = text.rfind(", ").unwrap_or(text.len());
     format!("{}, … s", &text[..end])
 }

@@ -55,6 +55,7 @@ pub(crate) fn entry(id: &str) -> Entry {
             conflicts: Vec::new(),
             statements: None,
             as_held: false,
+            compared: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },

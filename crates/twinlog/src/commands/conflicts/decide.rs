@@ -170,7 +170,7 @@ pub(super) async fn restore(site: &Site, args: &RestoreArgs) -> Result<ExitCode,
     decide(site, &found, &Request::Restore(which), &args.how).await
 }
 
-fn side(site: &Site, name: &str) -> Result<Side, Failure> {
+pub(crate) fn side(site: &Site, name: &str) -> Result<Side, Failure> {
     let nodes = site.nodes().map(|node| node.name.as_str());
     let at = nodes.iter().position(|node| *node == name);
     at.map(|at| Side::BOTH[at]).ok_or_else(|| {
@@ -273,7 +273,7 @@ fn exit_code(agreed: Option<bool>) -> ExitCode {
 }
 
 /// Who decides, as the system knows them: `ana@db1`.
-fn person() -> String {
+pub(crate) fn person() -> String {
     let user = std::env::var("SUDO_USER")
         .ok()
         .filter(|name| !name.is_empty())

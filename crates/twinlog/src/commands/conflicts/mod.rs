@@ -1,6 +1,6 @@
 //! `twinlog conflicts`
 
-mod decide;
+pub(crate) mod decide;
 mod list;
 mod look;
 mod plan;

@@ -124,6 +124,7 @@ fn facts(entry: &Entry, look: &Look) -> String {
     line("rule", entry.rule.clone());
     if let Some(chosen) = &entry.chosen {
         let of = match &entry.chosen_node {
+            Some(node) if is_outside_the_log(entry) => format!("what {node} held"),
             Some(node) => format!("what was written on {node}"),
             None if chosen == "merge" => "both, column by column".into(),
             None if chosen == "base" => "what it was before".into(),
@@ -138,6 +139,7 @@ fn facts(entry: &Entry, look: &Look) -> String {
         line("settled", when::second(at));
     }
     match (&entry.repair_gtid, entry.state) {
+        (_, State::Repaired) if is_outside_the_log(entry) => line("repair", outside_the_log(entry)),
         (Some(gtid), _) => line("repair", gtid.clone()),
         (None, State::Repaired) => line(
             "repair",
@@ -161,6 +163,18 @@ fn facts(entry: &Entry, look: &Look) -> String {
         line("decided", decided(&entry.detail, ruling));
     }
     lines.join("\n")
+}
+
+/// Whether a comparison found it, and nobody has decided otherwise since.
+fn is_outside_the_log(entry: &Entry) -> bool {
+    entry.detail.compared && entry.detail.rulings.is_empty()
+}
+
+fn outside_the_log(entry: &Entry) -> String {
+    let nodes = entry.detail.nodes.iter();
+    let mut others = nodes.filter(|node| Some(*node) != entry.chosen_node.as_ref());
+    let node = others.next().map_or("the other node", String::as_str);
+    format!("written on {node} alone, outside its log")
 }
 
 /// A decision, and what it overwrote that is in no version of the conflict's own.

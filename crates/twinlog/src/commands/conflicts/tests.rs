@@ -117,6 +117,7 @@ fn swapped(picture: usize) -> Entry {
             conflicts: vec![[A.into(), B.into()]],
             statements: None,
             as_held: false,
+            compared: false,
             attempts: Vec::new(),
             rulings: Vec::new(),
         },

@@ -1,16 +1,17 @@
 //! `twinlog verify`
 
-mod progress;
-mod text;
+pub(crate) mod progress;
+pub(crate) mod text;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Arg, Args};
 use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, cut_off, verify};
 use twinlog_pair::site::Site;
 
 use crate::{
     cli::Format,
+    commands::repair::{self, Wish},
     failure::{Failure, NO, USAGE, WORLD},
     output::{print, print_json, tell},
     screen::width,
@@ -21,20 +22,44 @@ const SHOWN_DEFAULT: usize = 10;
 
 /// Compare both nodes, all tables and rows, while clients write: nothing is written.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    mut_args(only_with_repair),
+    after_help = "\
 Examples:
   twinlog verify                            all tables
   twinlog verify --tables 'shop.*'          those of one database
   twinlog verify --tables shop.orders --where 'id > 100000'
                                             some rows of one table
   twinlog verify --json                     one JSON document (docs/schema/verify.json)
+  twinlog verify --repair --keep a          and what would make b as a is: see `twinlog repair --help`
 
 Each row that is named differs at a moment that both nodes have in common: what is only on its way is told apart. A
 difference is missed once in 2^64 (MySQL 8.0 and newer: 2^256). It rests the longer, the more clients do, and waits while a
 link is behind. Only rows that differ are locked, 20 at most, and for little more than a second.
 Exit codes: 0 both hold the same; 1 they do not, or not all could be compared; 3 a node did not answer, or a link stands
-still.")]
+still."
+)]
 pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Show what would make both nodes equal, and do it if you agree: as `twinlog repair` does, whose help says more.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    #[command(flatten)]
+    wish: Wish,
+}
+
+/// What a repair is asked is no question of a comparison.
+fn only_with_repair(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "keep" | "yes" | "dry_run" => arg.requires("repair"),
+        _ => arg,
+    }
+}
+
+/// What is compared, and how.
+#[derive(Debug, Args)]
+pub(crate) struct What {
     /// Only tables like this: `database.table`, with * for anything. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     tables: Vec<String>,
@@ -58,9 +83,9 @@ pub(crate) struct VerifyArgs {
     restart: bool,
     /// Show so many rows of each table; the JSON document has all.
     #[arg(long, value_name = "N", default_value_t = SHOWN_DEFAULT)]
-    show: usize,
+    pub(crate) show: usize,
     #[command(flatten)]
-    format: Format,
+    pub(crate) format: Format,
 }
 
 fn pattern(text: &str) -> Result<String, String> {
@@ -70,33 +95,51 @@ fn pattern(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    let options = Options {
-        tables: args.tables.clone(),
-        only: args.only.clone(),
-        rows_max: args.max_rows,
-        anew: args.restart,
-        limits: Limits {
-            parallel: args.parallel.into(),
-            yields: !args.full_speed,
-            lag_max: Duration::from_secs(args.max_lag),
-        },
-    };
-    if let Some(since) = cut_off(&site, &options) {
-        tell(&format!(
-            "going on where the comparison of {since:.0} was cut off; --restart begins anew"
-        ));
+impl What {
+    /// What is to be compared. Says so where it goes on with what was cut off.
+    pub(crate) fn options(&self, site: &Site) -> Options {
+        let options = Options {
+            tables: self.tables.clone(),
+            only: self.only.clone(),
+            rows_max: self.max_rows,
+            anew: self.restart,
+            limits: Limits {
+                parallel: self.parallel.into(),
+                yields: !self.full_speed,
+                lag_max: Duration::from_secs(self.max_lag),
+            },
+        };
+        if let Some(since) = cut_off(site, &options) {
+            tell(&format!(
+                "going on where the comparison of {since:.0} was cut off; --restart begins anew"
+            ));
+        }
+        options
     }
+}
+
+/// Shows how far a comparison is, until it is done.
+pub(crate) async fn watched<T>(
+    comparison: impl AsyncFnOnce(Arc<Progress>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let seen = Arc::new(Progress::default());
     let shown = tokio::spawn(progress::show(Arc::clone(&seen)));
-    let report = verify(&site, &options, seen).await;
+    let done = comparison(seen).await;
     shown.abort();
     progress::clear();
-    let report = report?;
-    if args.format.json {
+    done
+}
+
+pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    if args.repair {
+        return repair::repair(&site, &args.what, &args.wish).await;
+    }
+    let options = args.what.options(&site);
+    let report = watched(async |seen| Ok(verify(&site, &options, seen).await?)).await?;
+    if args.what.format.json {
         print_json(&report);
     } else {
-        print(&text::text(&report, args.show, width()));
+        print(&text::text(&report, args.what.show, width()));
     }
     Ok(match report.equal {
         true => ExitCode::SUCCESS,

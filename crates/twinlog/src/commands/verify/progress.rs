@@ -33,7 +33,7 @@ pub(super) async fn show(progress: Arc<Progress>) {
 }
 
 /// Takes the line away.
-pub(super) fn clear() {
+pub(crate) fn clear() {
     if std::io::stderr().is_terminal() {
         let _ = write!(anstream::stderr(), "\r\x1b[K");
     }

@@ -11,7 +11,7 @@ use crate::screen::{
 };
 
 /// The result, with at most so many rows of each table.
-pub(super) fn text(report: &Report, shown: usize, width: usize) -> String {
+pub(crate) fn text(report: &Report, shown: usize, width: usize) -> String {
     let mut parts: Vec<String> = report
         .schema
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn text(report: &Report, shown: usize, width: usize) -> String {
     parts.join("\n")
 }
 
-fn head(table: &TableResult, nodes: &[String; 2]) -> String {
+pub(crate) fn head(table: &TableResult, nodes: &[String; 2]) -> String {
     let rows = nodes.each_ref().map(|node| {
         let rows = table.rows.get(node).copied();
         rows.map_or_else(|| "?".to_owned(), |rows| format!("{node} has {rows} rows"))
@@ -71,7 +71,7 @@ fn head(table: &TableResult, nodes: &[String; 2]) -> String {
     head
 }
 
-fn row(row: &RowDifference, nodes: &[String; 2], width: usize) -> String {
+pub(crate) fn row(row: &RowDifference, nodes: &[String; 2], width: usize) -> String {
     let told = |node: &String| row.versions.get(node).cloned().unwrap_or(Told::Unknown);
     let many = row.key.is_none();
     let versions = nodes.each_ref().map(|node| Version {
@@ -92,7 +92,7 @@ fn row(row: &RowDifference, nodes: &[String; 2], width: usize) -> String {
     )
 }
 
-fn summary(report: &Report) -> String {
+pub(crate) fn summary(report: &Report) -> String {
     let rows: u64 = report
         .tables
         .iter()
@@ -141,7 +141,7 @@ fn summary(report: &Report) -> String {
     summary
 }
 
-fn many(count: u64, what: &str) -> String {
+pub(crate) fn many(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
