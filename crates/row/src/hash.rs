@@ -88,19 +88,13 @@ impl Hash {
 
 /// An expression for a column's value beside [`SEPARATOR`], or alone in a hash function: what it stores, to the byte.
 ///
-/// Texts and bytes are their own: a CAST copies each (as much time again as the hash), and MariaDB's gives NULL for what is
-/// longer than `max_allowed_packet`.
+/// Texts and bytes are their own: a conversion copies each, for as much time again as the hash takes.
 fn stored_bytes(column: &ColumnInfo) -> String {
     match column.kind {
-        // MySQL's functions on texts refuse it (ERROR 1210).
-        Kind::Bytes if is_vector(&column.declared) => select_expression(column),
+        Kind::Bytes if column.is_vector() => select_expression(column),
         Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes => identifier(&column.name),
         _ => select_expression(column),
     }
-}
-
-fn is_vector(declared: &str) -> bool {
-    declared.to_ascii_lowercase().starts_with("vector")
 }
 
 /// The first 64 bits of a hash in hexadecimal. SUM of such numbers is exact: DECIMAL.

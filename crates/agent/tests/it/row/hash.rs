@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use twinlog_row::{Hash, TableInfo, run};
+use twinlog_row::{Hash, TableInfo, run, select_expression};
 use twinlog_server::{conn::Conn, facts::read_dialect};
 use twinlog_testbed::{Server, ServerKind, ServerOptions};
 
@@ -199,6 +199,14 @@ async fn long(kind: ServerKind) {
     let hashes = hashes(&mut conn, &info, &[1, 2, 3], "d.t", "id").await;
     let names: Vec<String> = (1..=9).map(|id: i32| id.to_string()).collect();
     assert_tells_apart(&hashes, &names, "long values");
+    // Nor is one read as NULL.
+    for column in &info.columns[1..] {
+        let nulls = format!("SELECT SUM(ISNULL({})) FROM d.t", select_expression(column));
+        assert_eq!(
+            run(&mut conn, &nulls).await.unwrap(),
+            [[Some(b"1".to_vec())]]
+        );
+    }
 }
 
 #[tokio::test]
