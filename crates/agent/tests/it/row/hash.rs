@@ -162,7 +162,7 @@ async fn pairs(kind: ServerKind) {
     // A peer may have other character sets: what is asked of it as of this node's is answered, by the bytes that it stores.
     let first = TableInfo::load(&mut conn, &table("d", "t0")).await.unwrap();
     let own = hashes(&mut conn, &first, &[1, 2], "d.t0", "id").await;
-    for at in 1..COLUMNS.len() {
+    for (at, columns) in COLUMNS.iter().enumerate().skip(1) {
         let other = TableInfo::load(&mut conn, &table("d", &format!("t{at}")))
             .await
             .unwrap();
@@ -172,8 +172,7 @@ async fn pairs(kind: ServerKind) {
             assert_eq!(
                 asked[place] == own[place],
                 held[place][1..] == theirs[place][1..],
-                "{}: {}",
-                COLUMNS[at],
+                "{columns}: {}",
                 PAIRS[place]
             );
         }
