@@ -5,7 +5,12 @@
 
 use twinlog_server::dialect::Dialect;
 
-use crate::{Kind, TableInfo, identifier, select_expression};
+use crate::{ColumnInfo, Kind, TableInfo, identifier, select_expression};
+
+/// Where one argument of a CONCAT_WS is binary, servers join the bytes of all others as they are: whatever character sets and
+/// collations these have, none is converted, nothing is refused (ERROR 1271), nothing is copied once more. A literal would
+/// not do: it yields to the columns' character set.
+const SEPARATOR: &str = "CAST('#' AS BINARY)";
 
 /// How rows are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +56,11 @@ impl Hash {
     }
 
     /// All that a row stores, in a text that no other row has: which columns are NULL, which CONCAT_WS leaves out; the lengths of
-    /// those values that may hold the separator themselves.
+    /// those values that may hold the separator themselves, but for the last, which ends where the text does.
     fn row_text(self, table: &TableInfo) -> String {
-        let stored: Vec<usize> = table.stored().collect();
+        let stored: Vec<&ColumnInfo> = table.stored().map(|at| &table.columns[at]).collect();
         let nulls: Vec<String> = stored
             .iter()
-            .map(|&at| &table.columns[at])
             .filter(|column| column.nullable)
             .map(|column| format!("ISNULL({})", identifier(&column.name)))
             .collect();
@@ -65,20 +69,31 @@ impl Hash {
             parts.push(format!("CONCAT({})", nulls.join(", ")));
         }
         let mut texts = Vec::new();
-        for at in stored {
-            let column = &table.columns[at];
-            let value = select_expression(column);
+        for column in stored {
+            let value = stored_bytes(column);
             if is_long(&column.declared) {
                 parts.push(self.of_text(&value));
             } else if is_free(&column.kind) {
-                parts.push(format!("LENGTH({value})"));
                 texts.push(value);
             } else {
                 parts.push(value);
             }
         }
+        let measured = texts.iter().rev().skip(1).rev();
+        parts.extend(measured.map(|text| format!("LENGTH({text})")));
         parts.extend(texts);
-        format!("CONCAT_WS('#', {})", parts.join(", "))
+        format!("CONCAT_WS({SEPARATOR}, {})", parts.join(", "))
+    }
+}
+
+/// An expression for a column's value beside [`SEPARATOR`], or alone in a hash function: what it stores, to the byte.
+///
+/// Texts and bytes are their own: a conversion copies each, for as much time again as the hash takes.
+fn stored_bytes(column: &ColumnInfo) -> String {
+    match column.kind {
+        Kind::Bytes if column.is_vector() => select_expression(column),
+        Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes => identifier(&column.name),
+        _ => select_expression(column),
     }
 }
 

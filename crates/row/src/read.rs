@@ -31,9 +31,13 @@ pub fn select_expression(column: &ColumnInfo) -> String {
         }
         Kind::Year => format!("{name} + 0"),
         Kind::Bit | Kind::Enum | Kind::Set => format!("CAST({name} AS UNSIGNED)"),
-        Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes | Kind::Geometry => {
-            format!("CAST({name} AS BINARY)")
+        // MySQL's functions on texts refuse a VECTOR (ERROR 1210).
+        Kind::Bytes if column.is_vector() => format!("CAST({name} AS BINARY)"),
+        // MariaDB's CAST gives NULL for what is longer than `max_allowed_packet`.
+        Kind::Text { .. } | Kind::Padded { .. } | Kind::Bytes => {
+            format!("CONVERT({name} USING binary)")
         }
+        Kind::Geometry => format!("CAST({name} AS BINARY)"),
         Kind::Json => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
         Kind::Int { .. }
         | Kind::Decimal

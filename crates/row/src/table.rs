@@ -43,6 +43,12 @@ pub struct ColumnInfo {
     pub nullable: bool,
 }
 
+impl ColumnInfo {
+    pub(crate) fn is_vector(&self) -> bool {
+        self.declared.to_ascii_lowercase().starts_with("vector")
+    }
+}
+
 /// A unique index over columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueIndex {

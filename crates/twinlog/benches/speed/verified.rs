@@ -81,7 +81,7 @@ async fn at_rest(pair: &Pair, duo: &Duo, rows: u32, length: Length) {
 
 /// What `verify` asks for of sysbench's tables, of whole tables.
 fn hash(kind: ServerKind) -> String {
-    let row = "CONCAT_WS('#', id, k, LENGTH(CAST(c AS BINARY)), LENGTH(CAST(pad AS BINARY)), CAST(c AS BINARY), CAST(pad AS BINARY))";
+    let row = "CONCAT_WS(CAST('#' AS BINARY), id, k, LENGTH(c), c, pad)";
     if kind.is_mariadb() {
         format!("BIT_XOR(CAST(CONV(LEFT(SHA1({row}), 16), 16, 10) AS UNSIGNED))")
     } else {

@@ -1,5 +1,6 @@
 //! Values to SQL and back, on every server.
 
+mod hash;
 mod keys;
 mod values;
 
