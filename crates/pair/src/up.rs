@@ -162,6 +162,8 @@ async fn lock_servers(site: &Site) -> Result<Vec<Conn>, Error> {
         let mut conn = site
             .connect(node, Login::Admin, Duration::from_secs(5))
             .await?;
+        // A copy takes hours, in which nothing is said on this connection.
+        conn.execute("SET SESSION wait_timeout = 604800").await?;
         let got = conn
             .value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)"))
             .await?;

@@ -17,6 +17,26 @@ impl TableInfo {
     /// [`RowError::NoTable`], or the server's.
     pub async fn load(conn: &mut Conn, name: &TableName) -> Result<Self, RowError> {
         let here = Place::of(name);
+        let mut info = Self::load_alone(conn, name).await?;
+        let names: Vec<&str> = info
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        let foreign = foreign(conn, &here, &names).await?;
+        let referring = referring(conn, &here, &names).await?;
+        info.triggers = triggers(conn, &here).await?;
+        (info.foreign, info.referring) = (foreign, referring);
+        Ok(info)
+    }
+
+    /// Reads a table's columns and unique indexes, and nothing of what ties it to others, which takes a server long that has
+    /// many tables: [`Self::foreign`], [`Self::referring`] and [`Self::triggers`] are empty.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_alone(conn: &mut Conn, name: &TableName) -> Result<Self, RowError> {
+        let here = Place::of(name);
         let table = conn
             .rows(&format!(
                 "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, TABLE_TYPE AS kind, ENGINE AS engine, \
@@ -31,17 +51,16 @@ impl TableInfo {
         let columns = columns(conn, name).await?;
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         let (unique, opaque) = unique(conn, &here, &names).await?;
-        let info = Self {
+        Ok(Self {
             name: name.clone(),
             unique,
             opaque,
-            foreign: foreign(conn, &here, &names).await?,
-            referring: referring(conn, &here, &names).await?,
-            triggers: triggers(conn, &here).await?,
+            foreign: Vec::new(),
+            referring: Vec::new(),
+            triggers: Vec::new(),
             obstacle: obstacle(&table, &columns),
             columns,
-        };
-        Ok(info)
+        })
     }
 }
 

@@ -9,6 +9,9 @@ use super::{Error, STATEMENT_MAX, inventory::Table};
 /// How much of a table is one stretch.
 const STRETCH_BYTES: u64 = 32 << 20;
 
+/// The number of rows is a guess, and may be far too low.
+const STRETCH_ROWS_MIN: u64 = 1000;
+
 /// Cuts a table, as the connection sees it.
 pub(super) async fn cut(conn: &mut Conn, table: &Table) -> Result<Vec<Span>, Error> {
     let parts = table.bytes / STRETCH_BYTES;
@@ -17,7 +20,14 @@ pub(super) async fn cut(conn: &mut Conn, table: &Table) -> Result<Vec<Span>, Err
     }
     let keys = match counted_by(&table.info) {
         Some(at) => evenly(conn, &table.info, at, parts).await?,
-        None => walk(conn, &table.info, table.rows / parts + 1).await?,
+        None => {
+            walk(
+                conn,
+                &table.info,
+                (table.rows / parts).max(STRETCH_ROWS_MIN),
+            )
+            .await?
+        }
     };
     Ok(between(keys))
 }
@@ -58,7 +68,8 @@ async fn evenly(
         table.sql_name()
     );
     let row = run_within(conn, &sql, STATEMENT_MAX)
-        .await?
+        .await
+        .map_err(|error| Error::of_source(error, table))?
         .into_iter()
         .next();
     let number = |bytes: &Option<Vec<u8>>| -> Option<i128> {
@@ -100,7 +111,8 @@ async fn walk(conn: &mut Conn, table: &TableInfo, rows: u64) -> Result<Vec<Vec<V
     loop {
         let sql = rest.nth(table, rows, None)?;
         let Some(found) = run_within(conn, &sql, STATEMENT_MAX)
-            .await?
+            .await
+            .map_err(|error| Error::of_source(error, table))?
             .into_iter()
             .next()
         else {

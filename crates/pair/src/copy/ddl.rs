@@ -10,6 +10,8 @@ pub(super) struct Parts {
     pub(super) indexes: Vec<Part>,
     /// Foreign keys.
     pub(super) foreign: Vec<Part>,
+    /// Whether a column gets its numbers by itself.
+    pub(super) is_counted: bool,
 }
 
 impl Parts {
@@ -24,7 +26,7 @@ impl Parts {
 }
 
 /// The place of a table's counter is no part of its definition.
-fn without_counter(create: &str) -> String {
+pub(super) fn without_counter(create: &str) -> String {
     let options = create.rfind("\n)").unwrap_or(0);
     let (columns, options) = create.split_at(options);
     match options.split_once(" AUTO_INCREMENT=") {
@@ -64,7 +66,10 @@ pub(super) fn parts(create: &str) -> Parts {
     };
     let primary = body().find(|line| line.starts_with("PRIMARY KEY"));
     let counter = body()
-        .find(|line| line.starts_with('`') && line.contains(" AUTO_INCREMENT"))
+        .filter(|line| line.starts_with('`'))
+        // A comment may hold any words.
+        .map(|line| line.split(" COMMENT '").next().unwrap_or(line))
+        .find(|line| line.contains(" AUTO_INCREMENT"))
         .and_then(quoted);
     let is_counted = |line: &str| {
         let first = line
@@ -73,7 +78,10 @@ pub(super) fn parts(create: &str) -> Parts {
         counter.is_some() && first == counter
     };
     let counter_is_primary = primary.is_some_and(is_counted);
-    let mut parts = Parts::default();
+    let mut parts = Parts {
+        is_counted: counter.is_some(),
+        ..Parts::default()
+    };
     let mut kept = Vec::new();
     for line in body() {
         let part = || Part {

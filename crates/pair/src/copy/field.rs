@@ -33,6 +33,8 @@ pub(super) fn load(table: &TableInfo) -> String {
         let value = match column.kind {
             // A text would be one of the names.
             Kind::Bit | Kind::Enum | Kind::Set => format!("CAST({variable} AS UNSIGNED)"),
+            // Bytes would be taken for its own form, not for its text.
+            Kind::Named(_) => format!("CONVERT({variable} USING ascii)"),
             // Bytes are no document.
             Kind::Json => format!("CONVERT({variable} USING utf8mb4)"),
             _ => {

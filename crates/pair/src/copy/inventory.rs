@@ -1,5 +1,7 @@
 //! What there is to copy.
 
+use std::sync::Arc;
+
 use twinlog_converge::TableName;
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::{
@@ -81,13 +83,29 @@ impl Object {
     }
 }
 
+/// A database, and what its tables are in where they do not say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Database {
+    pub(super) name: String,
+    collation: String,
+    /// The statement that makes it.
+    pub(super) create: String,
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
-    /// Each database, with the statement that makes it.
-    pub(super) databases: Vec<(String, String)>,
-    pub(super) tables: Vec<Table>,
+    pub(super) databases: Vec<Database>,
+    pub(super) tables: Vec<Arc<Table>>,
     pub(super) objects: Vec<Object>,
+}
+
+impl Table {
+    /// Whether documents are among its rows: they go as text, which does not show all of them.
+    pub(super) fn has_documents(&self) -> bool {
+        let mut columns = self.info.columns.iter();
+        columns.any(|column| column.kind == twinlog_row::Kind::Json)
+    }
 }
 
 impl Inventory {
@@ -97,13 +115,18 @@ impl Inventory {
         ask_for_fresh_numbers(conn).await?;
         let names = conn
             .rows(&format!(
-                "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE {}",
+                "SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE {}",
                 condition("SCHEMA_NAME", databases)
             ))
             .await?;
-        for name in names.iter().filter_map(|row| row.at(0)) {
-            let create = show(conn, "DATABASE IF NOT EXISTS", &identifier(name), 1).await?;
-            inventory.databases.push((name.to_owned(), create));
+        for row in &names {
+            let name = text(row, 0);
+            let create = show(conn, "DATABASE IF NOT EXISTS", &identifier(&name), 1).await?;
+            inventory.databases.push(Database {
+                name,
+                collation: text(row, 1),
+                create,
+            });
         }
         let listed = conn
             .rows(&format!(
@@ -115,7 +138,7 @@ impl Inventory {
             match text(row, 2).as_str() {
                 "VIEW" | "SYSTEM VIEW" => inventory.push(Kind::View, row),
                 "SEQUENCE" => inventory.push(Kind::Sequence, row),
-                _ => inventory.tables.push(table(conn, row).await?),
+                _ => inventory.tables.push(Arc::new(table(conn, row).await?)),
             }
         }
         inventory.read_programs(conn, databases).await?;
@@ -123,21 +146,31 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether a snapshot shows all of it as it was.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let obstacle = |table: &Table| {
+    /// Why a snapshot would not show all of it as it was.
+    pub(super) fn obstacles(&self) -> Vec<String> {
+        let obstacle = |table: &Arc<Table>| {
             let why = table.info.obstacle.as_ref()?;
             Some(format!("{} ({why})", table.info.name))
         };
-        let obstacles: Vec<String> = self.tables.iter().filter_map(obstacle).collect();
-        match obstacles.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Obstacles(obstacles)),
-        }
+        self.tables.iter().filter_map(obstacle).collect()
     }
 
-    /// What of it a copy has not made.
-    pub(super) fn not_among(&self, made: &Made) -> Vec<String> {
+    /// What of it a copy has not made, and databases that are not like those of the source.
+    pub(super) fn strange(&self, made: &Made, source: &Self) -> Vec<String> {
+        let is_other = |database: &&Database| {
+            let mut others = source
+                .databases
+                .iter()
+                .filter(|other| other.name == database.name);
+            others.any(|other| other.collation != database.collation)
+        };
+        let databases = self.databases.iter().filter(is_other);
+        let databases = databases.map(|database| {
+            format!(
+                "database {} (its default collation is {})",
+                database.name, database.collation
+            )
+        });
         let tables = self.tables.iter().map(|table| {
             let name = &table.info.name;
             (TABLE, name.database.to_string(), name.name.to_string())
@@ -155,6 +188,7 @@ impl Inventory {
                 !made.contains(&((*kind).to_owned(), database.clone(), name.clone()))
             })
             .map(|(kind, database, name)| format!("{} {database}.{name}", kind.to_lowercase()))
+            .chain(databases)
             .collect()
     }
 
@@ -208,7 +242,7 @@ async fn table(conn: &mut Conn, row: &Row) -> Result<Table, Error> {
         database: text(row, 0).into(),
         name: text(row, 1).into(),
     };
-    let mut info = match TableInfo::load(conn, &name).await {
+    let mut info = match TableInfo::load_alone(conn, &name).await {
         Err(RowError::Server(error)) => return Err(error.into()),
         info => info?,
     };

@@ -57,7 +57,7 @@ impl Mark {
             u8::from(self.was_read_only),
             u8::from(self.took_files),
         );
-        run_all(conn, [SCHEMA, MARK, MADE, &insert]).await
+        run_all(conn, [SCHEMA, MARK, MADE, UNMAKE, &insert]).await
     }
 
     /// Takes it back, before anything was made.
@@ -83,6 +83,7 @@ impl Mark {
             "START TRANSACTION",
             &record,
             "DELETE FROM `twinlog`.`copy`",
+            UNMAKE,
             "COMMIT",
             FORGET_MARK,
             FORGET_MADE,
@@ -91,6 +92,7 @@ impl Mark {
     }
 }
 
+const UNMAKE: &str = "DELETE FROM `twinlog`.`copied`";
 const FORGET_MARK: &str = "DROP TABLE IF EXISTS `twinlog`.`copy`";
 const FORGET_MADE: &str = "DROP TABLE IF EXISTS `twinlog`.`copied`";
 

@@ -10,11 +10,14 @@
 
 mod cut;
 mod ddl;
+mod definitions;
+mod ends;
 mod field;
 mod inventory;
 mod mark;
 mod progress;
 mod queue;
+mod recipe;
 mod ship;
 mod snapshot;
 mod target;
@@ -55,7 +58,7 @@ impl Default for Limits {
 }
 
 /// What a copy came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Copied {
     /// How many tables there are.
     pub tables: usize,
@@ -67,6 +70,8 @@ pub struct Copied {
     pub bytes: u64,
     /// For how long nobody could commit on the source.
     pub locked: Duration,
+    /// Tables of which some JSON documents are not what they were: their text does not show all that they hold.
+    pub changed: Vec<String>,
 }
 
 impl fmt::Display for Copied {
@@ -77,6 +82,7 @@ impl fmt::Display for Copied {
             found,
             bytes,
             locked,
+            changed,
         } = self;
         let mb = *bytes as f64 / 1e6;
         let ms = locked.as_secs_f64() * 1000.0;
@@ -84,10 +90,17 @@ impl fmt::Display for Copied {
             f,
             "copied {rows} rows of {tables} tables, {mb:.1} MB; commits were held up for {ms:.1} ms"
         )?;
-        match found {
-            0 => Ok(()),
-            found => write!(f, "; {found} rows were there already"),
+        if *found > 0 {
+            write!(f, "; {found} rows were there already")?;
         }
+        if !changed.is_empty() {
+            write!(
+                f,
+                "; some JSON documents of {} are not to the digit what they were: their text does not show all that they hold",
+                changed.join(", ")
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -100,8 +113,8 @@ pub enum Error {
     /// A table is not understood.
     #[error(transparent)]
     Row(#[from] RowError),
-    /// Tables that no snapshot shows as they were.
-    #[error("these tables cannot be copied: {}", .0.join("; "))]
+    /// What no snapshot shows as it was, or the target would refuse.
+    #[error("these cannot be copied: {}", .0.join("; "))]
     Obstacles(Vec<String>),
     /// The target has something that no copy has made.
     #[error("the node to copy to has what no copy of twinlog's made: {}", .0.join(", "))]
@@ -116,12 +129,15 @@ pub enum Error {
         /// For how long it was tried.
         seconds: u64,
     },
-    /// A table was altered or dropped.
+    /// Something was altered, renamed, made or dropped.
     #[error("{table} was altered or dropped while it was copied")]
     Altered {
-        /// The table.
+        /// What.
         table: String,
     },
+    /// A server says nothing of its log.
+    #[error("{0} does not say where its binary log ends")]
+    NoLog(String),
     /// The target did not store what was sent.
     #[error(
         "{table}: of {sent} rows {stored} were stored, with {warnings} warnings, and they are not what the source has"
@@ -148,12 +164,13 @@ impl Error {
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
             Self::Obstacles(_) => Some(
-                "convert them to InnoDB (ALTER TABLE … ENGINE = InnoDB), or leave their databases out (`databases` in twinlog.toml)".into(),
+                "put each right, or drop it; a table becomes InnoDB by ALTER TABLE … ENGINE = InnoDB. `databases` in twinlog.toml leaves others out".into(),
             ),
             Self::Strange(_) => Some("twinlog deletes nothing of it: drop it there if it is not needed, then run the same again".into()),
             Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
             Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
             Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),
+            Self::NoLog(_) => Some("a node needs its binary log: `twinlog plan` says how".into()),
             Self::Unseen(_) => Some("the account that twinlog logs in as lacks a privilege on it".into()),
         }
     }

@@ -1,12 +1,17 @@
 //! How far a copy is, and how fast it may go.
 
 use std::{
+    collections::BTreeSet,
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
+use twinlog_row::TableInfo;
 
 /// What the copy counts and others read.
 #[derive(Debug)]
@@ -22,6 +27,10 @@ pub struct Counters {
     finishing: AtomicBool,
     /// How many bytes a second may be copied.
     rate_max: Option<u64>,
+    /// When the next bytes may be.
+    next: Mutex<Instant>,
+    /// Tables of which some documents are not what they were.
+    changed: Mutex<BTreeSet<String>>,
 }
 
 impl Counters {
@@ -37,6 +46,8 @@ impl Counters {
             tables_all: AtomicU64::new(0),
             finishing: AtomicBool::new(false),
             rate_max,
+            next: Mutex::new(Instant::now()),
+            changed: Mutex::default(),
         }
     }
 
@@ -48,10 +59,16 @@ impl Counters {
     /// Rows were read; returns once that is not faster than it may be.
     pub(super) async fn copied(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Relaxed);
-        let bytes = self.bytes.fetch_add(bytes, Relaxed) + bytes;
+        self.bytes.fetch_add(bytes, Relaxed);
         let Some(rate) = self.rate_max else { return };
-        let due = Duration::from_secs_f64(bytes as f64 / rate as f64);
-        sleep(due.saturating_sub(self.began.elapsed())).await;
+        let due = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            // Time in which nothing was copied is not made up for.
+            *next =
+                (*next).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            *next
+        };
+        sleep_until(due).await;
     }
 
     /// Rows were there already.
@@ -62,6 +79,18 @@ impl Counters {
 
     pub(super) fn ended_table(&self) {
         self.tables.fetch_add(1, Relaxed);
+    }
+
+    /// Documents of a table are not what they were.
+    pub(super) fn changed(&self, table: &TableInfo) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.insert(table.name.to_string());
+    }
+
+    /// Those tables.
+    pub(super) fn all_changed(&self) -> Vec<String> {
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.iter().cloned().collect()
     }
 
     /// All rows are there.

@@ -10,6 +10,9 @@ use super::inventory::Table;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     tables: Vec<Waiting>,
+    /// Whether the target lets only one at a time load a table with a counter (`innodb_autoinc_lock_mode` below 2): a second
+    /// would wait for the first.
+    locks_counters: bool,
 }
 
 #[derive(Debug)]
@@ -33,6 +36,13 @@ pub(super) struct Task {
 }
 
 impl Queue {
+    pub(super) fn new(locks_counters: bool) -> Self {
+        Self {
+            locks_counters,
+            ..Self::default()
+        }
+    }
+
     /// These stretches of a table are to be copied.
     pub(super) fn push(&mut self, table: Arc<Table>, spans: Vec<Span>, begun: bool) {
         self.tables.push(Waiting {
@@ -46,9 +56,15 @@ impl Queue {
     /// The next stretch: of the table at which fewest work, for two that write one table wait for each other more often
     /// than two that write two.
     pub(super) fn next(&mut self) -> Option<Task> {
+        let locks_counters = self.locks_counters;
+        let is_open = |waiting: &Waiting| {
+            let alone = locks_counters && waiting.table.parts.is_counted;
+            let is_taken = alone && waiting.under_way > 0;
+            !waiting.spans.is_empty() && !is_taken
+        };
         let waiting = self.tables.iter_mut().enumerate();
         let (place, least) = waiting
-            .filter(|(_, table)| !table.spans.is_empty())
+            .filter(|(_, table)| is_open(table))
             .min_by_key(|(_, table)| table.under_way)?;
         least.under_way += 1;
         let span = least.spans.pop_front()?;

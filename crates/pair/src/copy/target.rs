@@ -1,38 +1,56 @@
-//! What the target is given around its rows: databases and tables before them; indexes, foreign keys, views and programs
-//! after them.
+//! What the target is given around its rows: databases and tables before them, indexes and foreign keys after them.
 
 use twinlog_row::SESSION;
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
-    sql::{identifier, literal},
+    sql::identifier,
 };
 
 use super::{
     Error, ddl,
-    inventory::{Inventory, Kind, Object, TABLE, Table, show},
-    mark, run_all,
+    definitions::Definitions,
+    inventory::{Inventory, Kind, TABLE, Table, show},
+    mark, recipe, run_all,
 };
 
-/// Nothing of a copy is logged: the links carry what comes after it. What is in the source is right.
+/// Nothing of a copy is logged: the links carry what comes after it. What is in the source is right. A killed run's rows may
+/// still be taken back while the next one begins.
 const UNLOGGED: &str = "SET SESSION sql_log_bin = 0, SESSION foreign_key_checks = 0, SESSION unique_checks = 0, \
-     SESSION wait_timeout = 604800, SESSION net_read_timeout = 3600, SESSION lock_wait_timeout = 60";
-/// What some servers have and would refuse a source's tables for.
-const LENIENT: [&str; 3] = [
+     SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', SESSION wait_timeout = 604800, \
+     SESSION net_read_timeout = 3600, SESSION lock_wait_timeout = 60, SESSION innodb_lock_wait_timeout = 3600";
+/// What a connection that writes is set to, on every server.
+pub(super) const SESSION_OF_COPY: [&str; 2] = [SESSION, UNLOGGED];
+/// What some servers have and would refuse a source's tables or rows for.
+const LENIENT: [&str; 5] = [
     "SET SESSION innodb_strict_mode = OFF",
     "SET SESSION sql_require_primary_key = OFF",
     "SET SESSION sql_generate_invisible_primary_key = OFF",
+    "SET SESSION restrict_fk_on_non_standard_key = OFF",
+    "SET SESSION check_constraint_checks = OFF",
 ];
+/// Where a table's collation is not said, the source meant this one of its own.
+const OLD_COLLATION: &str = "SET SESSION default_collation_for_utf8mb4 = 'utf8mb4_general_ci'";
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
 const UNKNOWN_VARIABLE: u16 = 1193;
 /// A table of fewer bytes is filled with its indexes.
 const LATER_BYTES: u64 = 1 << 20;
 
 /// Prepares a connection that writes.
-pub(super) async fn writer(conn: &mut Conn, dialect: &Dialect) -> Result<(), ConnError> {
-    let limit = dialect.row().no_time_limit;
-    run_all(conn, [SESSION, UNLOGGED].into_iter().chain(limit)).await?;
-    for sql in LENIENT {
+pub(super) async fn writer(
+    conn: &mut Conn,
+    [source, target]: [&Dialect; 2],
+) -> Result<(), ConnError> {
+    run_all(
+        conn,
+        SESSION_OF_COPY
+            .into_iter()
+            .chain(target.row().no_time_limit),
+    )
+    .await?;
+    // MySQL 8.0 brought another default.
+    let is_old = !source.is_mariadb() && !source.row().persist;
+    for sql in LENIENT.into_iter().chain(is_old.then_some(OLD_COLLATION)) {
         match conn.execute(sql).await {
             Ok(())
             | Err(ConnError::Statement {
@@ -45,16 +63,21 @@ pub(super) async fn writer(conn: &mut Conn, dialect: &Dialect) -> Result<(), Con
     Ok(())
 }
 
-/// Makes databases and tables. Of what a run before this one has made, tables stay that are defined the same. Returns for each table of the source whether
-/// it may hold rows already.
+/// Makes databases, sequences and tables. Of what a run before this one has made, tables stay that are defined the same.
+/// Returns for each table of the source whether it may hold rows already.
 pub(super) async fn prepare(
     conn: &mut Conn,
-    wanted: &Inventory,
+    definitions: &Definitions,
     present: &Inventory,
 ) -> Result<Vec<bool>, Error> {
-    for (name, create) in &wanted.databases {
-        if !present.databases.iter().any(|(other, _)| other == name) {
-            conn.execute(create).await?;
+    let wanted = &definitions.inventory;
+    for database in &wanted.databases {
+        if !present
+            .databases
+            .iter()
+            .any(|other| other.name == database.name)
+        {
+            conn.execute(&database.create).await?;
         }
     }
     // A trigger would fire for what is loaded.
@@ -70,6 +93,12 @@ pub(super) async fn prepare(
                 .await?;
         }
     }
+    // A column's default may be the next number of one.
+    let sequences = definitions
+        .recipes
+        .iter()
+        .filter(|recipe| recipe.object.kind == Kind::Sequence);
+    recipe::make_all(conn, &sequences.collect::<Vec<_>>()).await?;
     let mut begun = Vec::new();
     for table in &wanted.tables {
         let is_there = present.tables.iter().any(|other| same(other, table));
@@ -122,135 +151,5 @@ pub(super) async fn add_foreign(conn: &mut Conn, table: &Table) -> Result<(), Er
 /// Without a deadline.
 async fn long(conn: &mut Conn, sql: &str) -> Result<(), Error> {
     conn.result_sets(sql, sql, super::STATEMENT_MAX).await?;
-    Ok(())
-}
-
-/// How an object is made: what the session must be set to, and the statement.
-#[derive(Debug, Clone)]
-pub(super) struct Recipe {
-    object: Object,
-    session: String,
-    create: String,
-    after: Option<String>,
-}
-
-impl Recipe {
-    /// Reads it from the source.
-    pub(super) async fn read(conn: &mut Conn, object: &Object) -> Result<Self, Error> {
-        let name = object.sql_name();
-        let row = conn
-            .row(&format!("SHOW CREATE {} {name}", object.kind.word()))
-            .await?
-            .unwrap_or_default();
-        let create = row
-            .columns()
-            .find(|(column, _)| {
-                column.starts_with("Create ")
-                    || *column == "SQL Original Statement"
-                    || *column == "Table"
-            })
-            .and_then(|(_, text)| text);
-        let create = match object.kind {
-            // Its second column is called like a table's.
-            Kind::Sequence => row.at(1),
-            _ => create,
-        };
-        let Some(create) = create else {
-            return Err(Error::Unseen(format!(
-                "{} {name}",
-                object.kind.word().to_lowercase()
-            )));
-        };
-        let mut session = String::new();
-        for (variable, column) in [
-            ("sql_mode", "sql_mode"),
-            ("character_set_client", "character_set_client"),
-            ("collation_connection", "collation_connection"),
-            ("time_zone", "time_zone"),
-        ] {
-            if let Some(value) = row.get(column) {
-                let separator = if session.is_empty() {
-                    "SET SESSION "
-                } else {
-                    ", SESSION "
-                };
-                session += &format!("{separator}{variable} = {}", literal(value));
-            }
-        }
-        let after = match object.kind {
-            Kind::Sequence => {
-                let next = conn
-                    .value(&format!("SELECT next_not_cached_value FROM {name}"))
-                    .await?;
-                next.map(|next| format!("DO SETVAL({name}, {next}, 0)"))
-            }
-            _ => None,
-        };
-        Ok(Self {
-            object: object.clone(),
-            session,
-            create: create.to_owned(),
-            after,
-        })
-    }
-
-    /// Makes it on the target.
-    async fn make(&self, conn: &mut Conn, dialect: &Dialect) -> Result<(), ConnError> {
-        let Object {
-            kind,
-            database,
-            name,
-        } = &self.object;
-        mark::will_make(conn, kind.word(), database, name).await?;
-        conn.execute(&format!("USE {}", identifier(database)))
-            .await?;
-        if !self.session.is_empty() {
-            conn.execute(&self.session).await?;
-        }
-        let made = conn.execute(&self.create).await;
-        conn.execute(SESSION).await?;
-        conn.execute("SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0")
-            .await?;
-        made?;
-        if let Some(after) = &self.after {
-            conn.execute(after).await?;
-        }
-        if *kind == Kind::Event {
-            // As replication itself does it: an event runs on the node that it was made on.
-            conn.execute(&format!(
-                "ALTER EVENT {} {}",
-                self.object.sql_name(),
-                dialect.row().disable_event
-            ))
-            .await?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes all of them. A view may need another one first: those that cannot be made yet are tried again as long as any can.
-pub(super) async fn make_objects(
-    conn: &mut Conn,
-    dialect: &Dialect,
-    recipes: &[Recipe],
-) -> Result<(), Error> {
-    let mut left: Vec<&Recipe> = recipes.iter().collect();
-    while !left.is_empty() {
-        let (before, mut failed, mut last) = (left.len(), Vec::new(), None);
-        for recipe in left {
-            match recipe.make(conn, dialect).await {
-                Ok(()) => {}
-                Err(error @ ConnError::Statement { .. }) => {
-                    failed.push(recipe);
-                    last = Some(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        left = failed;
-        if let (true, Some(error)) = (left.len() == before, last) {
-            return Err(error.into());
-        }
-    }
     Ok(())
 }

@@ -123,7 +123,8 @@ fn half_copied(
             node.name,
             source.unwrap_or_default()
         ),
-        "what is there was made by twinlog and is not whole: empty that server (DROP its databases, `twinlog` among them), and          run `twinlog up` again",
+        "what the table `twinlog`.`copied` lists there was made by twinlog and is not whole: DROP that, then the database `twinlog`, \
+         and run `twinlog up` again",
     ));
     None
 }

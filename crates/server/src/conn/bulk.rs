@@ -1,7 +1,12 @@
 //! Many rows at once: out of one server row by row, and into another as one stream.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::unfold};
+use futures_util::{
+    StreamExt,
+    stream::{empty, unfold},
+};
 use mysql_async::{QueryResult, TextProtocol, prelude::Queryable};
 use tokio::sync::mpsc;
 
@@ -71,12 +76,19 @@ impl Conn {
     pub async fn load(&mut self, sql: &str, data: mpsc::Receiver<Bytes>) -> Result<Loaded, Error> {
         let address = self.address.clone();
         self.begin(SHOWN)?;
+        // A server that refuses before it asks for the file leaves the handler in the connection, and with it whoever sends
+        // would wait for ever: the data itself stays here.
+        let data = Arc::new(Mutex::new(Some(data)));
+        let taken = Arc::clone(&data);
         self.inner.set_infile_handler(async move {
             let next = async |mut data: mpsc::Receiver<Bytes>| {
                 let bytes = data.recv().await?;
                 Some((Ok(bytes), data))
             };
-            Ok(unfold(data, next).boxed())
+            match take(&taken) {
+                Some(data) => Ok(unfold(data, next).boxed()),
+                None => Ok(empty().boxed()),
+            }
         });
         let loaded = match self.inner.query_iter(sql).await {
             Ok(result) => {
@@ -88,6 +100,7 @@ impl Conn {
             }
             Err(error) => Err(error),
         };
+        drop(take(&data));
         match loaded {
             Ok(loaded) => {
                 self.dirty = false;
@@ -96,6 +109,10 @@ impl Conn {
             Err(error) => Err(told(&address, &mut self.dirty, error)),
         }
     }
+}
+
+fn take(data: &Mutex<Option<mpsc::Receiver<Bytes>>>) -> Option<mpsc::Receiver<Bytes>> {
+    data.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// An error of the driver's. One of the server's leaves the connection usable.

@@ -65,8 +65,10 @@ pub struct Row {
     pub freeze: &'static [&'static str],
     /// See `freeze`.
     pub freeze_end: &'static str,
-    /// What `ALTER EVENT` says of one that runs on the other node.
+    /// What the definition of an event says that runs on the other node.
     pub disable_event: &'static str,
+    /// The table of `information_schema` that has InnoDB's tables.
+    pub engine_tables: &'static str,
 }
 
 /// What 5.6 says; the base that later rows of MySQL start from.
@@ -111,6 +113,7 @@ const MYSQL_56: Row = Row {
     link_tls_needs_ca: true,
     mysqlx: false,
     reload_tls: None,
+    engine_tables: "INNODB_SYS_TABLES",
     freeze: &["FLUSH TABLES WITH READ LOCK"],
     freeze_end: "UNLOCK TABLES",
     disable_event: "DISABLE ON SLAVE",
@@ -149,6 +152,7 @@ const MYSQL_80: Row = Row {
         agent_reads: &["performance_schema"],
     },
     persist: true,
+    engine_tables: "INNODB_TABLES",
     wide_bit_xor: true,
     gtid_purged_adds: true,
     get_public_key: true,
@@ -222,6 +226,7 @@ const MARIADB_105: Row = Row {
     link_tls_needs_ca: false,
     mysqlx: false,
     reload_tls: Some("FLUSH SSL"),
+    engine_tables: "INNODB_SYS_TABLES",
     // Unlike a read lock it waits for no statement that only reads.
     freeze: &["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"],
     freeze_end: "BACKUP STAGE END",

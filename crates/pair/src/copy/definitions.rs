@@ -1,0 +1,147 @@
+//! All that the source says of what it has, at one moment. A snapshot shows rows as they were, but tables by their names of
+//! now: what is defined must stand still from before it until all is read.
+
+use std::collections::BTreeMap;
+
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+};
+
+use super::{
+    Error, ddl,
+    inventory::{Inventory, Kind},
+    recipe::Recipe,
+};
+
+/// Definitions, and what they are known by.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    pub(super) inventory: Inventory,
+    pub(super) recipes: Vec<Recipe>,
+    /// The storage engine's number for each table, by its own name for it: two tables that change their names change
+    /// nothing else.
+    ids: BTreeMap<String, String>,
+}
+
+impl Definitions {
+    /// Reads them from the source; `target` makes them later.
+    pub(super) async fn read(
+        conn: &mut Conn,
+        databases: Option<&[String]>,
+        [source, target]: [&Dialect; 2],
+    ) -> Result<Self, Error> {
+        let ids = ids(conn, source).await?;
+        let inventory = Inventory::read(conn, databases).await?;
+        let mut recipes = Vec::new();
+        for object in &inventory.objects {
+            recipes.push(Recipe::read(conn, object, target).await?);
+        }
+        Ok(Self {
+            inventory,
+            recipes,
+            ids,
+        })
+    }
+
+    /// What stands in the way of copying them to a target.
+    pub(super) async fn obstacles(
+        &self,
+        source: &mut Conn,
+        target: &mut Conn,
+    ) -> Result<Vec<String>, Error> {
+        let mut obstacles = self.inventory.obstacles();
+        let views = self
+            .recipes
+            .iter()
+            .filter(|recipe| recipe.object.kind == Kind::View);
+        for recipe in views {
+            let name = recipe.object.sql_name();
+            match source.rows(&format!("SELECT 1 FROM {name} LIMIT 0")).await {
+                Err(ConnError::Statement { code, message, .. }) => {
+                    obstacles.push(format!("view {name} (ERROR {code}: {message})"));
+                }
+                other => drop(other?),
+            }
+        }
+        let has_programs = self
+            .recipes
+            .iter()
+            .any(|recipe| matches!(recipe.object.kind, Kind::Function | Kind::Trigger));
+        let trust = "SELECT @@GLOBAL.log_bin_trust_function_creators";
+        if has_programs && source.value(trust).await? != target.value(trust).await? {
+            obstacles.push("functions and triggers (log_bin_trust_function_creators is not the same on both nodes)".to_owned());
+        }
+        Ok(obstacles)
+    }
+
+    /// What is not defined as it was.
+    pub(super) fn changed_since(&self, before: &Self) -> Vec<String> {
+        let tables = |definitions: &Self| -> BTreeMap<String, String> {
+            let tables = definitions.inventory.tables.iter();
+            tables
+                .map(|table| {
+                    (
+                        table.info.name.to_string(),
+                        ddl::without_counter(&table.parts.create),
+                    )
+                })
+                .collect()
+        };
+        let parts = |definitions: &Self| -> BTreeMap<String, String> {
+            let tables = definitions.inventory.tables.iter();
+            tables
+                .map(|table| {
+                    let parts = table.parts.indexes.iter().chain(&table.parts.foreign);
+                    let texts: Vec<&str> = parts.map(|part| part.definition.as_str()).collect();
+                    (table.info.name.to_string(), texts.join(", "))
+                })
+                .collect()
+        };
+        let objects = |definitions: &Self| -> BTreeMap<String, String> {
+            let recipes = definitions.recipes.iter();
+            recipes
+                .map(|recipe| {
+                    let name = format!(
+                        "{} {}",
+                        recipe.object.kind.word().to_lowercase(),
+                        recipe.object.sql_name()
+                    );
+                    (name, format!("{recipe:?}"))
+                })
+                .collect()
+        };
+        let mut changed = different(&tables(before), &tables(self));
+        changed.extend(different(&parts(before), &parts(self)));
+        changed.extend(different(&objects(before), &objects(self)));
+        // What came or went is seen above, if it is among what is copied.
+        let renamed = before
+            .ids
+            .iter()
+            .filter(|(name, id)| self.ids.get(*name).is_some_and(|now| now != *id));
+        changed.extend(renamed.map(|(name, _)| name.replace('/', ".")));
+        changed.dedup();
+        changed
+    }
+}
+
+/// The names of what is not the same in both.
+fn different(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let gone = before
+        .iter()
+        .filter(|(name, text)| now.get(*name) != Some(text));
+    let come = now.iter().filter(|(name, _)| !before.contains_key(*name));
+    gone.chain(come).map(|(name, _)| name.clone()).collect()
+}
+
+/// The numbers of all of users' tables.
+async fn ids(conn: &mut Conn, dialect: &Dialect) -> Result<BTreeMap<String, String>, ConnError> {
+    let sql = format!(
+        "SELECT NAME, TABLE_ID FROM information_schema.{} WHERE NAME LIKE '%/%' AND NAME NOT LIKE 'mysql/%' \
+         AND NAME NOT LIKE 'sys/%' AND NAME NOT LIKE 'twinlog/%' AND NAME NOT LIKE '%/FTS\\_%' AND NAME NOT LIKE '%/#%'",
+        dialect.row().engine_tables
+    );
+    let rows = conn.rows(&sql).await?;
+    let id = |row: &twinlog_server::conn::Row| Some((row.at(0)?.to_owned(), row.at(1)?.to_owned()));
+    Ok(rows.iter().filter_map(id).collect())
+}

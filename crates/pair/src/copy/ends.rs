@@ -1,0 +1,210 @@
+//! A connection to each node for what is done once: looking, marking, and saying at the end where the links start.
+
+use twinlog_row::SESSION;
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+    facts::{ServerFacts, read_dialect},
+};
+
+use super::{
+    Error,
+    definitions::Definitions,
+    inventory::{Inventory, Kind},
+    mark::{self, Mark},
+    recipe::{self, Recipe},
+    run_all,
+    snapshot::{PATIENT, Snapshot},
+    target,
+};
+use crate::{
+    config::Node,
+    origin::{Origin, Sameness},
+    own_tables,
+    site::{Login, Site},
+};
+
+/// What a target must be set to.
+const OPENED: [&str; 2] = ["SET GLOBAL read_only = ON", "SET GLOBAL local_infile = ON"];
+
+/// Both connections.
+pub(super) struct Ends {
+    source: Conn,
+    target: Conn,
+    dialects: [Dialect; 2],
+}
+
+impl Ends {
+    pub(super) async fn open(site: &Site, source: &Node, target: &Node) -> Result<Self, Error> {
+        let mut source = connect(site, source).await?;
+        let mut target = connect(site, target).await?;
+        let dialects = [
+            read_dialect(&mut source).await?,
+            read_dialect(&mut target).await?,
+        ];
+        // What SHOW CREATE says depends on the session.
+        run_all(&mut source, [SESSION, PATIENT]).await?;
+        target::writer(&mut target, dialects.each_ref()).await?;
+        Ok(Self {
+            source,
+            target,
+            dialects,
+        })
+    }
+
+    /// The source's and the target's.
+    pub(super) fn dialects(&self) -> [&Dialect; 2] {
+        self.dialects.each_ref()
+    }
+
+    pub(super) fn target(&mut self) -> &mut Conn {
+        &mut self.target
+    }
+
+    /// What the source has.
+    pub(super) async fn definitions(
+        &mut self,
+        databases: Option<&[String]>,
+    ) -> Result<Definitions, Error> {
+        Definitions::read(&mut self.source, databases, self.dialects.each_ref()).await
+    }
+
+    /// Whether all of it can be copied to this target, asked before anything is done on either.
+    pub(super) async fn check(
+        &mut self,
+        databases: Option<&[String]>,
+        definitions: &Definitions,
+    ) -> Result<(), Error> {
+        let obstacles = definitions
+            .obstacles(&mut self.source, &mut self.target)
+            .await?;
+        if !obstacles.is_empty() {
+            return Err(Error::Obstacles(obstacles));
+        }
+        let made = match super::read_mark(&mut self.target).await? {
+            Some(_) => mark::made(&mut self.target).await?,
+            None => mark::Made::default(),
+        };
+        let present = Inventory::read(&mut self.target, databases).await?;
+        let strange = present.strange(&made, &definitions.inventory);
+        match strange.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Strange(strange)),
+        }
+    }
+
+    /// Marks the target, closes it to clients and lets it take files. Returns the mark, which a run before this one may have
+    /// set, and what the target has.
+    pub(super) async fn mark(
+        &mut self,
+        databases: Option<&[String]>,
+        source: &str,
+        definitions: &Definitions,
+    ) -> Result<(Mark, Inventory), Error> {
+        let mark = match super::read_mark(&mut self.target).await? {
+            Some(mark) => mark,
+            None => self.set_mark(source).await?,
+        };
+        run_all(&mut self.target, OPENED).await?;
+        // A client may have been faster than the mark.
+        let present = Inventory::read(&mut self.target, databases).await?;
+        let made = mark::made(&mut self.target).await?;
+        let strange = present.strange(&made, &definitions.inventory);
+        if strange.is_empty() {
+            return Ok((mark, present));
+        }
+        if made.is_empty() {
+            self.restore(&mark).await?;
+            Mark::take_back(&mut self.target).await?;
+        }
+        Err(Error::Strange(strange))
+    }
+
+    async fn set_mark(&mut self, source: &str) -> Result<Mark, Error> {
+        let facts = ServerFacts::read(&mut self.target).await?;
+        let Some(end) = facts.binlog_end.clone() else {
+            return Err(Error::NoLog(self.target.address().to_string()));
+        };
+        let mark = Mark {
+            source: source.to_owned(),
+            end,
+            gtids: facts.logged().replace('\n', ""),
+            was_read_only: facts.is_on("read_only"),
+            took_files: facts.is_on("local_infile"),
+        };
+        mark.set(&mut self.target).await?;
+        Ok(mark)
+    }
+
+    /// Makes the target's settings what they were.
+    async fn restore(&mut self, mark: &Mark) -> Result<(), ConnError> {
+        if !mark.took_files {
+            self.target.execute("SET GLOBAL local_infile = OFF").await?;
+        }
+        if !mark.was_read_only {
+            self.target.execute("SET GLOBAL read_only = OFF").await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the target lets only one connection at a time load a table with a counter.
+    pub(super) async fn locks_counters(&mut self) -> Result<bool, Error> {
+        let mode = self
+            .target
+            .value("SELECT @@GLOBAL.innodb_autoinc_lock_mode")
+            .await?;
+        Ok(mode.as_deref() != Some("2"))
+    }
+
+    /// Gives the target what comes after all rows.
+    pub(super) async fn finish(&mut self, definitions: &Definitions) -> Result<(), Error> {
+        for table in &definitions.inventory.tables {
+            target::add_foreign(&mut self.target, table).await?;
+        }
+        let recipes = definitions.recipes.iter();
+        let rest: Vec<&Recipe> = recipes
+            .filter(|recipe| recipe.object.kind != Kind::Sequence)
+            .collect();
+        recipe::make_all(&mut self.target, &rest).await?;
+        recipe::set_sequences(&mut self.source, &mut self.target, &definitions.recipes).await
+    }
+
+    /// Notes on both nodes where the links start: on the target last, which ends its being marked. Only then is it opened.
+    pub(super) async fn note(
+        &mut self,
+        site: &Site,
+        nodes: [&Node; 2],
+        mark: &Mark,
+        snapshot: &Snapshot,
+    ) -> Result<(), Error> {
+        let origin = Origin {
+            end: snapshot.end.clone(),
+            gtids: snapshot.gtids.clone(),
+            sameness: Sameness::Copied,
+            secrets_id: String::new(),
+        };
+        self.source.execute("SET SESSION sql_log_bin = 0").await?;
+        for conn in [&mut self.source, &mut self.target] {
+            for sql in own_tables::create() {
+                conn.execute(&sql.to_string()).await?;
+            }
+        }
+        let [source, target] = nodes.map(|node| node.name.as_str());
+        let record = origin.record(&site.pair_id, source);
+        self.source.execute(&record.to_string()).await?;
+        mark.complete(&mut self.target, &site.pair_id, target)
+            .await?;
+        self.restore(mark).await?;
+        Ok(())
+    }
+
+    pub(super) async fn close(self) {
+        self.source.close().await;
+        self.target.close().await;
+    }
+}
+
+/// A connection as whoever may do everything.
+pub(super) async fn connect(site: &Site, node: &Node) -> Result<Conn, ConnError> {
+    site.connect(node, Login::Admin, site.patience()).await
+}
