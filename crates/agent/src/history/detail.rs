@@ -144,7 +144,7 @@ pub struct Attempt {
 pub(super) const LONG_BYTES: usize = 255;
 
 /// One value, without loss: numbers as their digits, bytes as text where they are plain UTF-8 and else in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are named as in Value")]
 pub enum Cell {

@@ -15,9 +15,13 @@ use super::{
     order::{depths, rank},
 };
 use crate::{
-    history::Told,
+    conflicts::Nodes,
+    history::{self, Cell, Filter, State, Told, cells},
     verify::{self, Hands, RowDifference, Suspect},
 };
+
+/// More open conflicts than these are not looked at.
+const CONFLICTS_MAX: u32 = 10_000;
 
 /// What is to be repaired.
 #[derive(Debug)]
@@ -126,12 +130,21 @@ pub async fn plan(
         }
     }
     hands.close().await;
+    let conflicts = if suspects.is_empty() {
+        HashMap::new()
+    } else {
+        open_conflicts(site).await?
+    };
     let nodes = &compared.nodes;
     let mut rows = Vec::new();
     for (at, row) in compared.rows.iter().enumerate() {
         let suspect = suspects.get(at);
         let known = suspect.and_then(|suspect| tables.get(&suspect.table.info.name));
-        rows.push(row_plan(row, suspect.is_some(), known, nodes));
+        let mut plan = row_plan(row, suspect.is_some(), known, nodes);
+        if let Some(id) = suspect.and_then(|suspect| conflicts.get(&place(suspect))) {
+            plan.wait_for(id);
+        }
+        rows.push(plan);
     }
     let targets = targets(&rows, &suspects, &tables);
     let needs_log = |at: &usize| {
@@ -139,7 +152,9 @@ pub async fn plan(
         let kept = known.and_then(|known| Some(&known.infos[known.kept()?.peer().index()]));
         kept.is_some_and(|table| table.obstacle.is_none() && !table.triggers.is_empty())
     };
-    let open = (0..suspects.len()).filter(needs_log).collect();
+    let is_free = |at: &usize| rows[*at].keep.is_some();
+    let open = (0..suspects.len()).filter(is_free).filter(needs_log);
+    let open = open.collect();
     let left = rows.len() as u64;
     Ok(Plan {
         document: RepairDocument {
@@ -156,6 +171,49 @@ pub async fn plan(
         open,
         keep,
     })
+}
+
+/// A row's table and key, as the history has them.
+type Place = (String, Vec<Cell>);
+
+fn place(suspect: &Suspect) -> Place {
+    (suspect.table.info.name.to_string(), cells(&suspect.key))
+}
+
+/// The rows of conflicts that are open, with the conflicts' ids: logs have what clients wrote there, and who decides must
+/// see that.
+async fn open_conflicts(site: &Site) -> Result<HashMap<Place, String>, Error> {
+    let filter = Filter {
+        states: vec![State::Open],
+        limit: Some(CONFLICTS_MAX),
+        ..Filter::default()
+    };
+    let mut nodes = Nodes::open(site).await?;
+    let mut places = HashMap::new();
+    for side in Side::BOTH {
+        for entry in history::list(nodes.hand(side).conn(), &filter).await? {
+            let detail = &entry.detail;
+            let rows = detail.rows.iter().filter(|_| !detail.compared);
+            places.extend(rows.map(|row| {
+                let place = (detail.table_name(row), row.key.clone());
+                (place, entry.id.clone())
+            }));
+        }
+    }
+    nodes.close().await;
+    Ok(places)
+}
+
+impl RowPlan {
+    /// Leaves it to who decides about a conflict.
+    fn wait_for(&mut self, conflict: &str) {
+        (self.keep, self.why, self.on, self.action) = (None, None, None, None);
+        self.outcome = Outcome::Left;
+        self.reason = Some(format!(
+            "conflict {conflict} is open: decide about it with `twinlog conflicts resolve {conflict}`"
+        ));
+        self.id = Some(conflict.to_owned());
+    }
 }
 
 fn row_plan(

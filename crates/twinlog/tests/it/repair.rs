@@ -306,6 +306,36 @@ async fn wrong_words_are_the_users_mistake() {
     repair(&pair, &["--yes", "--dry-run"]).expect_code(2);
 }
 
+/// Of what clients wrote unseen the logs tell: who decides about it must see that.
+#[tokio::test]
+async fn open_conflicts_are_left_to_who_decides() {
+    let kind = ServerKind::MariaDb1011;
+    let pair = three(kind, "[conflicts]\npolicy = \"manual\"\n").await;
+    for node in ["a", "b"] {
+        pair.exec(node, &["STOP SLAVE"]).await;
+    }
+    for node in ["a", "b"] {
+        let sql = format!("UPDATE shop.ours SET v = 'by {node}' WHERE id = 1");
+        pair.exec(node, &[&sql]).await;
+    }
+    for node in ["a", "b"] {
+        pair.exec(node, &["START SLAVE"]).await;
+    }
+    pair.twinlog.run(&["run", "--once"]).expect_code(1);
+    let args = ["--tables", "shop.ours", "--keep", "a", "--yes"];
+    let done = document(&pair, 1, &args);
+    let both = [("left".to_owned(), 1), ("repaired".to_owned(), 3)];
+    assert_eq!(outcomes(&done), both.into(), "{done:#}");
+    let left = &done["rows"][0];
+    assert_eq!(left["key"], "id=1", "{done:#}");
+    let id = left["id"].as_str().unwrap();
+    pair.twinlog
+        .run(&["conflicts", "resolve", id, "--keep", "a", "--yes"])
+        .expect_code(0);
+    wait_for(&pair, "SELECT v FROM shop.ours WHERE id = 1", "by a").await;
+    assert_eq!(document(&pair, 0, &args)["equal"], true);
+}
+
 /// A table with more differences than it may have is repaired as far as it was compared.
 #[tokio::test]
 async fn what_was_not_compared_is_said() {

@@ -140,6 +140,13 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
         print_json(&report);
     } else {
         print(&text::text(&report, args.what.show, width()));
+        if !report.rows.is_empty() {
+            let [a, b] = &report.nodes;
+            tell(&format!(
+                "`twinlog repair` puts such rows right: --keep {a} or --keep {b} says which node is right; nothing is written \
+                 before you agree"
+            ));
+        }
     }
     Ok(match report.equal {
         true => ExitCode::SUCCESS,
