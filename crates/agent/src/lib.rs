@@ -5,6 +5,7 @@ pub mod gtids;
 pub mod history;
 pub mod resolve;
 pub mod run;
+mod schedule;
 pub mod settled;
 pub mod stream;
 pub mod verify;

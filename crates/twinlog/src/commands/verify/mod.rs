@@ -80,6 +80,8 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
             parallel: args.parallel.into(),
             yields: !args.full_speed,
             lag_max: Duration::from_secs(args.max_lag),
+            load_percent: 100,
+            settled_first: false,
         },
     };
     if let Some(since) = cut_off(&site, &options) {
