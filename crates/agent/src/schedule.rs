@@ -66,6 +66,8 @@ pub(crate) struct Known {
     pub(crate) started: Timestamp,
     /// The last comparison of all tables that came to its end.
     pub(crate) last: Option<Ran>,
+    /// Whether one was cut off that can be gone on with.
+    pub(crate) is_cut_off: bool,
     /// All tables are not to be compared before.
     pub(crate) not_before: Timestamp,
     /// What was named.
@@ -88,6 +90,7 @@ impl Known {
     /// took.
     pub(crate) fn all_at(&self) -> Timestamp {
         let due = match self.last {
+            _ if self.is_cut_off => self.started,
             Some(ran) => later(ran.began, self.every.max(ran.took() * 2)),
             None => later(self.started, self.every.min(FIRST)),
         };
@@ -160,6 +163,7 @@ mod tests {
             every: SignedDuration::from_secs(DAY),
             started: at(1000),
             last,
+            is_cut_off: false,
             not_before: at(0),
             wanted: wanted.collect(),
         }
@@ -187,6 +191,11 @@ mod tests {
             ..slow
         };
         assert_eq!(failed.all_at(), at(9 * DAY));
+        let cut_off = Known {
+            is_cut_off: true,
+            ..known(None, &[])
+        };
+        assert_eq!(cut_off.all_at(), at(1000));
     }
 
     #[test]

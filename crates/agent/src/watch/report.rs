@@ -194,13 +194,6 @@ impl Report {
         &mut self.to_verify
     }
 
-    /// These have been compared since, and are equal.
-    pub(super) fn cleared(&self, tables: &[String]) {
-        for table in tables {
-            tracing::info!("{table} is equal on both nodes, and followed again");
-        }
-    }
-
     /// This was compared, or is.
     pub(super) fn comparisons(&mut self, said: &Comparisons) {
         self.state.verify.clone_from(said);

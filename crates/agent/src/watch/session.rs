@@ -369,12 +369,10 @@ impl<'a> Watch<'a> {
         let Some(verifier) = &mut self.verifier else {
             return;
         };
-        let look = verifier.look(self.report.names());
-        if look.began {
+        if verifier.look(self.report.names()) {
             self.follow.name_again();
         }
         self.report.comparisons(verifier.said());
-        self.report.cleared(&look.cleared);
     }
 
     async fn maybe_checkpoint(&mut self) -> Result<(), Error> {

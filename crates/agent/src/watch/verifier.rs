@@ -42,6 +42,8 @@ pub(super) struct Verifier {
     started: Timestamp,
     said: Comparisons,
     last: Option<Ran>,
+    /// Whether the agent before this one had begun one of all tables, which is gone on with.
+    is_cut_off: bool,
     /// Until when what was compared rests.
     rests: BTreeMap<String, Timestamp>,
     not_before: Timestamp,
@@ -67,15 +69,6 @@ struct Running {
     progress: Arc<Progress>,
 }
 
-/// What a look at it came to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
-    /// One began: what cannot be followed from now on is to be named again.
-    pub(super) began: bool,
-    /// These are not named any more.
-    pub(super) cleared: Vec<String>,
-}
-
 impl Verifier {
     /// `None` where nothing is to be compared. `last` is what the agent before this one said.
     pub(super) fn new(site: &Site, last: Comparisons) -> Option<Self> {
@@ -95,6 +88,7 @@ impl Verifier {
             every,
             started,
             last: ran,
+            is_cut_off: false,
             rests: rests.collect(),
             said: Comparisons {
                 under_way: None,
@@ -106,6 +100,8 @@ impl Verifier {
             begun: None,
             running: None,
         };
+        let all = verifier.options(ALL, Why::Schedule);
+        verifier.is_cut_off = verify::cut_off(site, &all).is_some();
         let known = verifier.known(&Names::default(), started);
         verifier.said.next_at = Some(second(known.all_at()));
         Some(verifier)
@@ -116,10 +112,11 @@ impl Verifier {
         &self.said
     }
 
-    /// Looks whether one has ended, and begins what is due.
-    pub(super) fn look(&mut self, names: &mut Names) -> Look {
+    /// Looks whether one has ended, and begins what is due. Whether one began: what cannot be followed from now on is to be
+    /// named again.
+    pub(super) fn look(&mut self, names: &mut Names) -> bool {
         let now = Timestamp::now();
-        let mut look = Look::default();
+        let mut began = false;
         if let Some(running) = &mut self.running {
             match running.task.try_join_next() {
                 Some(ended) => {
@@ -127,7 +124,7 @@ impl Verifier {
                         // It is aborted only with all that is known of it.
                         std::panic::resume_unwind(error.into_panic())
                     });
-                    look.cleared = self.ended(ended, names, now);
+                    self.ended(ended, names, now);
                 }
                 None => self.said.under_way = Some(running.told()),
             }
@@ -141,7 +138,7 @@ impl Verifier {
             self.running = None;
         }
         if self.running.is_none() {
-            look.began = match known.next(now) {
+            began = match known.next(now) {
                 Next::Nothing => false,
                 Next::Named(of) => self.begin(of, Why::Named, names, now),
                 Next::All => self.begin(ALL.to_owned(), Why::Schedule, names, now),
@@ -151,7 +148,7 @@ impl Verifier {
             self.said.under_way = None;
         }
         self.said.next_at = Some(second(self.known(names, now).all_at()));
-        look
+        began
     }
 
     fn known(&self, names: &Names, now: Timestamp) -> Known {
@@ -177,15 +174,15 @@ impl Verifier {
             every: self.every,
             started: self.started,
             last: self.last,
+            is_cut_off: self.is_cut_off,
             not_before: self.not_before,
             wanted,
         }
     }
 
-    /// Begins; true.
-    fn begin(&mut self, of: String, why: Why, names: &Names, now: Timestamp) -> bool {
-        let mut options = Options {
-            tables: vec![of.clone()],
+    fn options(&self, of: &str, why: Why) -> Options {
+        Options {
+            tables: vec![of.to_owned()],
             only: None,
             rows_max: ROWS_MAX,
             // What was compared before a naming says nothing of it.
@@ -197,7 +194,12 @@ impl Verifier {
                 load_percent: self.site.config.agent.verify_load,
                 settled_first: true,
             },
-        };
+        }
+    }
+
+    /// Begins; true.
+    fn begin(&mut self, of: String, why: Why, names: &Names, now: Timestamp) -> bool {
+        let mut options = self.options(&of, why);
         let left = verify::cut_off(&self.site, &options);
         let named = match (left, self.begun) {
             // It goes on with one of this agent.
@@ -235,15 +237,10 @@ impl Verifier {
         true
     }
 
-    /// Takes down what one came to; the tables that are not named any more.
-    fn ended(
-        &mut self,
-        result: Result<Report, Error>,
-        names: &mut Names,
-        now: Timestamp,
-    ) -> Vec<String> {
+    /// Takes down what one came to, and forgets the names of what is equal.
+    fn ended(&mut self, result: Result<Report, Error>, names: &mut Names, now: Timestamp) {
         let Some(running) = self.running.take() else {
-            return Vec::new();
+            return;
         };
         let ran = Ran {
             began: running.began,
@@ -263,7 +260,7 @@ impl Verifier {
             Ok(findings) => findings,
             Err(error) => {
                 self.failed(&running.of, ran, &error);
-                return Vec::new();
+                return;
             }
         };
         self.gone.remove(&running.of);
@@ -286,11 +283,13 @@ impl Verifier {
             .extend(findings.differing.iter().cloned());
         self.said.differing.truncate(DIFFERING_MAX);
         if running.of == ALL {
-            self.begun = None;
+            (self.begun, self.is_cut_off) = (None, false);
             self.last = Some(ran);
             self.said.last = Some(findings.compared(ran));
         }
-        names.clear(running.named, |named| findings.shows(&running.of, named))
+        for table in names.clear(running.named, |named| findings.shows(&running.of, named)) {
+            tracing::info!("{table} is equal on both nodes: it is named no more");
+        }
     }
 
     fn failed(&mut self, of: &str, ran: Ran, error: &Error) {

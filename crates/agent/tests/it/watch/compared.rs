@@ -178,6 +178,13 @@ async fn beside_the_watch(kind: ServerKind) {
     .await;
     pair.both("SELECT v FROM shop.t WHERE id = 1", &["2"]).await;
     assert!(under_way(&pair.status().await).is_some());
+    // How far it is, is written down now and then.
+    wait_until(DEADLINE, "a bookmark", async || {
+        let mut dirs = std::fs::read_dir(pair.site.verify_dir()).ok()?.flatten();
+        dirs.any(|dir| dir.path().join("bookmark.json").exists())
+            .then_some(())
+    })
+    .await;
     let (asked, stopped_at) = (Instant::now(), jiff::Timestamp::now());
     let summary = agent.stop().await.unwrap();
     assert!(asked.elapsed() < STOP_MAX, "{:?}", asked.elapsed());
