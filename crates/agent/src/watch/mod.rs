@@ -10,6 +10,7 @@ mod case;
 mod clerk;
 mod desk;
 mod doubt;
+mod findings;
 mod follow;
 mod ledger;
 mod links;
