@@ -6,6 +6,7 @@ pub mod history;
 pub mod repair;
 pub mod resolve;
 pub mod run;
+mod schedule;
 pub mod settled;
 pub mod stream;
 pub mod verify;

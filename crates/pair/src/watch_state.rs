@@ -2,6 +2,8 @@
 //!
 //! The agent writes [`AgentState`] as JSON into `twinlog.checkpoint`; `status` reads it. Both take the words from here.
 
+mod comparisons;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +12,8 @@ use twinlog_server::{
     conn::{Conn, Error, Row},
     sql::literal,
 };
+
+pub use comparisons::{Compared, Comparing, Comparisons, Differing, Why};
 
 /// The server-side lock that the one agent which may resolve holds on both nodes.
 pub const AGENT_LOCK: &str = "twinlog.agent";
@@ -59,6 +63,8 @@ pub struct AgentState {
     pub repairs: u64,
     /// Tables that it could not follow, and those that agents before it could not.
     pub to_verify: Vec<ToVerify>,
+    /// What its comparisons of both nodes' rows came to.
+    pub verify: Comparisons,
     /// The last of its own transactions that was read from each node's log, by the node's name.
     pub last_own: BTreeMap<String, LastOwn>,
 }

@@ -24,6 +24,19 @@ pub struct Limits {
     pub yields: bool,
     /// It waits while a link is further behind than this.
     pub lag_max: Duration,
+    /// The share of its time, in percent, that it has the servers work at most.
+    pub load_percent: u8,
+    /// Whether it begins only when both nodes have executed what the other had before: nothing of what was committed until
+    /// then is left to change a row that was compared.
+    pub settled_first: bool,
+}
+
+impl Limits {
+    /// How long to rest after so much work, while so many statements of others run.
+    pub(super) fn rest(&self, took: Duration, others: u32) -> Duration {
+        let load = u32::from(self.load_percent.clamp(1, 100));
+        (took * others).max(took * (100 - load) / load)
+    }
 }
 
 /// Looks at both nodes from time to time, and waits while they are behind each other.
@@ -87,5 +100,26 @@ impl Pace {
         }
         self.awaited = Some((Instant::now(), hands.now().await?));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_rests_for_clients_and_for_its_share() {
+        let limits = |load_percent| Limits {
+            parallel: 1,
+            yields: true,
+            lag_max: Duration::ZERO,
+            load_percent,
+            settled_first: false,
+        };
+        let took = Duration::from_millis(100);
+        let rests = |load, others| limits(load).rest(took, others).as_millis();
+        assert_eq!([rests(100, 0), rests(100, 2)], [0, 200]);
+        assert_eq!([rests(25, 0), rests(25, 2), rests(25, 5)], [300, 300, 500]);
+        assert_eq!(rests(0, 0), 9900);
     }
 }

@@ -77,8 +77,8 @@ impl Progress {
         self.busy.store(statements, Relaxed);
     }
 
-    /// How many times as long as its work it shall rest.
-    pub(super) fn rest(&self) -> u32 {
+    /// How many statements of others run on the busier node.
+    pub(super) fn others(&self) -> u32 {
         self.busy.load(Relaxed)
     }
 

@@ -14,7 +14,7 @@ use twinlog_pair::{config::Mode, site::Site};
 use twinlog_server::{conn, facts::ServerFacts};
 
 use super::{
-    Error, Options, Progress, Report,
+    Error, Limits, Options, Progress, Report,
     bookmark::{self, Keeper, Left},
     chunk::{self, Chunk, Suspect},
     cutter::Cutter,
@@ -71,6 +71,9 @@ pub(crate) async fn compare(
         if !ServerFacts::read(hands.conn(side)).await?.has_gtids() {
             return Err(Error::NoGtids(site.nodes()[side.index()].name.clone()));
         }
+    }
+    if options.limits.settled_first {
+        hands.catch_up().await?;
     }
     let scope = scope::read(site, &mut hands, options).await?;
     let left = left(site, options);
@@ -181,6 +184,7 @@ impl Work<'_> {
                 progress: Arc::clone(progress),
                 keeper: Arc::clone(&self.keeper),
                 rows_max: options.rows_max,
+                limits: options.limits.clone(),
             };
             tasks.spawn(worker.run());
         }
@@ -257,6 +261,7 @@ struct Worker {
     progress: Arc<Progress>,
     keeper: Arc<Keeper>,
     rows_max: u64,
+    limits: Limits,
 }
 
 impl Worker {
@@ -280,7 +285,7 @@ impl Worker {
                 self.progress.ended_table();
             }
             self.cutter.lock().await.took(&table, most, took);
-            sleep(took * self.progress.rest()).await;
+            sleep(self.limits.rest(took, self.progress.others())).await;
         }
     }
 

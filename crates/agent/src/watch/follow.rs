@@ -342,6 +342,11 @@ impl Follow {
         self.drain()
     }
 
+    /// Tables are being compared: what cannot be followed from now on is named again.
+    pub(super) fn name_again(&mut self) {
+        self.tracker.say_again();
+    }
+
     /// Lets those go that are repaired and that the tracker holds no longer: their tables were wiped, or are to be compared.
     pub(super) fn sweep(&mut self) -> Result<Vec<Job>, RowError> {
         let gone = self.repaired.keys().filter(|job| !self.is_kept(**job));

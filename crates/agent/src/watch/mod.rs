@@ -3,15 +3,18 @@
 //! One task per log reads, one per node asks how far it is, several settle verdicts; the watch owns the tracker and alone
 //! knows what was read. It keeps nothing on disk: whatever ends it, the next begins at the checkpoint in the pair, reads
 //! again what was not settled, and comes to the same verdicts. So every failure is treated alike: the watch ends.
+//! Comparisons of all rows go on beside it; how far such a one is, is all that is kept on this machine.
 
 mod barriers;
 mod case;
 mod clerk;
 mod desk;
 mod doubt;
+mod findings;
 mod follow;
 mod ledger;
 mod links;
+mod names;
 mod pile;
 mod policies;
 mod prepared;
@@ -28,6 +31,7 @@ mod ties;
 mod touched;
 mod trouble;
 mod undescribed;
+mod verifier;
 mod watchman;
 
 use tokio::sync::watch;

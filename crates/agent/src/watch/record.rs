@@ -5,8 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use twinlog_pair::watch_state::AgentState;
+use twinlog_pair::watch_state::{AgentState, Comparing};
 use twinlog_server::conn::{Conn, Error as ConnError, within};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::trouble::is_busy;
 use crate::history::{self, Checkpoint};
@@ -24,7 +26,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 struct Told {
     in_flight: u64,
     verdicts_open: u64,
-    to_verify: usize,
+    /// A hash of what is to be compared, and of what was.
+    compared: u64,
 }
 
 impl Told {
@@ -32,9 +35,23 @@ impl Told {
         Self {
             in_flight: state.in_flight_transactions,
             verdicts_open: state.verdicts_open,
-            to_verify: state.to_verify.len(),
+            compared: compared(state),
         }
     }
+}
+
+/// How far a comparison is comes and goes.
+fn compared(state: &AgentState) -> u64 {
+    let mut verify = state.verify.clone();
+    if let Some(under_way) = &mut verify.under_way {
+        *under_way = Comparing {
+            of: std::mem::take(&mut under_way.of),
+            ..Comparing::default()
+        };
+    }
+    // Numbers and texts: nothing that JSON cannot say.
+    let text = serde_json::to_vec(&(&state.to_verify, verify)).unwrap_or_default();
+    xxh3_64(&text)
 }
 
 /// Writes it down, when there is something to tell.
@@ -65,7 +82,7 @@ impl Record {
         self.was_busy = state.is_busy();
         (moved && since >= EVERY)
             || (lasts && self.is_news(state))
-            || (state.is_busy() && since >= BUSY_EVERY)
+            || ((state.is_busy() || state.verify.under_way.is_some()) && since >= BUSY_EVERY)
     }
 
     /// Whether it is not what was told last.

@@ -1,11 +1,11 @@
 //! What a watch tells: lines for the log, counts for the checkpoint and for `--once`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::{
     explain,
-    watch_state::{AgentState, LastOwn, STATE_VERSION, ToVerify},
+    watch_state::{AgentState, Comparisons, LastOwn, STATE_VERSION, ToVerify},
 };
 use twinlog_server::{facts::LinkFacts, gtid::GtidSet};
 
@@ -13,6 +13,7 @@ use super::{
     Options, Summary,
     desk::{Found, Settlement, now_us},
     follow::Work,
+    names::Names,
 };
 use crate::{
     history::Checkpoint,
@@ -32,7 +33,7 @@ pub(super) struct Report {
     clock_offset_us: [Option<i64>; 2],
     /// Why each replica's link does not run, as it was last said.
     link_said: [Option<String>; 2],
-    to_verify: BTreeSet<(String, String)>,
+    to_verify: Names,
 }
 
 impl Report {
@@ -40,13 +41,12 @@ impl Report {
     pub(super) fn new(names: [String; 2], options: Options, last: &AgentState) -> Self {
         let host = nix::unistd::gethostname().unwrap_or_default();
         let left = last.to_verify.iter().filter(|_| !options.compared);
-        let to_verify: BTreeSet<_> = left
-            .map(|left| (left.table.clone(), left.reason.clone()))
-            .collect();
-        for (table, reason) in &to_verify {
+        let (mut to_verify, now) = (Names::default(), jiff::Timestamp::now());
+        for ToVerify { table, reason } in left {
             tracing::info!(
                 "whether {table} is equal on both nodes is not known since an earlier run: {reason}"
             );
+            to_verify.name(table.clone(), reason.clone(), now);
         }
         Self {
             names,
@@ -61,6 +61,7 @@ impl Report {
                 started_at: jiff::Timestamp::now().to_string(),
                 stays: !options.once,
                 memory_limit_bytes: options.limits.memory_bytes as u64,
+                verify: left_of(last, options.compared),
                 ..AgentState::default()
             },
             clock_offset_us: [None, None],
@@ -176,15 +177,26 @@ impl Report {
 
     /// Names a table that cannot be followed, once.
     pub(super) fn cannot_follow(&mut self, table: &TableName, reason: &str) {
+        let now = jiff::Timestamp::now();
         if self
             .to_verify
-            .insert((table.to_string(), reason.to_owned()))
+            .name(table.to_string(), reason.to_owned(), now)
         {
             self.summary.to_verify += 1;
             tracing::warn!(
                 "{table} cannot be followed: {reason}; only a comparison of both nodes can tell whether it is equal"
             );
         }
+    }
+
+    /// The tables that cannot be followed.
+    pub(super) fn names(&mut self) -> &mut Names {
+        &mut self.to_verify
+    }
+
+    /// This was compared, or is.
+    pub(super) fn comparisons(&mut self, said: &Comparisons) {
+        self.state.verify.clone_from(said);
     }
 
     /// Says when a link stops and when it runs again; why it does not run, while it does not.
@@ -208,19 +220,13 @@ impl Report {
 
     /// This is under way.
     pub(super) fn work(&mut self, work: Work) {
-        let verify = |(table, reason): &(String, String)| ToVerify {
-            table: table.clone(),
-            reason: reason.clone(),
-        };
         self.state.in_flight_transactions = work.transactions;
         self.state.in_flight_keys = work.keys;
         self.state.memory_bytes = work.memory_bytes;
         self.state.verdicts_open = work.verdicts_open;
         self.state.conflicts = self.summary.conflicts;
         self.state.repairs = self.summary.repaired;
-        if self.state.to_verify.len() != self.to_verify.len() {
-            self.state.to_verify = self.to_verify.iter().map(verify).collect();
-        }
+        self.state.to_verify = self.to_verify.to_state();
     }
 
     /// What the agent says of itself.
@@ -237,6 +243,16 @@ impl Report {
             detail: serde_json::to_string(&self.state).unwrap_or_default(),
         }
     }
+}
+
+/// What the last agent said of its comparisons, without what it was about to do.
+fn left_of(last: &AgentState, compared: bool) -> Comparisons {
+    let mut verify = last.verify.clone();
+    (verify.under_way, verify.next_at) = (None, None);
+    if compared {
+        verify.differing.clear();
+    }
+    verify
 }
 
 fn why_down(link: Option<&LinkFacts>) -> Option<String> {

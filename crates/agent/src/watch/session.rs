@@ -35,6 +35,7 @@ use super::{
     tables::{Tables, is_replicated},
     target::Target,
     undescribed,
+    verifier::Verifier,
 };
 use crate::{
     resolve::{Leadership, Pace, Settled},
@@ -77,6 +78,7 @@ pub(super) struct Watch<'a> {
     target: Target,
     prepared: Prepared,
     report: Report,
+    verifier: Option<Verifier>,
     recall: Recall,
     links_down_since: [Option<Instant>; 2],
 }
@@ -105,6 +107,15 @@ impl<'a> Watch<'a> {
             let names = nodes.each_ref().map(|node| node.name.as_str());
             report.leads(start::connections(leader, names).await?);
         }
+        // Who asks for an end waits for no comparison.
+        let verifier = match options.once {
+            true => None,
+            false => Verifier::new(site, report.state().verify.clone()),
+        };
+        // The first that is written down says when the next is due: a pair that rests is told nothing more.
+        if let Some(verifier) = &verifier {
+            report.comparisons(verifier.said());
+        }
         let (soundings, sounders) = sound(site, dialects).await?;
         let clerk = |leadership, to: &mpsc::Sender<Answer>| Clerk {
             nodes: nodes.clone(),
@@ -124,6 +135,7 @@ impl<'a> Watch<'a> {
             site,
             once: options.once,
             report,
+            verifier,
             record: Record::new(
                 [connect(site, Side::A).await?, connect(site, Side::B).await?],
                 &begin.last,
@@ -171,6 +183,7 @@ impl<'a> Watch<'a> {
                 _ = tick.tick() => {
                     let jobs = self.follow.sweep();
                     self.begin_jobs(Side::A, jobs)?;
+                    self.look_at_comparisons();
                     self.maybe_checkpoint().await?;
                 }
             }
@@ -222,6 +235,12 @@ impl<'a> Watch<'a> {
         }
         let jobs = self.follow.push(log, transaction);
         for names in self.follow.take_renames() {
+            let texts = names.each_ref().map(ToString::to_string);
+            let texts = texts.each_ref().map(String::as_str);
+            self.report.names().rename(texts);
+            if let Some(verifier) = &mut self.verifier {
+                verifier.rename(texts);
+            }
             self.tables.rename(names);
         }
         for repair in self.follow.take_repairs() {
@@ -345,6 +364,17 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// Takes down what comparisons came to, and has those begun that are due.
+    fn look_at_comparisons(&mut self) {
+        let Some(verifier) = &mut self.verifier else {
+            return;
+        };
+        if verifier.look(self.report.names()) {
+            self.follow.name_again();
+        }
+        self.report.comparisons(verifier.said());
+    }
+
     async fn maybe_checkpoint(&mut self) -> Result<(), Error> {
         self.look_at_work();
         if self
@@ -387,6 +417,9 @@ impl<'a> Watch<'a> {
 
     /// Closes all connections, and with them lets go of the locks.
     pub(super) async fn end(mut self) {
+        if let Some(verifier) = self.verifier.take() {
+            verifier.end().await;
+        }
         self.desk.close().await;
         self.scribe.end().await;
         self.sounders.shutdown().await;

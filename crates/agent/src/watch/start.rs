@@ -337,6 +337,7 @@ pub(super) fn now(nodes: &[Ready; 2]) -> Result<Begin, StartError> {
         reason: "what both nodes have executed by now",
         last: AgentState {
             to_verify: vec![passed_over],
+            verify: last(nodes).verify,
             ..AgentState::default()
         },
     })

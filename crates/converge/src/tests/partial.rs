@@ -102,6 +102,22 @@ fn what_was_in_flight_beside_it_is_not_judged() {
     assert_eq!(kit.episodes().len(), 1);
 }
 
+/// Whoever compares the table must hear of what it may have missed.
+#[test]
+fn what_cannot_be_followed_is_said_once_and_again_when_the_table_is_compared() {
+    let mut kit = Kit::new();
+    let log = |kit: &mut Kit, name: &str| {
+        kit.log(A, name, [minimal_update(1, 5)]);
+        kit.log(B, name, [minimal_update(1, 5)]);
+        kit.said.len()
+    };
+    assert_eq!(log(&mut kit, "a1"), 1);
+    assert_eq!(log(&mut kit, "a2"), 1);
+    kit.tracker.say_again();
+    assert_eq!(log(&mut kit, "a3"), 2);
+    assert_eq!(log(&mut kit, "a4"), 2);
+}
+
 /// As `a1`, by the clock of another commit.
 fn at_another_time(kit: &Kit, changes: Vec<Change>) -> Transaction {
     let committed = kit.tx("a2", vec![]).committed;

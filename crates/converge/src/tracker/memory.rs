@@ -192,6 +192,11 @@ impl Tracker {
         }));
     }
 
+    /// Tables are being compared: what cannot be followed from now on is said again, though it was said before.
+    pub fn say_again(&mut self) {
+        self.tables.say_again();
+    }
+
     /// A transaction cannot be judged: its images were forgotten.
     pub(super) fn give_up(&mut self, id: TxId) {
         let tx = &mut self.txs[id];

@@ -219,6 +219,13 @@ impl Tables {
         &mut self.infos[id.0 as usize]
     }
 
+    /// As if of no table it had been said yet that it must be verified.
+    pub(super) fn say_again(&mut self) {
+        for info in &mut self.infos {
+            info.said = 0;
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &TableInfo> {
         self.infos.iter()
     }

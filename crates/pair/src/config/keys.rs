@@ -77,7 +77,7 @@ pub(super) const TABLE_POLICY: Section = Section {
 };
 pub(super) const AGENT: Section = Section {
     title: "[agent]",
-    keys: &["listen", "router"],
+    keys: &["listen", "router", "verify_every", "verify_load"],
 };
 
 const ALL: [&Section; 10] = [

@@ -74,6 +74,7 @@ mod model;
 mod node;
 mod note;
 mod options;
+mod period;
 mod read;
 mod size;
 mod table;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::node::Node;
 use super::options::Options;
@@ -320,6 +321,17 @@ pub struct Agent {
     pub listen: SocketAddr,
     /// The one address clients use. Default: no router.
     pub router: Option<SocketAddr>,
+    /// How often it compares both nodes' rows; `None` for never. Default [`Agent::VERIFY_EVERY`].
+    pub verify_every: Option<Duration>,
+    /// The share of its time, in percent, that a comparison has the servers work. Default [`Agent::VERIFY_LOAD`].
+    pub verify_load: u8,
+}
+
+impl Agent {
+    /// A week: what no log tells is rare, and a comparison reads every row.
+    pub const VERIFY_EVERY: Duration = Duration::from_secs(7 * 86_400);
+    /// A quarter of one processor of each server, and of what a disk reads.
+    pub const VERIFY_LOAD: u8 = 25;
 }
 
 impl Default for Agent {
@@ -327,6 +339,8 @@ impl Default for Agent {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7474)),
             router: None,
+            verify_every: Some(Self::VERIFY_EVERY),
+            verify_load: Self::VERIFY_LOAD,
         }
     }
 }

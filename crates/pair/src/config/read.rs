@@ -16,8 +16,12 @@ use super::model::{
 };
 use super::node::{ClientTls, Node, Password};
 use super::options::{OptionValue, Options, normalised};
+use super::period;
 use super::size;
 use super::table::{Sink, Table, float, integer, resolved};
+
+/// What `verify_every` says where nothing is compared.
+pub(super) const NEVER: &str = "never";
 
 pub(super) const WRITES: [(&str, Writes); 2] = [("both", Writes::Both), ("one", Writes::One)];
 pub(super) const RUNTIMES: [(&str, Runtime); 3] = [
@@ -302,6 +306,19 @@ fn agent(table: &Table<'_>) -> Agent {
     let mut agent = Agent::default();
     set(&mut agent.listen, table.parsed("listen", expected, address));
     agent.router = table.parsed("router", expected, address);
+    let every = |text: &str| match text {
+        NEVER => Some(None),
+        text => period::parse(text).map(Some),
+    };
+    let expected = "a time such as \"7d\", \"12h\" or \"30m\", or \"never\"";
+    set(
+        &mut agent.verify_every,
+        table.parsed("verify_every", expected, every),
+    );
+    set(
+        &mut agent.verify_load,
+        table.integer("verify_load", 1..=100),
+    );
     agent
 }
 

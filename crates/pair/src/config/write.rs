@@ -10,7 +10,7 @@ use super::model::{Config, Runtime, Server};
 use super::node::{Node, Password};
 use super::options::Options;
 use super::values::{key, named, option, path_value, text, texts};
-use super::{read, size};
+use super::{period, read, size};
 
 /// Lines of TOML, values beside each other's comments.
 struct Lines<'c> {
@@ -327,5 +327,18 @@ impl Lines<'_> {
         if let Some(router) = agent.router {
             self.key("router", text(&router.to_string()), comment);
         }
+        let every = agent
+            .verify_every
+            .map_or_else(|| read::NEVER.to_owned(), period::format);
+        self.key(
+            "verify_every",
+            text(&every),
+            "it compares all rows of both nodes so often; or \"never\"",
+        );
+        self.key(
+            "verify_load",
+            agent.verify_load.to_string(),
+            "percent of its time that a comparison works; it rests the others",
+        );
     }
 }

@@ -11,7 +11,9 @@ use serde::Serialize;
 use super::NodeReport;
 use crate::{
     config::Config,
-    watch_state::{AgentState, Checkpoint, LockHolder, STATE_REPAIRED, ToVerify, Watched},
+    watch_state::{
+        AgentState, Checkpoint, Comparisons, LockHolder, STATE_REPAIRED, ToVerify, Watched,
+    },
 };
 pub(super) use sentences::{notes, problems};
 
@@ -55,6 +57,8 @@ pub struct AgentStatus {
     pub repairs: Option<u64>,
     /// Tables that it could not follow: only a comparison of both nodes can tell whether they are equal.
     pub to_verify: Vec<ToVerify>,
+    /// What its own comparisons of both nodes' rows came to.
+    pub verify: Comparisons,
 }
 
 /// An agent's lock on one node.
@@ -129,7 +133,21 @@ pub(super) fn agent(config: &Config, reports: &[NodeReport; 2]) -> Option<AgentS
         to_verify: left
             .map(|state| state.to_verify.clone())
             .unwrap_or_default(),
+        verify: comparisons(state, left, running),
     })
+}
+
+/// What the last one found, and what the one that runs is about to do.
+fn comparisons(
+    state: Option<&AgentState>,
+    left: Option<&AgentState>,
+    running: bool,
+) -> Comparisons {
+    let mut verify = left.map(|left| left.verify.clone()).unwrap_or_default();
+    if !running || state.is_none() {
+        (verify.under_way, verify.next_at) = (None, None);
+    }
+    verify
 }
 
 /// The later of what both nodes have: what has crossed is older than what is on its way.

@@ -588,6 +588,44 @@ fn what_is_not_known_to_be_equal_is_a_problem() {
 }
 
 #[test]
+fn what_the_agents_own_comparison_found_is_a_problem() {
+    let detail = r#"{"connections":{"a":5,"b":5},"verify":{"differing":[
+        {"table":"shop.t","rows":2,"seen_at":"2026-11-23T17:00:00Z"},
+        {"table":"shop.u","rows":5,"seen_at":"2026-11-23T17:00:00Z"},
+        {"table":"shop.v","unknown":"its rows never stood still"}],
+        "last":{"schema_differences":1,"ended_at":"2026-11-23T17:00:00Z"},
+        "under_way":{"of":"*.*"},"next_at":"2026-11-30T17:00:00Z","failed":"a node was away"}}"#;
+    let at_work = with(|_| watched(Some(detail), history(0, 0), true));
+    let said = problems(&at_work);
+    let [(at, differ, hint), (_, unknown, _)] = said.try_into().expect("two");
+    assert_eq!(at, "shop");
+    assert_eq!(
+        differ,
+        "the nodes differ: 7 rows of shop.t and 1 more table differ, as the agent's comparison saw at 2026-11-23T17:00:00Z"
+    );
+    assert!(hint.contains("twinlog verify --repair"), "{hint}");
+    assert_eq!(
+        unknown,
+        "the agent could not compare shop.v to its end: its rows never stood still"
+    );
+    let said = assemble(&config(), &at_work).notes.join("\n");
+    assert!(
+        said.contains("the schemas differed in 1 place when"),
+        "{said}"
+    );
+    assert!(said.contains("tried again: a node was away"), "{said}");
+    let verify = |report: &Report| {
+        let status = assemble(&config(), report);
+        status.agent.map(|agent| agent.verify).expect("an agent")
+    };
+    assert!(verify(&at_work).under_way.is_some() && verify(&at_work).next_at.is_some());
+    // Without an agent nothing goes on, but what was found is known.
+    let gone = verify(&with(|_| watched(Some(detail), history(0, 0), false)));
+    assert_eq!((gone.under_way, gone.next_at), (None, None));
+    assert_eq!(gone.differing.len(), 3);
+}
+
+#[test]
 fn what_an_agent_has_found_and_not_settled_is_a_problem() {
     let open = r#"{"host":"db1","pid":7,"verdicts_open":2700,"connections":{"a":5,"b":5}}"#;
     let messages = |report: &Report| {

@@ -188,6 +188,8 @@ async fn verify_on_and_on(pair: &Pair) -> Infallible {
             .current_dir(pair.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // One that was ended at the end of a turn is gone on with, which is said.
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .status()
             .await;

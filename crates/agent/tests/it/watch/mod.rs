@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod cascade;
+mod compared;
 mod definitions;
 mod documents;
 mod idle;

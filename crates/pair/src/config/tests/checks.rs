@@ -210,4 +210,9 @@ fn agent() {
     line 7: give the agent a port of its own
     ");
     assert_snapshot!(after_nodes("[agent]\nrouter = '127.0.0.1:0'"), @"twinlog.toml:6:10: `router` needs a port other than 0");
+    let often = after_nodes("[agent]\nverify_every = 'daily'\nverify_load = 0");
+    assert_snapshot!(often, @r#"
+    twinlog.toml:6:16: `verify_every` must be a time such as "7d", "12h" or "30m", or "never", not "daily"
+    twinlog.toml:7:15: `verify_load` must be a whole number from 1 to 100, not 0
+    "#);
 }

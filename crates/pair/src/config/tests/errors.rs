@@ -58,7 +58,7 @@ fn one_unknown_key() {
     ");
     assert_snapshot!(after_nodes("[agent]\nzzz = 1"), @"
     twinlog.toml:6:1: unknown key `zzz` in [agent]
-    hint: known here: listen, router
+    hint: known here: listen, router, verify_every, verify_load
     ");
 }
 

@@ -113,6 +113,8 @@ fn the_document() {
     [agent]                         # the long-running part: twinlog run
     listen = "127.0.0.1:7474"       # dashboard, API, metrics
     # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    verify_every = "7d"             # it compares all rows of both nodes so often; or "never"
+    verify_load = 25                # percent of its time that a comparison works; it rests the others
     "#);
     assert_snapshot!(notes, @r#"
     left out: pid_file (a, b): a path of this machine: twinlog sets it for nodes it runs, and leaves an external node's alone
@@ -204,6 +206,8 @@ fn a_modern_pair() {
     [agent]                         # the long-running part: twinlog run
     listen = "127.0.0.1:7474"       # dashboard, API, metrics
     # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    verify_every = "7d"             # it compares all rows of both nodes so often; or "never"
+    verify_load = 25                # percent of its time that a comparison works; it rests the others
     "#);
     assert_snapshot!(notes, @"
     changed: gtid_mode (a, b): `replication.mode` says it
@@ -273,6 +277,8 @@ fn files_that_disagree() {
     [agent]                         # the long-running part: twinlog run
     listen = "127.0.0.1:7474"       # dashboard, API, metrics
     # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    verify_every = "7d"             # it compares all rows of both nodes so often; or "never"
+    verify_load = 25                # percent of its time that a comparison works; it rests the others
     "#);
     assert!(!notes.contains("secret"));
     assert_snapshot!(notes, @r#"

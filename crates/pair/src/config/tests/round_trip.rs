@@ -198,7 +198,7 @@ prop_compose! {
         mut replication in replication(),
         tls in of((path(), path(), path())),
         conflicts in conflicts(),
-        agent in (any::<std::net::IpAddr>(), of(any::<std::net::IpAddr>())),
+        agent in (any::<std::net::IpAddr>(), of(any::<std::net::IpAddr>()), of(1..u32::MAX), 1..=100_u8),
     ) -> Config {
         if databases.is_none() {
             replication.filter = Filter::Replica;
@@ -216,6 +216,8 @@ prop_compose! {
             agent: Agent {
                 listen: (agent.0, 2001).into(),
                 router: agent.1.map(|address| (address, 2002).into()),
+                verify_every: agent.2.map(|seconds| std::time::Duration::from_secs(seconds.into())),
+                verify_load: agent.3,
             },
         };
         for mut node in [nodes.0, nodes.1] {

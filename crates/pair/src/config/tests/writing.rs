@@ -45,6 +45,8 @@ fn a_local_pair() {
     [agent]                         # the long-running part: twinlog run
     listen = "127.0.0.1:7474"       # dashboard, API, metrics
     # router = "127.0.0.1:3306"     # the one address clients use; absent: no router
+    verify_every = "7d"             # it compares all rows of both nodes so often; or "never"
+    verify_load = 25                # percent of its time that a comparison works; it rests the others
     "#);
 }
 

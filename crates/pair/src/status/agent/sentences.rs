@@ -21,6 +21,8 @@ pub(in crate::status) fn problems(
         no_tables(config, reports),
         conflicts.and_then(open),
         agent.and_then(not_settled),
+        agent.and_then(differing),
+        agent.and_then(unknown),
         agent.and_then(to_verify),
         agent.and_then(|agent| gone(config, agent)),
     ];
@@ -87,6 +89,36 @@ fn not_settled(agent: &AgentStatus) -> Option<(String, &'static str)> {
     })
 }
 
+/// What the agent's own comparisons have found.
+fn differing(agent: &AgentStatus) -> Option<(String, &'static str)> {
+    let mut tables = agent.verify.differing.iter().filter(|one| one.rows > 0);
+    let first = tables.next()?;
+    let rows = first.rows + tables.clone().map(|one| one.rows).sum::<u64>();
+    let more = match tables.count() {
+        0 => String::new(),
+        count => format!(" and {}", plural(count as u64, "more table", "more tables")),
+    };
+    let verb = if rows == 1 { "differs" } else { "differ" };
+    Some((
+        format!(
+            "the nodes differ: {} of {}{more} {verb}, as the agent's comparison saw at {}",
+            plural(rows, "row", "rows"),
+            first.table,
+            first.seen_at
+        ),
+        "`twinlog verify` names the rows, `twinlog verify --repair` makes them equal; the agent compares again by itself",
+    ))
+}
+
+fn unknown(agent: &AgentStatus) -> Option<(String, &'static str)> {
+    let mut tables = agent.verify.differing.iter();
+    let (table, reason) = tables.find_map(|one| Some((&one.table, one.unknown.as_ref()?)))?;
+    Some((
+        format!("the agent could not compare {table} to its end: {reason}"),
+        "`twinlog verify` says of all tables what became of them",
+    ))
+}
+
 fn to_verify(agent: &AgentStatus) -> Option<(String, &'static str)> {
     let [first, rest @ ..] = agent.to_verify.as_slice() else {
         return None;
@@ -107,8 +139,12 @@ fn to_verify(agent: &AgentStatus) -> Option<(String, &'static str)> {
             "whether {what} {verb} equal on both nodes is not known, because {}{more}",
             first.reason
         ),
-        "`twinlog verify --tables …` compares them (`twinlog status --json` names all); then say so: `twinlog run --once \
-         --compared`",
+        if agent.verify.next_at.is_some() {
+            "the agent compares them by itself (`twinlog status --json` names all); `twinlog verify --tables …` does so at once"
+        } else {
+            "`twinlog verify --tables …` compares them (`twinlog status --json` names all); then say so: `twinlog run --once \
+             --compared`"
+        },
     ))
 }
 
@@ -167,6 +203,23 @@ pub(in crate::status) fn notes(
             only.node
         )),
         _ => {}
+    }
+    if let Some(reason) = &agent.verify.failed {
+        notes.push(format!(
+            "the agent's last comparison of the nodes' rows came to no end, and is tried again: {reason}"
+        ));
+    }
+    if let Some(last) = agent
+        .verify
+        .last
+        .as_ref()
+        .filter(|last| last.schema_differences > 0)
+    {
+        notes.push(format!(
+            "the schemas differed in {} when the agent compared all tables at {}: `twinlog doctor` names what differs now",
+            plural(last.schema_differences, "place", "places"),
+            last.ended_at
+        ));
     }
     let late = agent
         .checkpoint_age_s

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use twinlog_pair::{
     status::{AgentStatus, ConflictStatus, Status},
-    watch_state::{STATE_OPEN, STATE_REPAIRED},
+    watch_state::{ALL_TABLES, Comparisons, STATE_OPEN, STATE_REPAIRED},
 };
 
 use super::words;
@@ -18,6 +18,9 @@ pub(super) fn lines(status: &Status) -> Vec<(&'static str, String)> {
         lines.push(("agent", who(agent, &status.asked_at)));
         if let Some(settled) = settled(agent, status) {
             lines.push(("compared", settled));
+        }
+        if let Some(verified) = verified(&agent.verify, &status.asked_at) {
+            lines.push(("verified", verified));
         }
     }
     if let Some(conflicts) = &status.conflicts {
@@ -95,6 +98,58 @@ fn settled(agent: &AgentStatus, status: &Status) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("{gtids}{flight}{open}{memory}"))
+}
+
+/// What the agent's own comparisons of rows came to; nothing where it makes none and none was made.
+fn verified(verify: &Comparisons, asked_at: &str) -> Option<String> {
+    let seconds = |from: &str, to: &str| {
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let passed = time(to)?.duration_since(time(from)?).as_secs();
+        Some(words::duration(passed.max(0).unsigned_abs()))
+    };
+    let mut parts = Vec::new();
+    if let Some(now) = &verify.under_way {
+        let of = match now.of.as_str() {
+            ALL_TABLES => "all tables",
+            table => table,
+        };
+        let since =
+            seconds(&now.began_at, asked_at).map_or(String::new(), |age| format!(" for {age}"));
+        let done = match now.rows_estimated {
+            0 => String::new(),
+            // An estimate may be too small.
+            all => format!(", {} %", (now.rows_done * 100 / all).min(99)),
+        };
+        parts.push(format!("comparing {of}{since}{done}"));
+    }
+    if let Some(last) = &verify.last {
+        let ago =
+            seconds(&last.ended_at, asked_at).map_or(String::new(), |age| format!(" {age} ago"));
+        let found = match (last.differing_rows, last.tables_unknown) {
+            (0, 0) => "equal".to_owned(),
+            (0, unknown) => format!("{unknown} not known"),
+            (rows, _) => format!("{rows} rows differed"),
+        };
+        parts.push(format!(
+            "{} rows in {} tables{ago}: {found}",
+            last.rows, last.tables
+        ));
+    }
+    if let Some(next) = verify
+        .next_at
+        .as_deref()
+        .filter(|_| verify.under_way.is_none())
+    {
+        let first = if verify.last.is_none() {
+            "first"
+        } else {
+            "next"
+        };
+        if let Some(time) = seconds(asked_at, next) {
+            parts.push(format!("{first} in {time}"));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn history(conflicts: &ConflictStatus) -> String {

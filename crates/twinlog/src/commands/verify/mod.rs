@@ -107,6 +107,8 @@ impl What {
                 parallel: self.parallel.into(),
                 yields: !self.full_speed,
                 lag_max: Duration::from_secs(self.max_lag),
+                load_percent: 100,
+                settled_first: false,
             },
         };
         if let Some(since) = cut_off(site, &options) {

@@ -4,6 +4,7 @@ use twinlog_pair::status::{
     AgentLock, AgentStatus, Canary, ConflictStatus, Disk, Errant, Failure, Filter, Place, Problem,
     Transactions,
 };
+use twinlog_pair::watch_state::{Compared, Comparing};
 use twinlog_server::version::Flavour;
 
 use super::*;
@@ -134,6 +135,7 @@ fn agent() -> AgentStatus {
         conflicts: Some(12),
         repairs: Some(11),
         to_verify: Vec::new(),
+        verify: Default::default(),
     }
 }
 
@@ -262,10 +264,34 @@ fn each_state_of_an_agent() {
                 conflicts: None,
                 repairs: None,
                 to_verify: Vec::new(),
+                verify: Default::default(),
             }
         }),
         // It has found more than it has settled by now.
         about_agent(|agent| agent.verdicts_open = Some(2700)),
+        // It compares by itself, and will; and has.
+        about_agent(|agent| agent.verify.next_at = Some("2026-01-01T00:09:00Z".into())),
+        about_agent(|agent| {
+            agent.verify.under_way = Some(Comparing {
+                began_at: "2025-12-31T23:57:00Z".into(),
+                of: "*.*".into(),
+                rows_estimated: 1_000_000,
+                rows_done: 412_345,
+                ..Comparing::default()
+            });
+            agent.verify.next_at = Some("2025-12-31T23:57:00Z".into());
+        }),
+        about_agent(|agent| {
+            agent.verify.last = Some(Compared {
+                began_at: "2025-12-31T20:00:00Z".into(),
+                ended_at: "2025-12-31T21:00:00Z".into(),
+                tables: 12,
+                rows: 1_000_000,
+                differing_rows: 3,
+                ..Compared::default()
+            });
+            agent.verify.next_at = Some("2026-01-07T20:00:00Z".into());
+        }),
         // It has just come, and wrote nothing yet.
         about_agent(|agent| (agent.host, agent.settled) = (None, None)),
     ];
