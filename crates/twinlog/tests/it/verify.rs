@@ -485,7 +485,7 @@ async fn a_killed_one_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn schemas_that_differ_are_named() {
+async fn definitions_that_differ_are_named() {
     let pair = filled(ServerKind::MySql97).await;
     pair.exec(
         "b",
