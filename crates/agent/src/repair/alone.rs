@@ -12,11 +12,12 @@ use super::{
     Error,
     bench::Came,
     plan::Known,
-    work::{Work, is_equal},
+    work::{WRITTEN_SINCE, Work, is_equal},
 };
 use crate::{
+    history::cells,
     resolve::{self, BECAUSE_OF_OTHERS, Judged, JudgedRow, Place, Tables, Tried},
-    verify::Suspect,
+    verify::{Outcome, Suspect, TableResult},
 };
 
 /// So often a row is looked at that clients write, or that others are in the way of.
@@ -40,6 +41,11 @@ impl Work<'_> {
                 self.found_equal(at);
                 return Ok(());
             }
+            if !self.is_as_shown(at, &rows[0], kept.peer()) {
+                reason = WRITTEN_SINCE.to_owned();
+                self.bench.hands.catch_up().await?;
+                continue;
+            }
             let entry = self.entry(&rows, &known, kept).await?;
             let tried = match self
                 .bench
@@ -55,7 +61,7 @@ impl Work<'_> {
                 Came::Not(tried) => tried,
             };
             match tried {
-                Tried::Busy(why) => reason = format!("clients hold it: {why}"),
+                Tried::Busy(why) => reason = format!("clients hold it, or a link is behind: {why}"),
                 Tried::Changed(_) | Tried::Touched => {
                     reason = "clients wrote it whenever it was looked at".to_owned();
                 }
@@ -129,25 +135,39 @@ impl Work<'_> {
                 more.push(place);
             }
         }
-        for (table, _) in &more {
-            if let Some(why) = self.may_not_take(&table.name, kept).await? {
+        for place in &more {
+            if let Some(why) = self.may_not_take(place, kept).await? {
                 return Ok(Err(why));
             }
         }
         Ok(Ok(more))
     }
 
-    /// Why rows of a table must not be repaired along with others, which become as that node has them.
+    /// Why a row must not be repaired along with others, which become as that node has them.
     async fn may_not_take(
         &mut self,
-        name: &TableName,
+        (table, key): &Place,
         kept: Side,
     ) -> Result<Option<String>, Error> {
-        let text = name.to_string();
+        let (name, text) = (&table.name, table.name.to_string());
         let mut compared = self.plan.document.compared.tables.iter();
-        if !compared.any(|table| table.table == text) {
+        let is_known =
+            |table: &TableResult| table.table == text && table.outcome != Outcome::Unknown;
+        if !compared.any(is_known) {
             return Ok(Some(format!(
                 "a row of {name} is in the way, which was not compared (--tables)"
+            )));
+        }
+        let mut suspects = self.plan.suspects.iter();
+        let is_it = |suspect: &Suspect| suspect.table.info.name == *name && suspect.key == *key;
+        if self.plan.some_rows && !suspects.any(is_it) {
+            return Ok(Some(format!(
+                "a row of {name} is in the way, which was not compared (--where)"
+            )));
+        }
+        if let Some(id) = self.plan.conflicts.get(&(text, cells(key))) {
+            return Ok(Some(format!(
+                "a row of {name} is in the way, of which conflict {id} is open"
             )));
         }
         let known = self.load(name).await?;

@@ -24,6 +24,13 @@ use crate::{
     verify::Hands,
 };
 
+/// While rows are locked on one node, those on the other may be waited for, a second for each of a batch.
+const IMPATIENT: &str = "SET SESSION wait_timeout = 30";
+/// Between two tries a link may have to catch up, or a person to answer.
+const PATIENT: &str = "SET SESSION wait_timeout = 604800";
+/// Keeps two repairs apart, each of which would take the other's entries for left ones.
+const LOCK: &str = "SELECT GET_LOCK('twinlog.repair', 0)";
+
 /// How often the same difference of the same row may be in the history.
 const AGAIN_MAX: u32 = 1000;
 
@@ -158,9 +165,16 @@ impl Bench {
         };
         let mark = Mark::Apart(entries.iter().map(insert_sql).collect());
         let peer = book.hand(kept);
+        // Should this program or its machine stand still, the servers let go of the rows.
+        for hand in [&mut *here, &mut *eyes.there] {
+            run(hand.conn(), IMPATIENT).await?;
+        }
         let tried =
             try_repair([here, peer], &first, &mark, Duration::ZERO, Some(&mut eyes)).await?;
         eyes.close().await?;
+        for hand in [here, &mut *eyes.there] {
+            run(hand.conn(), PATIENT).await?;
+        }
         if let Some(error) = eyes.error {
             return Err(error);
         }
@@ -219,11 +233,17 @@ impl Bench {
 async fn silent(site: &Site, node: &Node) -> Result<Hand, Error> {
     let conn = site.connect(node, Login::Admin, site.patience()).await?;
     let mut hand = Hand::new(conn).await?;
-    match run(hand.conn(), "SET SESSION sql_log_bin = 0").await {
-        Ok(_) => Ok(hand),
-        Err(error) => Err(Error::NotAllowed {
+    if let Err(error) = run(hand.conn(), "SET SESSION sql_log_bin = 0").await {
+        return Err(Error::NotAllowed {
             node: node.name.clone(),
             message: error.to_string(),
+        });
+    }
+    run(hand.conn(), PATIENT).await?;
+    match hand.conn().value(LOCK).await?.as_deref() {
+        Some("1") => Ok(hand),
+        _ => Err(Error::Busy {
+            node: node.name.clone(),
         }),
     }
 }

@@ -2,7 +2,7 @@
 
 use twinlog_converge::Side;
 use twinlog_pair::config::Policy;
-use twinlog_row::TableInfo;
+use twinlog_row::{Kind, TableInfo};
 
 /// What is to become of the rows of a table that differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +62,23 @@ pub(super) fn obstacle(table: &TableInfo, node: &str) -> Option<String> {
 
 /// Whether rows of one definition are rows of the other.
 pub(super) fn is_alike(a: &TableInfo, b: &TableInfo) -> bool {
-    let columns = |table: &TableInfo| {
-        let columns = table.columns.iter();
-        columns
-            .map(|column| (column.name.to_lowercase(), column.generated))
-            .collect::<Vec<_>>()
-    };
     let key = |table: &TableInfo| table.key().ok().map(|key| key.columns.clone());
     columns(a) == columns(b) && key(a) == key(b)
+}
+
+/// What must be the same of columns: their names, which are computed, and what they hold; of lists, in which order.
+fn columns(table: &TableInfo) -> Vec<(String, bool, &Kind, Option<&str>)> {
+    let columns = table.columns.iter().map(|column| {
+        let is_list = matches!(column.kind, Kind::Enum | Kind::Set);
+        let list = is_list.then_some(column.declared.as_str());
+        (
+            column.name.to_lowercase(),
+            column.generated,
+            &column.kind,
+            list,
+        )
+    });
+    columns.collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use twinlog_server::{conn, gtid};
 
 pub use document::{Action, Outcome, RepairDocument, RowPlan};
 pub use plan::{Plan, plan};
-pub use work::{Progress, carry_out};
+pub use work::{Progress, carry_out, tidy};
 
 use crate::{conflicts, history::HistoryError, resolve::ResolveError, verify};
 
@@ -48,6 +48,20 @@ pub enum Error {
     /// A table or its rows are not understood.
     #[error(transparent)]
     Row(RowError),
+    /// Another repair goes on.
+    #[error("another repair of this pair goes on: it holds a lock on {node}")]
+    Busy {
+        /// Which node.
+        node: String,
+    },
+    /// What is open cannot be looked through.
+    #[error(
+        "{count} conflicts or more are open in the history: whether rows are among them cannot be said"
+    )]
+    ManyOpen {
+        /// How many were looked at.
+        count: u32,
+    },
     /// The account that changes servers may not write outside the log.
     #[error("{node} does not let twinlog write outside its log: {message}")]
     NotAllowed {
@@ -66,6 +80,8 @@ impl Error {
             Self::Conflicts(error) => error.hint(),
             Self::Server(error) => error.hint(),
             Self::Row(error) => error.hint(),
+            Self::Busy { .. } => Some("wait for it to end".into()),
+            Self::ManyOpen { .. } => Some("decide about them first: `twinlog conflicts list`, `resolve`".into()),
             Self::NotAllowed { .. } => Some(
                 "it needs the account by which `twinlog up` changes that server, with what `twinlog doctor` says of it"
                     .into(),

@@ -20,7 +20,7 @@ use crate::{
     verify::{self, Hands, RowDifference, Suspect},
 };
 
-/// More open conflicts than these are not looked at.
+/// More open entries of the history than these are not looked through.
 const CONFLICTS_MAX: u32 = 10_000;
 
 /// What is to be repaired.
@@ -36,6 +36,10 @@ pub struct Plan {
     /// Which are to be entered in the history, for a person: a write of theirs must be logged.
     pub(super) open: Vec<usize>,
     pub(super) keep: Option<Side>,
+    /// Whether only rows that meet a condition were asked for.
+    pub(super) some_rows: bool,
+    /// The rows of open conflicts.
+    pub(super) conflicts: HashMap<Place, String>,
 }
 
 /// The tables of rows that differ.
@@ -92,6 +96,49 @@ impl Plan {
     #[must_use]
     pub fn count(&self) -> usize {
         self.targets.len()
+    }
+
+    /// Reads again what the plan stands on: whoever was asked may have taken an hour to agree. Rows of tables that were
+    /// altered since, and of conflicts that were opened, are left.
+    pub(super) async fn look_again(&mut self, site: &Site, hands: &mut Hands) -> Result<(), Error> {
+        let mut altered = Vec::new();
+        for (name, known) in &mut self.tables {
+            let now = match Known::load(site, hands, name, self.keep).await {
+                Ok(now) => Some(now),
+                Err(Error::Row(RowError::NoTable { .. })) => None,
+                Err(error) => return Err(error),
+            };
+            // Neither knows an order of its own but its text.
+            if now.as_ref().map(|now| format!("{now:?}")) != Some(format!("{known:?}")) {
+                altered.push(name.clone());
+            }
+        }
+        self.conflicts = open_conflicts(site).await?;
+        for (at, suspect) in self.suspects.iter().enumerate() {
+            let row = &mut self.document.rows[at];
+            if altered.contains(&suspect.table.info.name) {
+                row.outcome = Outcome::Left;
+                row.reason =
+                    Some("its table was altered since it was compared: compare once more".into());
+            } else if let Some(id) = self.conflicts.get(&place(suspect)) {
+                row.wait_for(id);
+            }
+        }
+        let rows = &self.document.rows;
+        self.targets
+            .retain(|&at| rows[at].outcome == Outcome::Planned);
+        self.open.retain(|&at| {
+            rows[at].keep.is_some() && !altered.contains(&self.suspects[at].table.info.name)
+        });
+        Ok(())
+    }
+
+    /// What a node held of a row when that was shown.
+    pub(super) fn shown(&self, at: usize, side: Side) -> Option<&Told> {
+        let compared = &self.document.compared;
+        compared.rows[at]
+            .versions
+            .get(&compared.nodes[side.index()])
     }
 
     /// Whether there is anything to do: rows to write, or to write down for a person.
@@ -170,11 +217,13 @@ pub async fn plan(
         targets,
         open,
         keep,
+        some_rows: options.only.is_some(),
+        conflicts,
     })
 }
 
 /// A row's table and key, as the history has them.
-type Place = (String, Vec<Cell>);
+pub(super) type Place = (String, Vec<Cell>);
 
 fn place(suspect: &Suspect) -> Place {
     (suspect.table.info.name.to_string(), cells(&suspect.key))
@@ -191,7 +240,13 @@ async fn open_conflicts(site: &Site) -> Result<HashMap<Place, String>, Error> {
     let mut nodes = Nodes::open(site).await?;
     let mut places = HashMap::new();
     for side in Side::BOTH {
-        for entry in history::list(nodes.hand(side).conn(), &filter).await? {
+        let entries = history::list(nodes.hand(side).conn(), &filter).await?;
+        if entries.len() >= CONFLICTS_MAX as usize {
+            return Err(Error::ManyOpen {
+                count: CONFLICTS_MAX,
+            });
+        }
+        for entry in entries {
             let detail = &entry.detail;
             let rows = detail.rows.iter().filter(|_| !detail.compared);
             places.extend(rows.map(|row| {

@@ -23,6 +23,7 @@ use super::{
     plan::Known,
 };
 use crate::{
+    conflicts::content,
     history::{Attempt, Entry},
     resolve::{JudgedRow, Pace},
     verify::{self, equal_by_now, name_of},
@@ -32,6 +33,9 @@ use crate::{
 /// rows are locked on both nodes, and all of it is in memory.
 const BATCH_ROWS: usize = 20;
 const BATCH_BYTES: usize = 4 << 20;
+
+/// Why a row is left that is not what was shown.
+pub(super) const WRITTEN_SINCE: &str = "it was written since it was compared: compare once more";
 
 /// How far a repair is, for whoever shows it.
 #[derive(Debug, Default)]
@@ -58,9 +62,10 @@ pub async fn carry_out(
     progress: Arc<Progress>,
 ) -> Result<(), Error> {
     plan.document.applied = true;
-    progress.all.store(plan.targets.len() as u64, Relaxed);
     let mut bench = Bench::open(site).await?;
     close_left(&mut bench).await?;
+    plan.look_again(site, &mut bench.hands).await?;
+    progress.all.store(plan.targets.len() as u64, Relaxed);
     let mut work = Work {
         site,
         plan,
@@ -82,6 +87,17 @@ pub async fn carry_out(
     work.look_again().await?;
     close_left(&mut work.bench).await?;
     work.bench.close().await;
+    Ok(())
+}
+
+/// Closes what a repair that was cut off has left open in the history, where there is nothing else to do.
+///
+/// # Errors
+/// Where a node does not answer.
+pub async fn tidy(site: &Site) -> Result<(), Error> {
+    let mut bench = Bench::open(site).await?;
+    close_left(&mut bench).await?;
+    bench.close().await;
     Ok(())
 }
 
@@ -138,12 +154,18 @@ impl Work<'_> {
         };
         let table = Arc::clone(&known.infos[kept.peer().index()]);
         let (mut rows, mut places, mut bytes, mut seen) = (Vec::new(), Vec::new(), 0, 0);
+        let mut single = Vec::new();
         for &at in batch {
             let key = self.plan.suspects[at].key.clone();
             let row = self.bench.judge(&table, &key, kept).await?;
             seen += 1;
             if is_equal(&row) {
                 self.found_equal(at);
+                continue;
+            }
+            if !self.is_as_shown(at, &row, kept.peer()) {
+                // By itself, for it may only be on its way.
+                single.push(at);
                 continue;
             }
             bytes += weight(&row);
@@ -154,18 +176,17 @@ impl Work<'_> {
             }
         }
         if rows.len() > 1 {
-            let single = rows.iter().map(std::slice::from_ref);
-            let entries = single.map(|row| self.draft(row, &known, kept));
-            let mut entries: Vec<Entry> = entries.collect();
+            let drafts = rows.iter().map(std::slice::from_ref);
+            let drafts = drafts.map(|row| self.draft(row, &known, kept));
+            let mut entries: Vec<Entry> = drafts.collect();
             self.bench.identify(&mut entries).await?;
             if let Came::Done = self.bench.attempt(rows, kept, &entries).await? {
-                for (at, entry) in places.into_iter().zip(entries) {
+                for (at, entry) in std::mem::take(&mut places).into_iter().zip(entries) {
                     self.repaired(at, entry.id);
                 }
-                return Ok(seen);
             }
         }
-        for at in places {
+        for at in places.into_iter().chain(single) {
             self.alone(at).await?;
         }
         Ok(seen)
@@ -177,6 +198,18 @@ impl Work<'_> {
         let known = self.plan.tables.get(name)?.clone();
         let kept = known.kept()?;
         Some((known, kept))
+    }
+
+    /// Whether a node holds of a row what was shown: what a client wrote there since, nobody has agreed to overwrite.
+    pub(super) fn is_as_shown(&self, at: usize, row: &JudgedRow, side: Side) -> bool {
+        let shown = self
+            .plan
+            .shown(at, side)
+            .and_then(|told| content(&row.table, told));
+        match (shown, &row.held[side.index()]) {
+            (Some(shown), Some(held)) => shown.same(&row.table, held),
+            _ => false,
+        }
     }
 
     /// The row of the history for rows that are repaired together.

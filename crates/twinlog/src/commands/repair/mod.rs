@@ -6,7 +6,7 @@ mod text;
 use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
-use twinlog_agent::repair::{Error, Plan, Progress, carry_out, plan};
+use twinlog_agent::repair::{Error, Plan, Progress, carry_out, plan, tidy};
 use twinlog_pair::site::Site;
 
 use super::{
@@ -95,10 +95,19 @@ pub(crate) async fn repair(site: &Site, what: &What, wish: &Wish) -> Result<Exit
         let done = carry_out(site, &mut plan, &person(), progress).await;
         shown.abort();
         super::verify::progress::clear();
-        done?;
+        if let Err(error) = done {
+            // What was repaired until then is said all the same.
+            match json {
+                true => print_json(&plan.document),
+                false => print(&text::done(&plan.document, what.show)),
+            }
+            return Err(error.into());
+        }
         if !json {
             print(&text::done(&plan.document, what.show));
         }
+    } else if !plan.has_work() && !wish.dry_run {
+        tidy(site).await?;
     }
     if json {
         print_json(&plan.document);
