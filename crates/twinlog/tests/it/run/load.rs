@@ -1,6 +1,6 @@
 //! A client that writes on one node until it is stopped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use tokio::sync::watch;
@@ -10,6 +10,8 @@ use crate::support::Db;
 
 /// Between two statements: some hundred a second.
 const PAUSE: Duration = Duration::from_millis(4);
+/// It rests for so many times as long as a write took.
+const REST: u32 = 4;
 
 /// One that writes.
 pub(super) struct Load {
@@ -34,6 +36,7 @@ impl Load {
             let mut conn = db.conn().await.unwrap();
             let mut number = 0;
             while number < times && !*stopped.borrow() {
+                let began = Instant::now();
                 for sql in statement(number) {
                     match conn.query_drop(&sql).await {
                         Ok(()) => {}
@@ -48,7 +51,8 @@ impl Load {
                     }
                 }
                 number += 1;
-                tokio::time::sleep(PAUSE).await;
+                // On a slow machine as well it is no more than links and repairs can follow.
+                tokio::time::sleep(PAUSE.max(began.elapsed() * REST)).await;
             }
             conn.disconnect().await.unwrap();
             number
