@@ -18,15 +18,21 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts an engine in directory `$1` and ends it, with all that it runs and keeps, when the test process has ended in
 /// whatever way: its standard input ends then. Forwarding stays off, and with it the machine's firewall policy as it is.
+///
+/// An engine that ends leaves the bridges of its networks to the machine, each with a range of addresses that no later
+/// engine gets, and their firewall rules: the networks go first. The ranges are small ones of their own, so that what a
+/// keeper left that was killed itself is no hindrance for long.
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
 dir=$1
 dockerd --host "unix://$dir/docker.sock" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
     --containerd-namespace "twinlog-$$" --containerd-plugins-namespace "twinlog-plugins-$$" \
-    --bridge none --ip-forward=false </dev/null >"$dir/log" 2>&1 &
+    --bridge none --ip-forward=false --default-address-pool base=10.213.0.0/16,size=26 \
+    </dev/null >"$dir/log" 2>&1 &
 cat >/dev/null
-docker --host "unix://$dir/docker.sock" ps --quiet |
-    xargs --no-run-if-empty docker --host "unix://$dir/docker.sock" kill >/dev/null
+export DOCKER_HOST="unix://$dir/docker.sock"
+docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+docker network ls --quiet --filter type=custom | xargs --no-run-if-empty docker network rm >/dev/null
 kill %1
 wait
 rm -rf --one-file-system "$dir"
@@ -59,13 +65,20 @@ impl DockerEngine {
         } else {
             Self::start_own()
         };
-        engine.load(images);
+        if !images.is_empty() {
+            engine.load(images);
+        }
         Some(engine)
     }
 
     /// What `DOCKER_HOST` must say.
     pub fn host(&self) -> String {
         format!("unix://{}", self.socket.display())
+    }
+
+    /// Whether it was there before the tests, and stays after them.
+    pub fn is_the_machines(&self) -> bool {
+        self.keeper.is_none()
     }
 
     /// A `docker` command that talks to it.
