@@ -7,7 +7,7 @@ use twinlog_converge::{ForeignKey, TableKeys, TableName, UniqueKey};
 use super::{Kind, RowError, identifier};
 
 /// What one node says of a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TableInfo {
     /// Its name.
     pub name: TableName,
@@ -29,7 +29,7 @@ pub struct TableInfo {
 }
 
 /// One column.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,

@@ -323,6 +323,18 @@ impl Conn {
         self.result_sets(sql, sql, QUERY_TIMEOUT).await.map(drop)
     }
 
+    /// Sets a variable that not every version has; without it, nothing is set.
+    ///
+    /// # Errors
+    /// As [`Conn::execute`].
+    pub async fn set_if_known(&mut self, sql: &str) -> Result<(), Error> {
+        match self.execute(sql).await {
+            // ER_UNKNOWN_SYSTEM_VARIABLE
+            Err(Error::Statement { code: 1193, .. }) => Ok(()),
+            set => set,
+        }
+    }
+
     /// Runs a statement that contains a secret; `shown` is what errors and logs say instead.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     history::cells,
     resolve::{self, BECAUSE_OF_OTHERS, Judged, JudgedRow, Place, Tables, Tried},
-    verify::{Outcome, Suspect, TableResult},
+    verify::{Outcome, TableResult},
 };
 
 /// So often a row is looked at that clients write, or that others are in the way of.
@@ -92,10 +92,7 @@ impl Work<'_> {
     /// Remembers which rows were repaired along with another.
     fn note_taken_in(&mut self, places: &[Place], id: &str) {
         for (table, key) in &places[1..] {
-            let mut suspects = self.plan.suspects.iter();
-            let is_it =
-                |suspect: &&Suspect| suspect.table.info.name == table.name && suspect.key == *key;
-            if let Some(suspect) = suspects.find(is_it) {
+            if let Some(suspect) = self.plan.suspect(&table.name, key) {
                 let name = crate::verify::name_of(suspect);
                 self.taken_in.insert(name, id.to_owned());
             }
@@ -158,9 +155,7 @@ impl Work<'_> {
                 "a row of {name} is in the way, which was not compared (--tables)"
             )));
         }
-        let mut suspects = self.plan.suspects.iter();
-        let is_it = |suspect: &Suspect| suspect.table.info.name == *name && suspect.key == *key;
-        if self.plan.some_rows && !suspects.any(is_it) {
+        if self.plan.some_rows && self.plan.suspect(name, key).is_none() {
             return Ok(Some(format!(
                 "a row of {name} is in the way, which was not compared (--where)"
             )));

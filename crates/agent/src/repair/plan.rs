@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use twinlog_binlog::Value;
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::site::Site;
 use twinlog_row::{RowError, TableInfo};
@@ -46,7 +47,7 @@ pub struct Plan {
 pub(super) type Tables = HashMap<TableName, Known>;
 
 /// What is known of a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Known {
     /// Its definition, as each node has it.
     pub(super) infos: [Arc<TableInfo>; 2],
@@ -100,7 +101,7 @@ impl Plan {
 
     /// Reads again what the plan stands on: whoever was asked may have taken an hour to agree. Rows of tables that were
     /// altered since, and of conflicts that were opened, are left.
-    pub(super) async fn look_again(&mut self, site: &Site, hands: &mut Hands) -> Result<(), Error> {
+    pub(super) async fn read_again(&mut self, site: &Site, hands: &mut Hands) -> Result<(), Error> {
         let mut altered = Vec::new();
         for (name, known) in &mut self.tables {
             let now = match Known::load(site, hands, name, self.keep).await {
@@ -108,8 +109,7 @@ impl Plan {
                 Err(Error::Row(RowError::NoTable { .. })) => None,
                 Err(error) => return Err(error),
             };
-            // Neither knows an order of its own but its text.
-            if now.as_ref().map(|now| format!("{now:?}")) != Some(format!("{known:?}")) {
+            if now.as_ref() != Some(known) {
                 altered.push(name.clone());
             }
         }
@@ -139,6 +139,12 @@ impl Plan {
         compared.rows[at]
             .versions
             .get(&compared.nodes[side.index()])
+    }
+
+    /// A row that was found to differ.
+    pub(super) fn suspect(&self, table: &TableName, key: &[Value]) -> Option<&Suspect> {
+        let mut suspects = self.suspects.iter();
+        suspects.find(|suspect| suspect.table.info.name == *table && suspect.key == key)
     }
 
     /// Whether there is anything to do: rows to write, or to write down for a person.

@@ -64,7 +64,7 @@ pub async fn carry_out(
     plan.document.applied = true;
     let mut bench = Bench::open(site).await?;
     close_left(&mut bench).await?;
-    plan.look_again(site, &mut bench.hands).await?;
+    plan.read_again(site, &mut bench.hands).await?;
     progress.all.store(plan.targets.len() as u64, Relaxed);
     let mut work = Work {
         site,

@@ -1,7 +1,10 @@
 //! All that the source says of what it has, at one moment. A snapshot shows rows as they were, but tables by their names of
 //! now: what is defined must stand still from before it until all is read.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
@@ -10,7 +13,7 @@ use twinlog_server::{
 
 use super::{
     Error, ddl,
-    inventory::{Inventory, Kind},
+    inventory::{Inventory, Kind, Table},
     recipe::Recipe,
 };
 
@@ -76,62 +79,45 @@ impl Definitions {
     }
 
     /// What is not defined as it was.
-    pub(super) fn changed_since(&self, before: &Self) -> Vec<String> {
-        let tables = |definitions: &Self| -> BTreeMap<String, String> {
-            let tables = definitions.inventory.tables.iter();
-            tables
-                .map(|table| {
-                    (
-                        table.info.name.to_string(),
-                        ddl::without_counter(&table.parts.create),
-                    )
-                })
-                .collect()
-        };
-        let parts = |definitions: &Self| -> BTreeMap<String, String> {
-            let tables = definitions.inventory.tables.iter();
-            tables
-                .map(|table| {
-                    let parts = table.parts.indexes.iter().chain(&table.parts.foreign);
-                    let texts: Vec<&str> = parts.map(|part| part.definition.as_str()).collect();
-                    (table.info.name.to_string(), texts.join(", "))
-                })
-                .collect()
-        };
-        let objects = |definitions: &Self| -> BTreeMap<String, String> {
-            let recipes = definitions.recipes.iter();
-            recipes
-                .map(|recipe| {
-                    let name = format!(
-                        "{} {}",
-                        recipe.object.kind.word().to_lowercase(),
-                        recipe.object.sql_name()
-                    );
-                    (name, format!("{recipe:?}"))
-                })
-                .collect()
-        };
-        let mut changed = different(&tables(before), &tables(self));
-        changed.extend(different(&parts(before), &parts(self)));
-        changed.extend(different(&objects(before), &objects(self)));
+    pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<String> {
+        let mut changed = different(&before.texts(), &self.texts());
         // What came or went is seen above, if it is among what is copied.
         let renamed = before
             .ids
             .iter()
             .filter(|(name, id)| self.ids.get(*name).is_some_and(|now| now != *id));
         changed.extend(renamed.map(|(name, _)| name.replace('/', ".")));
-        changed.dedup();
         changed
+    }
+
+    /// How everything is defined, by what a person calls it.
+    fn texts(&self) -> BTreeMap<String, String> {
+        let table = |table: &Arc<Table>| {
+            let parts = table.parts.indexes.iter().chain(&table.parts.foreign);
+            let mut text = ddl::without_counter(&table.parts.create);
+            parts.for_each(|part| text.extend(["\n", &part.definition]));
+            (table.info.name.to_string(), text)
+        };
+        let object = |recipe: &Recipe| {
+            let (kind, name) = (recipe.object.kind.word(), recipe.object.sql_name());
+            let name = format!("{} {name}", kind.to_lowercase());
+            (name, format!("{recipe:?}"))
+        };
+        let tables = self.inventory.tables.iter().map(table);
+        tables.chain(self.recipes.iter().map(object)).collect()
     }
 }
 
 /// The names of what is not the same in both.
-fn different(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
-    let gone = before
-        .iter()
-        .filter(|(name, text)| now.get(*name) != Some(text));
-    let come = now.iter().filter(|(name, _)| !before.contains_key(*name));
-    gone.chain(come).map(|(name, _)| name.clone()).collect()
+fn different(
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let names = before.keys().chain(now.keys());
+    names
+        .filter(|name| before.get(*name) != now.get(*name))
+        .cloned()
+        .collect()
 }
 
 /// The numbers of all of users' tables.

@@ -114,8 +114,9 @@ impl Ends {
             return Ok((mark, present));
         }
         if made.is_empty() {
-            self.restore(&mark).await?;
+            self.close_to_files(&mark).await?;
             Mark::take_back(&mut self.target).await?;
+            self.open_to_clients(&mark).await?;
         }
         Err(Error::Strange(strange))
     }
@@ -136,15 +137,20 @@ impl Ends {
         Ok(mark)
     }
 
-    /// Makes the target's settings what they were.
-    async fn restore(&mut self, mark: &Mark) -> Result<(), ConnError> {
-        if !mark.took_files {
-            self.target.execute("SET GLOBAL local_infile = OFF").await?;
+    /// Lets the target take files only if it did before.
+    async fn close_to_files(&mut self, mark: &Mark) -> Result<(), ConnError> {
+        match mark.took_files {
+            true => Ok(()),
+            false => self.target.execute("SET GLOBAL local_infile = OFF").await,
         }
-        if !mark.was_read_only {
-            self.target.execute("SET GLOBAL read_only = OFF").await?;
+    }
+
+    /// Opens the target to clients, unless it was closed before.
+    async fn open_to_clients(&mut self, mark: &Mark) -> Result<(), ConnError> {
+        match mark.was_read_only {
+            true => Ok(()),
+            false => self.target.execute("SET GLOBAL read_only = OFF").await,
         }
-        Ok(())
     }
 
     /// Whether the target lets only one connection at a time load a table with a counter.
@@ -169,7 +175,8 @@ impl Ends {
         recipe::set_sequences(&mut self.source, &mut self.target, &definitions.recipes).await
     }
 
-    /// Notes on both nodes where the links start: on the target last, which ends its being marked. Only then is it opened.
+    /// Notes on both nodes where the links start: on the target last, which ends its being marked. Only then is it opened
+    /// to clients; what else was changed for the copy is put back before, while the mark still says what it was.
     pub(super) async fn note(
         &mut self,
         site: &Site,
@@ -192,9 +199,10 @@ impl Ends {
         let [source, target] = nodes.map(|node| node.name.as_str());
         let record = origin.record(&site.pair_id, source);
         self.source.execute(&record.to_string()).await?;
+        self.close_to_files(mark).await?;
         mark.complete(&mut self.target, &site.pair_id, target)
             .await?;
-        self.restore(mark).await?;
+        self.open_to_clients(mark).await?;
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl Inventory {
             .await?;
         for row in &names {
             let name = text(row, 0);
-            let create = show(conn, "DATABASE IF NOT EXISTS", &identifier(&name), 1).await?;
+            let create = show(conn, "DATABASE IF NOT EXISTS", &identifier(&name)).await?;
             inventory.databases.push(Database {
                 name,
                 collation: text(row, 1),
@@ -249,7 +249,7 @@ async fn table(conn: &mut Conn, row: &Row) -> Result<Table, Error> {
     if text(row, 2) == "SYSTEM VERSIONED" {
         info.obstacle = Some("it keeps older versions of its rows".into());
     }
-    let parts = ddl::parts(&show(conn, "TABLE", &info.sql_name(), 1).await?);
+    let parts = ddl::parts(&show(conn, "TABLE", &info.sql_name()).await?);
     Ok(Table {
         info,
         parts,
@@ -258,17 +258,10 @@ async fn table(conn: &mut Conn, row: &Row) -> Result<Table, Error> {
     })
 }
 
-/// A column of `SHOW CREATE …`.
-pub(super) async fn show(
-    conn: &mut Conn,
-    what: &str,
-    name: &str,
-    column: usize,
-) -> Result<String, ConnError> {
+/// The statement that makes a database or a table.
+pub(super) async fn show(conn: &mut Conn, what: &str, name: &str) -> Result<String, ConnError> {
     let row = conn.row(&format!("SHOW CREATE {what} {name}")).await?;
-    Ok(row
-        .and_then(|row| row.at(column).map(str::to_owned))
-        .unwrap_or_default())
+    Ok(row.as_ref().map(|row| text(row, 1)).unwrap_or_default())
 }
 
 fn text(row: &Row, at: usize) -> String {

@@ -20,10 +20,10 @@ const MARK: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copy` (\
      `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
      `was_read_only` TINYINT NOT NULL, `took_files` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
      COMMENT='a copy of the other node is being made here and is not whole; not replicated'";
-/// Names are compared byte by byte; four of them fit in no index of an old server's.
+/// Names are compared byte by byte.
 const MADE: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copied` (\
      `kind` VARCHAR(16) NOT NULL, `schema_name` VARCHAR(64) NOT NULL, `name` VARCHAR(64) NOT NULL, \
-     KEY (`schema_name`, `name`)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
+     PRIMARY KEY (`kind`, `schema_name`, `name`)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
      COMMENT='what that copy has made so far'";
 
 /// Half a copy.
@@ -96,7 +96,7 @@ const UNMAKE: &str = "DELETE FROM `twinlog`.`copied`";
 const FORGET_MARK: &str = "DROP TABLE IF EXISTS `twinlog`.`copy`";
 const FORGET_MADE: &str = "DROP TABLE IF EXISTS `twinlog`.`copied`";
 
-/// Notes that something is about to be made: what is not noted is somebody else's.
+/// Notes that something is about to be made: what is not noted is somebody else's. What cannot be made yet is noted again.
 pub(super) async fn will_make(
     conn: &mut Conn,
     kind: &str,
@@ -104,7 +104,7 @@ pub(super) async fn will_make(
     name: &str,
 ) -> Result<(), Error> {
     conn.execute(&format!(
-        "INSERT INTO `twinlog`.`copied` VALUES ({}, {}, {})",
+        "INSERT IGNORE INTO `twinlog`.`copied` VALUES ({}, {}, {})",
         literal(kind),
         literal(database),
         literal(name)

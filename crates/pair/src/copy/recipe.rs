@@ -26,11 +26,11 @@ pub(super) struct Recipe {
 const KEPT: [&str; 3] = ["sql_mode", "collation_connection", "time_zone"];
 
 impl Recipe {
-    /// Reads it from the source, which runs `to_dialect`'s statements later.
+    /// Reads from the source how it is made on a target of that dialect.
     pub(super) async fn read(
         conn: &mut Conn,
         object: &Object,
-        to_dialect: &Dialect,
+        target: &Dialect,
     ) -> Result<Self, Error> {
         let (word, name) = (object.kind.word(), object.sql_name());
         let row = conn
@@ -48,7 +48,7 @@ impl Recipe {
             object: object.clone(),
             session: session.collect(),
             create: match object.kind {
-                Kind::Event => disabled(create, to_dialect),
+                Kind::Event => disabled(create, target),
                 _ => create.to_owned(),
             },
         })

@@ -6,7 +6,13 @@ use tokio::sync::mpsc;
 use twinlog_row::{Hash, RawRow, Span, run_within};
 use twinlog_server::conn::{Conn, Error as ConnError, Loaded};
 
-use super::{Error, STATEMENT_MAX, field, inventory::Table, progress::Counters};
+use super::{
+    Error, STATEMENT_MAX, field,
+    inventory::Table,
+    progress::Counters,
+    queue::Task,
+    snapshot::{BEGIN_STRETCH, END_STRETCH},
+};
 
 /// Rows go in packets of so many bytes, of which so many may wait for the target.
 const PACKET_BYTES: usize = 128 << 10;
@@ -21,33 +27,26 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Copies a stretch. Of a table that a run before this one had begun, only what is not the same already.
-    pub(super) async fn ship(
-        &mut self,
-        table: &Table,
-        span: &Span,
-        begun: bool,
-        counters: &Counters,
-    ) -> Result<(), Error> {
-        // What a transaction has read stays locked against ALTER, and whoever comes behind that waits, too.
-        self.source.execute("SAVEPOINT stretch").await?;
-        self.ship_locked(table, span, begun, counters).await?;
-        self.source.execute("ROLLBACK TO stretch").await?;
+    pub(super) async fn ship(&mut self, task: &Task, counters: &Counters) -> Result<(), Error> {
+        self.source.execute(BEGIN_STRETCH).await?;
+        self.ship_locked(task, counters).await?;
+        self.source.execute(END_STRETCH).await?;
         Ok(())
     }
 
     async fn ship_locked(
         &mut self,
-        table: &Table,
-        span: &Span,
-        begun: bool,
+        Task {
+            table, span, begun, ..
+        }: &Task,
         counters: &Counters,
     ) -> Result<(), Error> {
-        if begun && let Some(rows) = self.same(table, span).await? {
+        if *begun && let Some(rows) = self.same(table, span).await? {
             counters.found(rows);
             return Ok(());
         }
         self.target.execute("START TRANSACTION").await?;
-        if begun {
+        if *begun {
             let sql = span.delete(&table.info)?;
             run_within(&mut self.target, &sql, STATEMENT_MAX).await?;
         }

@@ -31,6 +31,11 @@ pub(super) const PATIENT: &str =
     "SET SESSION wait_timeout = 604800, SESSION net_write_timeout = 3600";
 const REPEATABLE: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 const SNAPSHOT: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
+/// What a transaction has read stays locked against ALTER, and whoever comes behind that waits, too: it is let go of after
+/// each stretch, and the snapshot stays.
+pub(super) const BEGIN_STRETCH: &str = "SAVEPOINT stretch";
+/// See [`BEGIN_STRETCH`].
+pub(super) const END_STRETCH: &str = "ROLLBACK TO stretch";
 
 /// What all of its connections see, and where the log stood then.
 pub(super) struct Snapshot {
@@ -59,7 +64,7 @@ impl Snapshot {
         run_all(&mut lock, [wait.as_str(), LOCK_TIMEOUT]).await?;
         let began = Instant::now();
         for _ in 0..LOCK_TRIES {
-            if !is_busy(&mut lock).await? && acquire(&mut lock, dialect).await? {
+            if !is_busy(&mut lock, dialect).await? && acquire(&mut lock, dialect).await? {
                 let opening = opened(&mut lock, &mut conns, dialect);
                 // Dropped in the middle, its connection ends, and the lock with it.
                 let opened = timeout(LOCKED_MAX, opening).await;
@@ -84,7 +89,10 @@ impl Snapshot {
 }
 
 /// Whether a statement runs for so long that the lock would wait for it.
-async fn is_busy(conn: &mut Conn) -> Result<bool, ConnError> {
+async fn is_busy(conn: &mut Conn, dialect: &Dialect) -> Result<bool, ConnError> {
+    if !dialect.row().freeze_waits_for_readers {
+        return Ok(false);
+    }
     let runs_long = |row: &Row| {
         matches!(row.get("Command"), Some("Query" | "Execute"))
             && row.number::<u64>("Time").is_some_and(|seconds| seconds >= STATEMENT_LONG_S)

@@ -29,10 +29,6 @@ const LENIENT: [&str; 5] = [
     "SET SESSION restrict_fk_on_non_standard_key = OFF",
     "SET SESSION check_constraint_checks = OFF",
 ];
-/// Where a table's collation is not said, the source meant this one of its own.
-const OLD_COLLATION: &str = "SET SESSION default_collation_for_utf8mb4 = 'utf8mb4_general_ci'";
-/// `ER_UNKNOWN_SYSTEM_VARIABLE`.
-const UNKNOWN_VARIABLE: u16 = 1193;
 /// A table of fewer bytes is filled with its indexes.
 const LATER_BYTES: u64 = 1 << 20;
 
@@ -48,17 +44,13 @@ pub(super) async fn writer(
             .chain(target.row().no_time_limit),
     )
     .await?;
-    // MySQL 8.0 brought another default.
-    let is_old = !source.is_mariadb() && !source.row().persist;
-    for sql in LENIENT.into_iter().chain(is_old.then_some(OLD_COLLATION)) {
-        match conn.execute(sql).await {
-            Ok(())
-            | Err(ConnError::Statement {
-                code: UNKNOWN_VARIABLE,
-                ..
-            }) => {}
-            Err(error) => return Err(error),
-        }
+    for sql in LENIENT {
+        conn.set_if_known(sql).await?;
+    }
+    // Where a table's collation is not said, the source meant this one of its own.
+    if let Some(collation) = source.row().silent_collation {
+        let sql = format!("SET SESSION default_collation_for_utf8mb4 = '{collation}'");
+        conn.set_if_known(&sql).await?;
     }
     Ok(())
 }
@@ -125,7 +117,7 @@ async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
 /// Gives a table the indexes that it lacks.
 pub(super) async fn add_indexes(conn: &mut Conn, table: &Table) -> Result<(), Error> {
     let name = table.info.sql_name();
-    let present = ddl::parts(&show(conn, "TABLE", &name, 1).await?);
+    let present = ddl::parts(&show(conn, "TABLE", &name).await?);
     for sql in ddl::missing_indexes(&name, &table.parts.indexes, &present) {
         long(conn, &sql).await?;
     }
@@ -138,7 +130,7 @@ pub(super) async fn add_foreign(conn: &mut Conn, table: &Table) -> Result<(), Er
         return Ok(());
     }
     let name = table.info.sql_name();
-    let present = ddl::parts(&show(conn, "TABLE", &name, 1).await?);
+    let present = ddl::parts(&show(conn, "TABLE", &name).await?);
     // A name of a table within its own database has no database in a definition.
     conn.execute(&format!("USE {}", identifier(&table.info.name.database)))
         .await?;

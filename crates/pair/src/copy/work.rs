@@ -17,7 +17,7 @@ use super::{
     ends::{Ends, connect},
     queue::Queue,
     ship::Lane,
-    snapshot::{self, Snapshot},
+    snapshot::{self, BEGIN_STRETCH, END_STRETCH, Snapshot},
     target,
 };
 use crate::{config::Node, site::Site};
@@ -68,7 +68,7 @@ impl Work<'_> {
         let changed = ends.definitions(databases).await?.changed_since(&before);
         if !changed.is_empty() {
             return Err(Error::Altered {
-                table: changed.join(", "),
+                table: Vec::from_iter(changed).join(", "),
             });
         }
         ends.finish(&before).await?;
@@ -111,10 +111,9 @@ impl Work<'_> {
         let mut queue = Queue::new(ends.locks_counters().await?);
         for (table, begun) in order {
             let conn = &mut snapshot.conns[0];
-            // As a stretch does: what is read stays locked otherwise.
-            conn.execute("SAVEPOINT stretch").await?;
+            conn.execute(BEGIN_STRETCH).await?;
             let spans = cut(conn, table).await?;
-            conn.execute("ROLLBACK TO stretch").await?;
+            conn.execute(END_STRETCH).await?;
             queue.push(Arc::clone(table), spans, begun);
         }
         let queue = Arc::new(Mutex::new(queue));
@@ -155,8 +154,7 @@ async fn carry(
             lane.target.close().await;
             return Ok(());
         };
-        lane.ship(&task.table, &task.span, task.begun, &counters)
-            .await?;
+        lane.ship(&task, &counters).await?;
         let is_last = locked(&queue).done(&task);
         if is_last {
             target::add_indexes(&mut lane.target, &task.table).await?;

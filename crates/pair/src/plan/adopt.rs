@@ -83,8 +83,8 @@ fn remade(facts: &PairFacts, lost: usize) -> Refusal {
         Blame::State,
         format!("{lost} was a node of this pair and has lost its data; {peer} still has its own"),
         format!(
-            "put {lost}'s data directory back if you can. What only {lost} had is gone; `twinlog copy` will make {lost} again \
-             from {peer}, and this version cannot yet. {peer} is the only copy of the data: delete nothing there"
+            "put {lost}'s data directory back if you can. What only {lost} had is gone; `twinlog rebuild` will make {lost} \
+             again from {peer}, and this version does not have it yet. {peer} is the only copy of the data: delete nothing there"
         ),
     )
 }

@@ -65,6 +65,10 @@ pub struct Row {
     pub freeze: &'static [&'static str],
     /// See `freeze`.
     pub freeze_end: &'static str,
+    /// Whether freezing waits for statements that only read, and keeps tables closed behind those that it waited for.
+    pub freeze_waits_for_readers: bool,
+    /// The collation of a table in `utf8mb4` whose definition names none, where that is not what newer versions take.
+    pub silent_collation: Option<&'static str>,
     /// What the definition of an event says that runs on the other node.
     pub disable_event: &'static str,
     /// The table of `information_schema` that has InnoDB's tables.
@@ -116,6 +120,8 @@ const MYSQL_56: Row = Row {
     engine_tables: "INNODB_SYS_TABLES",
     freeze: &["FLUSH TABLES WITH READ LOCK"],
     freeze_end: "UNLOCK TABLES",
+    freeze_waits_for_readers: true,
+    silent_collation: Some("utf8mb4_general_ci"),
     disable_event: "DISABLE ON SLAVE",
 };
 
@@ -153,6 +159,7 @@ const MYSQL_80: Row = Row {
     },
     persist: true,
     engine_tables: "INNODB_TABLES",
+    silent_collation: None,
     wide_bit_xor: true,
     gtid_purged_adds: true,
     get_public_key: true,
@@ -227,9 +234,10 @@ const MARIADB_105: Row = Row {
     mysqlx: false,
     reload_tls: Some("FLUSH SSL"),
     engine_tables: "INNODB_SYS_TABLES",
-    // Unlike a read lock it waits for no statement that only reads.
     freeze: &["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"],
     freeze_end: "BACKUP STAGE END",
+    freeze_waits_for_readers: false,
+    silent_collation: None,
     disable_event: "DISABLE ON SLAVE",
 };
 

@@ -237,13 +237,8 @@ pub fn sees_all_schemas(grants: &[String]) -> bool {
 /// # Errors
 /// As [`Conn::execute`].
 pub async fn ask_for_fresh_numbers(conn: &mut Conn) -> Result<(), Error> {
-    match conn
-        .execute("SET SESSION information_schema_stats_expiry = 0")
+    conn.set_if_known("SET SESSION information_schema_stats_expiry = 0")
         .await
-    {
-        Ok(()) | Err(Error::Statement { code: 1193, .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// A condition for `information_schema`: that the column names one of these schemas, or one that users made.

@@ -393,3 +393,48 @@ async fn a_prepared_transaction_is_waited_for() {
     running.wait().expect_code(0);
     same_rows(&[a, b], "SELECT * FROM shop.t").await;
 }
+
+/// A statement that reads for long: MySQL would keep tables closed behind it, so it is waited for; MariaDB's lock passes it.
+async fn a_long_reader(kind: ServerKind, is_waited_for: bool) {
+    let hand = Hand::start(kind, [&LINES[0], &LINES[1]], "").await;
+    let [a, b] = hand.both();
+    a.run(&[
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        "INSERT INTO shop.t VALUES (1)",
+    ])
+    .await;
+    let reader = a.clone();
+    let reading = tokio::spawn(async move {
+        // Killed at the end.
+        let _ = reader.try_rows("SELECT SLEEP(600) FROM shop.t").await;
+    });
+    let long = "SELECT id FROM information_schema.PROCESSLIST WHERE info LIKE 'SELECT SLEEP%' AND time >= 3";
+    let id = wait_until(DEADLINE, "a statement that runs long", async || {
+        a.rows(long).await.pop()?.pop()
+    })
+    .await;
+    let mut running = hand.twinlog.spawn(&["copy", "--yes"]);
+    running.wait_for_line("] copy all data from a to b");
+    if is_waited_for {
+        running.wait_for_line("copying: ");
+        assert!(b.try_rows("SELECT * FROM shop.t").await.is_err());
+        a.run(&[&format!("KILL {id}")]).await;
+        running.wait().expect_code(0);
+    } else {
+        running.wait().expect_code(0);
+        a.run(&[&format!("KILL {id}")]).await;
+    }
+    reading.await.unwrap();
+    same_rows(&[a, b], "SELECT * FROM shop.t").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_reader_on_mysql() {
+    a_long_reader(ServerKind::MySql97, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_reader_on_mariadb() {
+    a_long_reader(ServerKind::MariaDb1011, false).await;
+}

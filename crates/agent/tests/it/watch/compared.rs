@@ -9,7 +9,7 @@ use twinlog_pair::{
 };
 use twinlog_testbed::{ServerKind, wait_until};
 
-use super::Up;
+use super::{Up, problems};
 use crate::support::DEADLINE;
 
 const SHOP: &str = "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT); INSERT INTO shop.t VALUES (1, 0), (2, 0); \
@@ -27,30 +27,16 @@ fn said(status: &Status) -> Comparisons {
     agent.map(|agent| agent.verify.clone()).unwrap_or_default()
 }
 
-fn problems(status: &Status) -> String {
-    let all = status.problems.iter();
-    let all: Vec<&str> = all.map(|problem| problem.message.as_str()).collect();
-    all.join("\n")
-}
-
-/// Waits until the status is so.
-async fn until(pair: &Up, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-    wait_until(DEADLINE, what, async || {
-        let status = pair.status().await;
-        is(&status).then_some(status)
-    })
-    .await
-}
-
 async fn on_a_schedule(kind: ServerKind) {
     let pair = pair(kind, "verify_every = \"2s\"\nverify_load = 100").await;
     pair.quietly(Side::B, "UPDATE shop.t SET v = 7 WHERE id = 2")
         .await;
     let agent = pair.agent();
-    let status = until(&pair, "the difference", |status| {
-        !said(status).differing.is_empty()
-    })
-    .await;
+    let status = pair
+        .until("the difference", |status| {
+            !said(status).differing.is_empty()
+        })
+        .await;
     let verify = said(&status);
     let last = verify.last.as_ref().unwrap();
     assert_eq!((last.tables, last.rows, last.differing_rows), (2, 4, 1));
@@ -75,7 +61,9 @@ async fn on_a_schedule(kind: ServerKind) {
     // Made equal by hand, it is seen so by the next.
     pair.quietly(Side::A, "UPDATE shop.t SET v = 7 WHERE id = 2")
         .await;
-    let status = until(&pair, "that it is equal again", |status| status.healthy).await;
+    let status = pair
+        .until("that it is equal again", |status| status.healthy)
+        .await;
     assert!(said(&status).differing.is_empty());
     agent.stop().await.unwrap();
     // What was found is known without it.
@@ -107,23 +95,26 @@ async fn soon_after_it_was_named(kind: ServerKind) {
         let agent = status.agent.as_ref();
         agent.is_some_and(|agent| !agent.to_verify.is_empty())
     };
-    until(&pair, "that it is named", named).await;
-    let status = until(&pair, "that it is equal", |status| !named(status)).await;
+    pair.until("that it is named", named).await;
+    let status = pair
+        .until("that it is equal", |status| !named(status))
+        .await;
     assert!(status.healthy, "{}", problems(&status));
     // It is followed no better than before.
     pair.exec(Side::A, "UPDATE shop.k SET v = 4 WHERE v = 3")
         .await;
-    until(&pair, "that it is named again", named).await;
+    pair.until("that it is named again", named).await;
     agent.stop().await.unwrap();
 
     // One that differs stays named.
     pair.quietly(Side::B, "UPDATE shop.k SET v = 9 WHERE v = 1")
         .await;
     let agent = pair.agent();
-    let status = until(&pair, "that it differs", |status| {
-        !said(status).differing.is_empty()
-    })
-    .await;
+    let status = pair
+        .until("that it differs", |status| {
+            !said(status).differing.is_empty()
+        })
+        .await;
     assert!(named(&status));
     let verify = said(&status);
     assert_eq!(
@@ -165,7 +156,9 @@ async fn beside_the_watch(kind: ServerKind) {
         going.filter(|going| going.why == Why::Schedule && going.rows_done > 0)
     };
     let agent = pair.agent();
-    let status = until(&pair, "a comparison", |status| under_way(status).is_some()).await;
+    let status = pair
+        .until("a comparison", |status| under_way(status).is_some())
+        .await;
     let first = under_way(&status).unwrap();
     assert!(
         first.rows_done < first.rows_estimated && first.tables == 3,
@@ -192,10 +185,9 @@ async fn beside_the_watch(kind: ServerKind) {
     // Without an agent nothing goes on.
     assert_eq!(said(&pair.status().await).under_way, None);
     let agent = pair.agent();
-    let status = until(&pair, "the comparison", |status| {
-        under_way(status).is_some()
-    })
-    .await;
+    let status = pair
+        .until("the comparison", |status| under_way(status).is_some())
+        .await;
     let second = under_way(&status).unwrap();
     let began: jiff::Timestamp = second.began_at.parse().unwrap();
     assert!(began < stopped_at, "{first:?} {second:?}");

@@ -54,6 +54,13 @@ impl Ui for Silent {
     }
 }
 
+/// All that a status complains about.
+pub(crate) fn problems(status: &Status) -> String {
+    let all = status.problems.iter();
+    let all: Vec<&str> = all.map(|problem| problem.message.as_str()).collect();
+    all.join("\n")
+}
+
 /// A pair that is up.
 pub(crate) struct Up {
     pub(crate) kind: ServerKind,
@@ -154,6 +161,15 @@ impl Up {
     /// How the pair is.
     pub(crate) async fn status(&self) -> Status {
         status(&self.site, DEADLINE).await
+    }
+
+    /// Waits until the pair is so.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
+        wait_until(DEADLINE, what, async || {
+            let status = self.status().await;
+            is(&status).then_some(status)
+        })
+        .await
     }
 
     /// Starts an agent.

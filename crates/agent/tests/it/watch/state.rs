@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use twinlog_agent::watch::{Error, Options, StartError};
 use twinlog_converge::Side;
-use twinlog_pair::{config::Config, site::Site, status::Status, up, watch_state::ALL_TABLES};
+use twinlog_pair::{config::Config, site::Site, up, watch_state::ALL_TABLES};
 use twinlog_row::run as run_sql;
 use twinlog_testbed::{ServerKind, wait_until};
 
-use super::{Up, swapped};
+use super::{Up, problems, swapped};
 use crate::support::DEADLINE;
 
 const POLICY: &str = "policy = \"prefer:b\"";
@@ -16,21 +16,6 @@ const SHOP: &str = "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KE
                     CREATE TABLE shop.k (v INT); INSERT INTO shop.k VALUES (1)";
 /// Longer than everything that an agent does now and then, its state while it is at work among it.
 const IDLE: Duration = Duration::from_secs(3);
-
-fn problems(status: &Status) -> String {
-    let all = status.problems.iter();
-    let all: Vec<&str> = all.map(|problem| problem.message.as_str()).collect();
-    all.join("\n")
-}
-
-/// Waits until the status is so.
-async fn until(pair: &Up, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-    wait_until(DEADLINE, what, async || {
-        let status = pair.status().await;
-        is(&status).then_some(status)
-    })
-    .await
-}
 
 async fn logged(pair: &Up, kind: ServerKind) -> Vec<String> {
     let sql = match kind.is_mariadb() {
@@ -56,11 +41,12 @@ async fn knows_what_is_open(kind: ServerKind) {
         run_sql(client, lock).await.unwrap();
     }
     let agent = pair.agent();
-    let status = until(&pair, "what it has found", |status| {
-        let agent = status.agent.as_ref();
-        agent.is_some_and(|agent| agent.verdicts_open == Some(1))
-    })
-    .await;
+    let status = pair
+        .until("what it has found", |status| {
+            let agent = status.agent.as_ref();
+            agent.is_some_and(|agent| agent.verdicts_open == Some(1))
+        })
+        .await;
     assert_eq!(
         problems(&status),
         "the nodes differ: 1 conflict was found and not settled yet"
@@ -72,7 +58,7 @@ async fn knows_what_is_open(kind: ServerKind) {
         run_sql(client, "ROLLBACK").await.unwrap();
     }
     pair.both("SELECT v FROM shop.t", &["2"]).await;
-    let status = until(&pair, "health", |status| status.healthy).await;
+    let status = pair.until("health", |status| status.healthy).await;
     let shown = status.agent.unwrap();
     assert_eq!(
         (shown.verdicts_open, shown.in_flight_transactions),
@@ -88,10 +74,10 @@ async fn knows_what_is_open(kind: ServerKind) {
 
     agent.stop().await.unwrap();
     let gone = "does not run any more";
-    let status = until(&pair, gone, |status| !status.healthy).await;
+    let status = pair.until(gone, |status| !status.healthy).await;
     assert!(problems(&status).contains(gone), "{}", problems(&status));
     let agent = pair.agent();
-    until(&pair, "another", |status| status.healthy).await;
+    pair.until("another", |status| status.healthy).await;
     agent.stop().await.unwrap();
 }
 
@@ -118,7 +104,9 @@ async fn remembers_what_to_compare(kind: ServerKind) {
     // Another agent, another, and one that finds nothing new.
     for _ in 0..3 {
         assert_eq!(pair.once().await.to_verify, 1);
-        let status = until(&pair, "what is to be compared", |status| !status.healthy).await;
+        let status = pair
+            .until("what is to be compared", |status| !status.healthy)
+            .await;
         assert!(
             problems(&status).starts_with("whether shop.k is equal on both nodes is not known"),
             "{}",
@@ -130,7 +118,7 @@ async fn remembers_what_to_compare(kind: ServerKind) {
         ..Options::default()
     };
     assert_eq!(pair.once_with(compared).await.to_verify, 0);
-    until(&pair, "health", |status| status.healthy).await;
+    pair.until("health", |status| status.healthy).await;
     assert_eq!(pair.once().await.to_verify, 0);
 
     // What is passed over is not compared.
@@ -143,7 +131,9 @@ async fn remembers_what_to_compare(kind: ServerKind) {
     };
     assert_eq!(pair.once_with(from_now).await.to_verify, 1);
     assert_eq!(pair.once().await.to_verify, 1);
-    let status = until(&pair, "what is to be compared", |status| !status.healthy).await;
+    let status = pair
+        .until("what is to be compared", |status| !status.healthy)
+        .await;
     let agent = status.agent.as_ref().unwrap();
     assert_eq!(agent.to_verify[0].table, ALL_TABLES);
     assert!(
