@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     docker::DockerError,
@@ -21,6 +22,7 @@ use crate::{
     copy::{self, Counters, Limits},
     observe::{listens, mark},
     plan::{Action, Step},
+    rebuild,
     site::{Login, Site},
 };
 
@@ -65,6 +67,12 @@ pub enum Cause {
     /// A copy that is not whole.
     #[error(transparent)]
     Copy(#[from] copy::Error),
+    /// A node that is not to be made again yet.
+    #[error(transparent)]
+    Rebuild(#[from] rebuild::Error),
+    /// What a node alone has is not saved.
+    #[error(transparent)]
+    Unsaved(#[from] Unsaved),
     /// Something was waited for in vain.
     #[error("{what} still is not so after {} s", after.as_secs())]
     TimedOut {
@@ -92,6 +100,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         self.cause.hint()
     }
+
+    /// Whether nothing failed, but somebody has to decide.
+    pub fn is_unsaved(&self) -> bool {
+        matches!(*self.cause, Cause::Unsaved(_))
+    }
 }
 
 impl Cause {
@@ -103,11 +116,23 @@ impl Cause {
             Self::Docker(error) => error.hint(),
             Self::Unsupported(error) => error.hint(),
             Self::Copy(error) => error.hint(),
+            Self::Rebuild(error) => error.hint(),
+            Self::Unsaved(unsaved) => unsaved.hint.clone(),
             Self::TimedOut { .. } => {
                 Some("run the same command again: it goes on where it stopped".into())
             }
         }
     }
+}
+
+/// What a node alone has could not be saved: it stays as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Unsaved {
+    /// Why.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// Hears of each step as it begins and ends.
@@ -123,6 +148,14 @@ pub trait Progress: Sync {
     /// How hard the nodes are driven where data is copied.
     fn copy_limits(&self) -> Limits {
         Limits::default()
+    }
+    /// Saves what a node alone has, before it is made again; returns in words what that was.
+    fn save<'a>(&'a self, site: &'a Site, node: usize) -> BoxFuture<'a, Result<String, Unsaved>> {
+        let unsaved = Unsaved {
+            message: format!("nobody saves what {} alone has", site.nodes()[node].name),
+            hint: None,
+        };
+        Box::pin(std::future::ready(Err(unsaved)))
     }
 }
 
@@ -265,6 +298,7 @@ async fn act(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Ca
             start(site, node).await
         }
         (Action::Copy { from, .. }, _) => copy_data(site, *from, progress).await,
+        (Action::Unmake { node, .. }, _) => unmake(site, *node, progress).await,
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
         (
@@ -420,6 +454,24 @@ async fn sql(site: &Site, node: &Node, statements: &[Sql]) -> Result<(), Cause> 
     }
     conn.close().await;
     Ok(())
+}
+
+/// Takes a node out of the pair, once what it alone has is saved. Killed before it is marked, it is a node of the pair still.
+async fn unmake(site: &Site, node: usize, progress: &dyn Progress) -> Result<(), Cause> {
+    let closing = rebuild::close(site, node);
+    let was_open = patiently(progress, "waiting for what it wrote last", closing).await?;
+    let saving = progress.save(site, node);
+    match patiently(progress, "saving what it alone has", saving).await {
+        Ok(saved) => progress.moved(&saved),
+        Err(unsaved) => {
+            if was_open {
+                rebuild::reopen(site, node).await?;
+            }
+            return Err(unsaved.into());
+        }
+    }
+    rebuild::part(site, node).await?;
+    Ok(rebuild::mark(site, node).await?)
 }
 
 /// Copies a node's data onto the other, and tells how far it is.

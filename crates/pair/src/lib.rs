@@ -15,6 +15,7 @@ pub mod origin;
 pub mod own_tables;
 pub mod plan;
 pub mod prove;
+pub mod rebuild;
 pub mod schemas;
 pub mod settings;
 pub mod site;

@@ -35,7 +35,7 @@ pub fn of(names: [&str; 2], server: &ServerFacts, peer: &ServerFacts) -> Option<
     let missing = author::lost(server, peer)?;
     Some(Lost {
         message: message(names, &missing),
-        hint: hint(names, server.dialect.is_mariadb()),
+        hint: hint(names),
     })
 }
 
@@ -52,18 +52,11 @@ pub fn message([node, peer]: [&str; 2], missing: &Missing) -> String {
 }
 
 /// What to do, before clients write there.
-pub fn hint([node, peer]: [&str; 2], is_mariadb: bool) -> String {
-    let adopt = if is_mariadb {
-        "`RESET MASTER`, load the dump with `sql_log_bin = 0`, and set gtid_slave_pos to the position in it and \
-         gtid_binlog_state to what it is on"
-    } else {
-        "`RESET BINARY LOGS AND GTIDS` (`RESET MASTER` before 8.4), load the dump with `sql_log_bin = 0`, and set gtid_purged to \
-         the gtid_executed of"
-    };
+pub fn hint([node, peer]: [&str; 2]) -> String {
     format!(
         "keep clients away from {node}: what they write there now may never reach {peer}. {peer} has the lost rows; put {node}'s \
-         newer data directory back, or make {node} anew from a dump of {peer}: {adopt} {peer}. docs/operations.md has the steps \
-         under \"A node that was restored\""
+         newer data directory back, or make {node} again from {peer}: `twinlog rebuild {node} --discard`. docs/operations.md says \
+         more under \"A node that is made again\""
     )
 }
 

@@ -37,6 +37,8 @@ pub struct PairFacts {
     pub certificates_due: bool,
     /// Whether both nodes hold the same data; looked at only where two unlinked nodes both have some.
     pub comparison: Option<Comparison>,
+    /// The index of a node that somebody asks to be made again.
+    pub rebuild: Option<usize>,
 }
 
 /// What is known of one node.
@@ -186,6 +188,7 @@ pub async fn observe(site: &Site) -> PairFacts {
         secrets_id: site.secrets_id(),
         certificates_due: site.certificates_due(),
         comparison: None,
+        rebuild: None,
     };
     if compare::is_due(&facts) {
         facts.comparison = Some(compare::compare(site).await);

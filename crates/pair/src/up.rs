@@ -7,10 +7,11 @@ use twinlog_server::conn::{Conn, Error as ConnError};
 use crate::{
     apply::{self, Progress, patiently},
     config::Runtime,
-    observe::observe,
-    plan::{Action, Phase, Plan, Refusal, plan},
+    observe::{PairFacts, observe},
+    plan::{Action, Phase, Plan, Refusal, Step, plan},
     prove::{self, Proven},
     site::{self, Login, Site},
+    watch_state::AGENT_LOCK,
 };
 
 /// A pair is up after three rounds (processes, servers, links) and a link that must stand still takes two more; what
@@ -59,6 +60,12 @@ pub enum Error {
         /// The node whose lock it holds.
         node: String,
     },
+    /// An agent follows both logs, one of which is to begin anew.
+    #[error("an agent follows this pair: it holds a lock on {node}")]
+    Watched {
+        /// The node whose lock it holds.
+        node: String,
+    },
     /// A server broke off while the lock was taken.
     #[error(transparent)]
     Sql(#[from] ConnError),
@@ -82,6 +89,7 @@ impl Error {
             Self::Site(error) => error.hint(),
             Self::Step(error) => error.hint(),
             Self::Busy { node } => Some(format!("wait for it to end; `SELECT IS_USED_LOCK('{LOCK_NAME}')` on {node} tells its connection")),
+            Self::Watched { .. } => Some("stop `twinlog run`, wherever it runs, and start it again afterwards".into()),
             Self::Sql(error) => error.hint(),
             Self::Unsettled(_) => Some("something undoes what twinlog does: a SET GLOBAL of someone else's, or an option in conflict".into()),
             Self::Unproven(error) => error.hint(),
@@ -94,6 +102,19 @@ impl Error {
 /// # Errors
 /// Everything that kept it from that; whatever was done stays done, and the next run goes on from there.
 pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
+    run(site, ui, None).await
+}
+
+/// Makes a node again from its peer, whatever it has, and then the pair whole as [`up`] does. [`Ui::save`](Progress::save)
+/// is asked to save what the node alone has. Cut off, [`up`] goes on with it.
+///
+/// # Errors
+/// As those of [`up`]; [`Error::Watched`] where an agent follows the pair.
+pub async fn rebuild(site: &mut Site, node: usize, ui: &dyn Ui) -> Result<Done, Error> {
+    run(site, ui, Some(node)).await
+}
+
+async fn run(site: &mut Site, ui: &dyn Ui, mut rebuild: Option<usize>) -> Result<Done, Error> {
     let mut machine_lock = None;
     let mut server_locks: Vec<Conn> = Vec::new();
     let (mut steps, mut copied) = (0, false);
@@ -106,7 +127,8 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
         if machine_lock.is_none() && site.is_founded() {
             machine_lock = Some(site.lock()?);
         }
-        let facts = patiently(ui, "looking at both nodes", observe(site)).await;
+        let mut facts = patiently(ui, "looking at both nodes", observe(site)).await;
+        facts.rebuild = rebuild.filter(|&node| !is_unmade(&facts, node));
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
             for conn in server_locks {
@@ -131,18 +153,28 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
                 .iter()
                 .any(|step| !shown.steps.iter().any(|known| known.title == step.title))
         });
-        if new && !ui.approve(&plan, external) {
+        let unmakes = |step: &Step| matches!(step.action, Action::Unmake { .. });
+        if new && !ui.approve(&plan, external || plan.steps.iter().any(unmakes)) {
             return Err(Error::Declined);
         }
         let round = plan.next_round();
         if server_locks.is_empty() && round.iter().any(|step| step.phase > Phase::Machine) {
-            server_locks = lock_servers(site).await?;
+            server_locks = lock_servers(site, LOCK_NAME)
+                .await?
+                .map_err(|node| Error::Busy { node })?;
+            if rebuild.is_some() {
+                let watch_locks = lock_servers(site, AGENT_LOCK).await?;
+                server_locks.extend(watch_locks.map_err(|node| Error::Watched { node })?);
+            }
             // The plan is from before the lock, and whoever held it may have changed what it stands on.
             approved = Some(plan);
             continue;
         }
         apply::apply(site, round, ui).await?;
         steps += round.len();
+        if round.iter().any(unmakes) {
+            rebuild = None;
+        }
         copied |= round
             .iter()
             .any(|step| matches!(step.action, Action::Copy { .. }));
@@ -155,8 +187,14 @@ pub async fn up(site: &mut Site, ui: &dyn Ui) -> Result<Done, Error> {
     Err(Error::Unsettled(approved.unwrap_or_default()))
 }
 
-/// Takes the lock on both servers; it lasts as long as the connections.
-async fn lock_servers(site: &Site) -> Result<Vec<Conn>, Error> {
+/// Whether a node is taken out of the pair already: what is left is to be gone on with.
+fn is_unmade(facts: &PairFacts, node: usize) -> bool {
+    let mark = facts.nodes[node].half_copy.as_ref();
+    mark.is_some_and(|mark| mark.rebuilt)
+}
+
+/// Takes a lock on both servers; it lasts as long as the connections. Or says on which node somebody else has it.
+async fn lock_servers(site: &Site, lock: &str) -> Result<Result<Vec<Conn>, String>, ConnError> {
     let mut held = Vec::new();
     for node in site.nodes() {
         let mut conn = site
@@ -164,15 +202,11 @@ async fn lock_servers(site: &Site) -> Result<Vec<Conn>, Error> {
             .await?;
         // A copy takes hours, in which nothing is said on this connection.
         conn.execute("SET SESSION wait_timeout = 604800").await?;
-        let got = conn
-            .value(&format!("SELECT GET_LOCK('{LOCK_NAME}', 0)"))
-            .await?;
+        let got = conn.value(&format!("SELECT GET_LOCK('{lock}', 0)")).await?;
         if got.as_deref() != Some("1") {
-            return Err(Error::Busy {
-                node: node.name.clone(),
-            });
+            return Ok(Err(node.name.clone()));
         }
         held.push(conn);
     }
-    Ok(held)
+    Ok(Ok(held))
 }

@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Plan(crate::commands::plan::PlanArgs),
     Up(crate::commands::up::UpArgs),
     Copy(crate::commands::copy::CopyArgs),
+    Rebuild(crate::commands::rebuild::RebuildArgs),
     Down(crate::commands::down::DownArgs),
     Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
@@ -72,6 +73,9 @@ impl Command {
             Self::Copy(_) => {
                 Some("interrupted: the next `twinlog copy` goes on where this one stopped")
             }
+            Self::Rebuild(_) => Some(
+                "interrupted: the same command, or `twinlog up`, goes on where this one stopped",
+            ),
             Self::Repair(_) => Some(INTERRUPTED_REPAIR),
             Self::Verify(args) if args.repair => Some(INTERRUPTED_REPAIR),
             // It ends by itself, and says what it has done.

@@ -97,7 +97,12 @@ impl From<up::Error> for Failure {
         let hint = error.hint();
         match error {
             up::Error::Refused(refusals) => refusals.into(),
-            up::Error::Declined => Self::new(NO, error.to_string(), hint),
+            up::Error::Declined | up::Error::Watched { .. } => {
+                Self::new(NO, error.to_string(), hint)
+            }
+            up::Error::Step(ref step) if step.is_unsaved() => {
+                Self::new(NO, error.to_string(), hint)
+            }
             _ => Self::new(WORLD, error.to_string(), hint),
         }
     }

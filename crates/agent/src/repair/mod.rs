@@ -18,6 +18,7 @@ mod bench;
 mod choose;
 mod document;
 mod entry;
+mod errant;
 mod eyes;
 mod left;
 mod order;
@@ -28,6 +29,7 @@ use twinlog_row::RowError;
 use twinlog_server::{conn, gtid};
 
 pub use document::{Action, Outcome, RepairDocument, RowPlan};
+pub use errant::{SaveError, Saved, save_errant};
 pub use plan::{Plan, plan};
 pub use work::{Progress, carry_out, tidy};
 

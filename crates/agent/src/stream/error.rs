@@ -150,7 +150,7 @@ impl Error {
             }
             Self::Rewound { .. } => {
                 "it was restored from an older copy, or its log was reset: keep clients away from it, because what they write there \
-                 now may never reach its peer; docs/operations.md has the steps under \"A node that was restored\""
+                 now may never reach its peer; docs/operations.md has the steps under \"A node that is made again\""
                     .into()
             }
             Self::Unreadable { .. } => "look into the server's error log, and check its disk".into(),

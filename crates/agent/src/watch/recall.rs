@@ -151,7 +151,7 @@ impl Recall {
 
     fn lost(&self, side: Side, message: String) -> Error {
         let names = [side, side.peer()].map(|side| self.nodes[side.index()].name.as_str());
-        let hint = lost::hint(names, self.dialect.is_mariadb());
+        let hint = lost::hint(names);
         StartError::Lost(Lost { message, hint }).into()
     }
 }

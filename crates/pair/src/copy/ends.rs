@@ -5,13 +5,14 @@ use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
     facts::{ServerFacts, read_dialect},
+    sql::literal,
 };
 
 use super::{
     Error,
     definitions::Definitions,
     inventory::{Inventory, Kind},
-    mark::{self, Mark},
+    mark::{self, Made, Mark},
     recipe::{self, Recipe},
     run_all,
     snapshot::{PATIENT, Snapshot},
@@ -83,7 +84,7 @@ impl Ends {
         }
         let made = match super::read_mark(&mut self.target).await? {
             Some(_) => mark::made(&mut self.target).await?,
-            None => mark::Made::default(),
+            None => Made::default(),
         };
         let present = Inventory::read(&mut self.target, databases).await?;
         let strange = present.strange(&made, &definitions.inventory);
@@ -100,7 +101,7 @@ impl Ends {
         databases: Option<&[String]>,
         source: &str,
         definitions: &Definitions,
-    ) -> Result<(Mark, Inventory), Error> {
+    ) -> Result<(Mark, Inventory, Made), Error> {
         let mark = match super::read_mark(&mut self.target).await? {
             Some(mark) => mark,
             None => self.set_mark(source).await?,
@@ -111,7 +112,7 @@ impl Ends {
         let made = mark::made(&mut self.target).await?;
         let strange = present.strange(&made, &definitions.inventory);
         if strange.is_empty() {
-            return Ok((mark, present));
+            return Ok((mark, present, made));
         }
         if made.is_empty() {
             self.close_to_files(&mark).await?;
@@ -122,18 +123,8 @@ impl Ends {
     }
 
     async fn set_mark(&mut self, source: &str) -> Result<Mark, Error> {
-        let facts = ServerFacts::read(&mut self.target).await?;
-        let Some(end) = facts.binlog_end.clone() else {
-            return Err(Error::NoLog(self.target.address().to_string()));
-        };
-        let mark = Mark {
-            source: source.to_owned(),
-            end,
-            gtids: facts.logged().replace('\n', ""),
-            was_read_only: facts.is_on("read_only"),
-            took_files: facts.is_on("local_infile"),
-        };
-        mark.set(&mut self.target).await?;
+        let mark = found(&mut self.target, source).await?;
+        mark.set(&mut self.target, &Made::default()).await?;
         Ok(mark)
     }
 
@@ -200,16 +191,108 @@ impl Ends {
         let record = origin.record(&site.pair_id, source);
         self.source.execute(&record.to_string()).await?;
         self.close_to_files(mark).await?;
+        let mark = match mark.rebuilt {
+            true => &self.begin_log(mark, &snapshot.gtids).await?,
+            false => mark,
+        };
         mark.complete(&mut self.target, &site.pair_id, target)
             .await?;
         self.open_to_clients(mark).await?;
         Ok(())
     }
 
+    /// Lets the target's log begin anew, after all that the source had executed at the snapshot. The next agent begins
+    /// there, too: what the last one remembers is in no log any more. A proof's row that one node lacks would never come.
+    async fn begin_log(&mut self, mark: &Mark, gtids: &str) -> Result<Mark, Error> {
+        self.target
+            .execute(self.dialects[1].row().reset_log)
+            .await?;
+        // MariaDB counts on from what its log says, and MySQL from what it has executed.
+        let names: &[&str] = match self.dialects[1].is_mariadb() {
+            true => &["gtid_slave_pos", "gtid_binlog_state"],
+            false => &["gtid_purged"],
+        };
+        for name in names.iter().filter(|_| !gtids.is_empty()) {
+            let sql = format!("SET GLOBAL {name} = {}", literal(gtids));
+            self.target.execute(&sql).await?;
+        }
+        if self.dialects[0].is_mariadb() {
+            self.follow_from(gtids).await?;
+        }
+        for conn in [&mut self.source, &mut self.target] {
+            let forget =
+                ["checkpoint", "canary"].map(|table| format!("DELETE FROM `twinlog`.`{table}`"));
+            run_all(conn, forget.iter().map(String::as_str)).await?;
+        }
+        let now = found(&mut self.target, &mark.source).await?;
+        Ok(Mark {
+            end: now.end,
+            gtids: now.gtids,
+            ..mark.clone()
+        })
+    }
+
+    /// Where the source's link into the target's new log begins: the log has nothing before. The source's own transactions
+    /// are part of such a place, and its clients write on; in strict mode MariaDB takes no place before its own log's end.
+    async fn follow_from(&mut self, gtids: &str) -> Result<(), ConnError> {
+        let strict = self
+            .source
+            .value("SELECT @@GLOBAL.gtid_strict_mode")
+            .await?;
+        let place = format!("SET GLOBAL gtid_slave_pos = {}", literal(gtids));
+        if strict.as_deref() != Some("1") {
+            return self.source.execute(&place).await;
+        }
+        self.source
+            .execute("SET GLOBAL gtid_strict_mode = OFF")
+            .await?;
+        let placed = self.source.execute(&place).await;
+        self.source
+            .execute("SET GLOBAL gtid_strict_mode = ON")
+            .await?;
+        placed
+    }
+
     pub(super) async fn close(self) {
         self.source.close().await;
         self.target.close().await;
     }
+}
+
+/// Makes all that a node has half a copy of its peer, to be gone on with. It stays closed to clients until `up` opens it.
+///
+/// # Errors
+/// Where it cannot be read or written.
+pub(crate) async fn give_up(
+    conn: &mut Conn,
+    databases: Option<&[String]>,
+    source: &str,
+) -> Result<(), Error> {
+    run_all(conn, [SESSION, PATIENT, "SET SESSION sql_log_bin = 0"]).await?;
+    let made = Inventory::read(conn, databases).await?.as_made();
+    let mark = Mark {
+        was_read_only: true,
+        rebuilt: true,
+        ..found(conn, source).await?
+    };
+    mark.set(conn, &made).await?;
+    Ok(())
+}
+
+/// The mark of a node as it is.
+async fn found(conn: &mut Conn, source: &str) -> Result<Mark, Error> {
+    let facts = ServerFacts::read(conn).await?;
+    let Some(end) = facts.binlog_end.clone() else {
+        return Err(Error::NoLog(conn.address().to_string()));
+    };
+    Ok(Mark {
+        source: source.to_owned(),
+        end,
+        gtids: facts.logged().replace('\n', ""),
+        was_read_only: facts.is_on("read_only"),
+        took_files: facts.is_on("local_infile"),
+        rebuilt: false,
+    })
 }
 
 /// A connection as whoever may do everything.

@@ -6,14 +6,21 @@ use twinlog_converge::TableName;
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, Row},
-    facts::schema::{ask_for_fresh_numbers, condition},
+    facts::{
+        OWN_SCHEMA,
+        schema::{ask_for_fresh_numbers, condition},
+    },
     sql::identifier,
 };
 
 use super::{Error, ddl, ddl::Parts, mark::Made};
 
+/// Of twinlog's own tables the one that goes along: what was found of conflicts, wherever a person looks.
+const HISTORY: &str = "conflict";
 /// The word for a table, beside those of [`Kind::word`].
 pub(super) const TABLE: &str = "TABLE";
+/// The word for a database.
+pub(super) const DATABASE: &str = "DATABASE";
 
 /// A table, its definition and its size as the server estimates it.
 #[derive(Debug)]
@@ -92,6 +99,13 @@ pub(super) struct Database {
     pub(super) create: String,
 }
 
+impl Database {
+    /// Whether tables that say nothing of it would be in something else.
+    fn differs(&self, other: &Self) -> bool {
+        self.collation != other.collation
+    }
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
@@ -101,6 +115,11 @@ pub(super) struct Inventory {
 }
 
 impl Table {
+    /// Whether it is twinlog's.
+    pub(super) fn is_own(&self) -> bool {
+        &*self.info.name.database == OWN_SCHEMA
+    }
+
     /// Whether documents are among its rows: they go as text, which does not show all of them.
     pub(super) fn has_documents(&self) -> bool {
         let mut columns = self.info.columns.iter();
@@ -130,7 +149,8 @@ impl Inventory {
         }
         let listed = conn
             .rows(&format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES WHERE {}",
+                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES WHERE {} \
+                 OR TABLE_SCHEMA = '{OWN_SCHEMA}' AND TABLE_NAME = '{HISTORY}'",
                 condition("TABLE_SCHEMA", databases)
             ))
             .await?;
@@ -155,23 +175,37 @@ impl Inventory {
         self.tables.iter().filter_map(obstacle).collect()
     }
 
-    /// What of it a copy has not made, and databases that are not like those of the source.
-    pub(super) fn strange(&self, made: &Made, source: &Self) -> Vec<String> {
-        let is_other = |database: &&Database| {
-            let mut others = source
-                .databases
-                .iter()
-                .filter(|other| other.name == database.name);
-            others.any(|other| other.collation != database.collation)
-        };
-        let databases = self.databases.iter().filter(is_other);
-        let databases = databases.map(|database| {
-            format!(
-                "database {} (its default collation is {})",
-                database.name, database.collation
-            )
-        });
-        let tables = self.tables.iter().map(|table| {
+    /// How many tables of users there are.
+    pub(super) fn users_tables(&self) -> usize {
+        self.tables.iter().filter(|table| !table.is_own()).count()
+    }
+
+    /// All of it, as what a copy has made.
+    pub(super) fn as_made(&self) -> Made {
+        let databases = self.databases.iter();
+        databases
+            .map(|database| (DATABASE.to_owned(), database.name.clone(), String::new()))
+            .chain(self.names())
+            .collect()
+    }
+
+    /// Databases that a copy has made, of which the source has none or another.
+    pub(super) fn outdated<'a>(
+        &'a self,
+        made: &'a Made,
+        source: &'a Self,
+    ) -> impl Iterator<Item = &'a Database> {
+        self.databases.iter().filter(|database| {
+            let alike = |other: &Database| other.name == database.name && !other.differs(database);
+            let key = (DATABASE.to_owned(), database.name.clone(), String::new());
+            made.contains(&key) && !source.databases.iter().any(alike)
+        })
+    }
+
+    /// Users' tables and objects: kind, database, name.
+    fn names(&self) -> impl Iterator<Item = (String, String, String)> {
+        let tables = self.tables.iter().filter(|table| !table.is_own());
+        let tables = tables.map(|table| {
             let name = &table.info.name;
             (TABLE, name.database.to_string(), name.name.to_string())
         });
@@ -182,11 +216,29 @@ impl Inventory {
                 object.name.clone(),
             )
         });
-        tables
-            .chain(objects)
-            .filter(|(kind, database, name)| {
-                !made.contains(&((*kind).to_owned(), database.clone(), name.clone()))
-            })
+        let all = tables.chain(objects);
+        all.map(|(kind, database, name)| (kind.to_owned(), database, name))
+    }
+
+    /// What of it a copy has not made, and databases that are not like those of the source.
+    pub(super) fn strange(&self, made: &Made, source: &Self) -> Vec<String> {
+        let is_other = |database: &&Database| {
+            let mut others = source
+                .databases
+                .iter()
+                .filter(|other| other.name == database.name);
+            let key = (DATABASE.to_owned(), database.name.clone(), String::new());
+            others.any(|other| other.differs(database)) && !made.contains(&key)
+        };
+        let databases = self.databases.iter().filter(is_other);
+        let databases = databases.map(|database| {
+            format!(
+                "database {} (its default collation is {})",
+                database.name, database.collation
+            )
+        });
+        self.names()
+            .filter(|name| !made.contains(name))
             .map(|(kind, database, name)| format!("{} {database}.{name}", kind.to_lowercase()))
             .chain(databases)
             .collect()

@@ -18,7 +18,7 @@ const SCHEMA: &str = "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8
 const MARK: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copy` (\
      `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `source` VARCHAR(64) NOT NULL, \
      `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, `origin_gtids` LONGTEXT NOT NULL, \
-     `was_read_only` TINYINT NOT NULL, `took_files` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
+     `was_read_only` TINYINT NOT NULL, `took_files` TINYINT NOT NULL, `rebuilt` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
      COMMENT='a copy of the other node is being made here and is not whole; not replicated'";
 /// Names are compared byte by byte.
 const MADE: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`copied` (\
@@ -39,25 +39,34 @@ pub struct Mark {
     pub was_read_only: bool,
     /// Whether it took files from clients before (`local_infile`): it does, while it is copied to.
     pub took_files: bool,
+    /// Whether the node was another one before, or had this one's data once: what it logged then is of no use, and its
+    /// names may be given again. Its log begins anew when the copy is whole.
+    pub rebuilt: bool,
 }
 
 /// What a copy has made: its kind, database and name.
 pub(super) type Made = HashSet<(String, String, String)>;
 
 impl Mark {
-    /// Notes it on the node.
-    pub(super) async fn set(&self, conn: &mut Conn) -> Result<(), Error> {
+    /// Notes it on the node. What is there already counts as made by a copy, if it is among `made`.
+    pub(super) async fn set(&self, conn: &mut Conn, made: &Made) -> Result<(), Error> {
         let insert = format!(
-            "INSERT INTO `twinlog`.`copy` (`source`, `origin_file`, `origin_position`, `origin_gtids`, `was_read_only`, \
-             `took_files`) VALUES ({}, {}, {}, {}, {}, {})",
+            "REPLACE INTO `twinlog`.`copy` (`source`, `origin_file`, `origin_position`, `origin_gtids`, `was_read_only`, \
+             `took_files`, `rebuilt`) VALUES ({}, {}, {}, {}, {}, {}, {})",
             literal(&self.source),
             literal(&self.end.file),
             self.end.position,
             literal(&self.gtids),
             u8::from(self.was_read_only),
             u8::from(self.took_files),
+            u8::from(self.rebuilt),
         );
-        run_all(conn, [SCHEMA, MARK, MADE, UNMAKE, &insert]).await
+        run_all(conn, [SCHEMA, MARK, MADE, UNMAKE]).await?;
+        for (kind, database, name) in made {
+            will_make(conn, kind, database, name).await?;
+        }
+        // Whoever finds it finds the rest.
+        conn.execute(&insert).await
     }
 
     /// Takes it back, before anything was made.
@@ -129,7 +138,7 @@ pub(super) async fn made(conn: &mut Conn) -> Result<Made, Error> {
 /// # Errors
 /// As [`Conn::rows`], but for a node that has no such table.
 pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
-    let sql = "SELECT source, origin_file, origin_position, origin_gtids, was_read_only, took_files FROM `twinlog`.`copy`";
+    let sql = "SELECT source, origin_file, origin_position, origin_gtids, was_read_only, took_files, rebuilt FROM `twinlog`.`copy`";
     let row = match conn.row(sql).await {
         // No such database, no such table.
         Err(Error::Statement {
@@ -147,6 +156,7 @@ pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
             gtids: row.get("origin_gtids")?.to_owned(),
             was_read_only: row.get("was_read_only") == Some("1"),
             took_files: row.get("took_files") == Some("1"),
+            rebuilt: row.get("rebuilt") == Some("1"),
         })
     }))
 }

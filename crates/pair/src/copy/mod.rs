@@ -28,6 +28,7 @@ use std::{fmt, time::Duration};
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
+pub(crate) use ends::give_up;
 pub use mark::Mark;
 pub(crate) use mark::read as read_mark;
 pub use progress::Counters;

@@ -11,7 +11,8 @@ use super::{
     Error, ddl,
     definitions::Definitions,
     inventory::{Inventory, Kind, TABLE, Table, show},
-    mark, recipe, run_all,
+    mark::{self, Made},
+    recipe, run_all,
 };
 
 /// Nothing of a copy is logged: the links carry what comes after it. What is in the source is right. A killed run's rows may
@@ -61,26 +62,34 @@ pub(super) async fn prepare(
     conn: &mut Conn,
     definitions: &Definitions,
     present: &Inventory,
+    made: &Made,
 ) -> Result<Vec<bool>, Error> {
     let wanted = &definitions.inventory;
+    let mut dropped = Vec::new();
+    for database in present.outdated(made, wanted) {
+        conn.execute(&format!("DROP DATABASE {}", identifier(&database.name)))
+            .await?;
+        dropped.push(database.name.as_str());
+    }
     for database in &wanted.databases {
-        if !present
-            .databases
-            .iter()
-            .any(|other| other.name == database.name)
-        {
-            conn.execute(&database.create).await?;
-        }
+        conn.execute(&database.create).await?;
     }
     // A trigger would fire for what is loaded.
     for object in &present.objects {
+        if dropped.contains(&object.database.as_str()) {
+            continue;
+        }
         conn.execute(&object.drop_sql()).await?;
     }
     let same = |there: &Table, wanted: &Table| {
         there.info.name == wanted.info.name && there.parts.is_begin_of(&wanted.parts)
     };
-    for table in &present.tables {
-        if !wanted.tables.iter().any(|other| same(table, other)) {
+    let mut tables = present.tables.clone();
+    tables.retain(|table| !dropped.contains(&&*table.info.name.database));
+    for table in &tables {
+        let is_wanted = wanted.tables.iter().any(|other| same(table, other));
+        let is_own = table.is_own() && !wanted.tables.iter().any(|other| other.is_own());
+        if !is_wanted && !is_own {
             conn.execute(&format!("DROP TABLE {}", table.info.sql_name()))
                 .await?;
         }
@@ -93,7 +102,7 @@ pub(super) async fn prepare(
     recipe::make_all(conn, &sequences.collect::<Vec<_>>()).await?;
     let mut begun = Vec::new();
     for table in &wanted.tables {
-        let is_there = present.tables.iter().any(|other| same(other, table));
+        let is_there = tables.iter().any(|other| same(other, table));
         if !is_there {
             create(conn, table).await?;
         }

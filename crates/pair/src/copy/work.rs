@@ -60,8 +60,8 @@ impl Work<'_> {
         let before = ends.definitions(databases).await?;
         ends.check(databases, &before).await?;
         let mut snapshot = self.snapshot(ends.dialects()[0]).await?;
-        let (mark, present) = ends.mark(databases, &self.nodes[0].name, &before).await?;
-        let begun = target::prepare(ends.target(), &before, &present).await?;
+        let (mark, present, made) = ends.mark(databases, &self.nodes[0].name, &before).await?;
+        let begun = target::prepare(ends.target(), &before, &present, &made).await?;
         self.fill(&before, begun, &mut snapshot, ends).await?;
         self.counters.finish();
         // Rows were read by the names that tables have now.
@@ -75,7 +75,7 @@ impl Work<'_> {
         ends.note(self.site, self.nodes, &mark, &snapshot).await?;
         let [rows, found, bytes] = self.counters.totals();
         Ok(Copied {
-            tables: before.inventory.tables.len(),
+            tables: before.inventory.users_tables(),
             rows,
             found,
             bytes,

@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Error,
         title: "transactions that a node still needs are gone from its peer's log",
         why: "The link cannot go on: the changes in between exist in no log any more.",
-        advice: "Build the node that lacks them anew from a copy of the other, and keep the log for longer \
+        advice: "Make the node that lacks them again from the other with `twinlog rebuild NODE`, and keep the log for longer \
                  (`binlog_expire_logs_seconds`).",
         check: purged,
     },
@@ -38,8 +38,8 @@ pub(super) const RULES: &[Rule] = &[
         title: "a node has lost transactions of its own",
         why: "The other node had them from it. It was restored from an older copy, or its log was reset, and gives their names \
               again: what clients write there is passed over by the other node, and the nodes differ without an error.",
-        advice: "Keep clients away from it. Put its newer data directory back, or make it anew from a dump of the other node: \
-                 docs/operations.md has the steps under \"A node that was restored\".",
+        advice: "Keep clients away from it. Put its newer data directory back, or make it again from the other node with \
+                 `twinlog rebuild NODE`: docs/operations.md says more under \"A node that is made again\".",
         check: own_lost,
     },
 ];

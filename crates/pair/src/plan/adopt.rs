@@ -29,9 +29,10 @@ pub(super) fn footing(
 ) -> Option<Footing> {
     use Footing::{Copy, Same};
     let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
-    if let Some(lost) = (0..2).find(|&index| made_anew(facts, servers, index)) {
-        refusals.push(remade(facts, lost));
-        return None;
+    if let Some(node) = facts.rebuild
+        && facts.nodes[1 - node].half_copy.is_none()
+    {
+        return rebuilt(site, facts, servers, node, refusals);
     }
     if let Some(half) = (0..2).find(|&index| facts.nodes[index].half_copy.is_some()) {
         return half_copied(facts, servers, half, refusals);
@@ -65,6 +66,12 @@ pub(super) fn footing(
     }
 }
 
+/// A node that lost its data, unless somebody asks for it to be made again.
+pub(super) fn lost_data(facts: &PairFacts, servers: [&Server; 2]) -> Option<Refusal> {
+    let lost = (0..2).find(|&index| made_anew(facts, servers, index))?;
+    (facts.rebuild != Some(lost)).then(|| remade(facts, lost))
+}
+
 /// Whether a node of a finished pair lost its data directory, so that twinlog makes (or made) a new one for it.
 ///
 /// Linked to its peer it would stay without what the old one had written: a replica skips changes that bear its own
@@ -83,8 +90,8 @@ fn remade(facts: &PairFacts, lost: usize) -> Refusal {
         Blame::State,
         format!("{lost} was a node of this pair and has lost its data; {peer} still has its own"),
         format!(
-            "put {lost}'s data directory back if you can. What only {lost} had is gone; `twinlog rebuild` will make {lost} \
-             again from {peer}, and this version does not have it yet. {peer} is the only copy of the data: delete nothing there"
+            "put {lost}'s data directory back if you can. If not, what only {lost} had is gone: `twinlog rebuild {lost}` makes it \
+             again from {peer}. {peer} is the only copy of the data: delete nothing there"
         ),
     )
 }
@@ -137,6 +144,64 @@ fn half_made(ready: [bool; 2], data: [bool; 2]) -> Footing {
     }
 }
 
+/// A node is to be made again from its peer.
+fn rebuilt(
+    site: &Site,
+    facts: &PairFacts,
+    servers: [&Server; 2],
+    node: usize,
+    refusals: &mut Vec<Refusal>,
+) -> Option<Footing> {
+    let from = 1 - node;
+    if servers[from].real && has_data(site, &servers[from].facts) {
+        return Some(Footing::Copy { from });
+    }
+    let [name, peer] = [node, from].map(|index| &facts.nodes[index].name);
+    refusals.push(Refusal::new(
+        Blame::State,
+        format!("{peer} has no tables of users: {name} would be made again from nothing"),
+        format!("look whether it is {peer} that should be made again: `twinlog rebuild {peer}`"),
+    ));
+    None
+}
+
+/// Adds the step that takes a node out of the pair.
+fn unmake(facts: &PairFacts, servers: [&Server; 2], node: usize, plan: &mut Plan) {
+    let [name, peer] = [node, 1 - node].map(|index| facts.nodes[index].name.as_str());
+    let overwritten = databases(&servers[node].facts);
+    let dialect = servers[node].facts.dialect;
+    let mut way = vec![
+        format!(
+            "on {name}: SET GLOBAL read_only = ON; then wait until {peer} has what {name} wrote last, if the link runs"
+        ),
+        format!(
+            "save what {name} alone has executed: as rows in a file, and for `twinlog conflicts`"
+        ),
+    ];
+    if !overwritten.is_empty() {
+        way.push(format!(
+            "on {name}: what differs from {peer} is overwritten, what {peer} has not is DROPPED, in these databases: {}",
+            overwritten.join(", ")
+        ));
+    }
+    way.push(format!(
+        "on both: {}; {}",
+        dialect.stop_link(),
+        dialect.remove_link()
+    ));
+    way.push(format!(
+        "on {name}, once all is copied: {}, so that its log goes on where {peer}'s stands",
+        dialect.row().reset_log
+    ));
+    plan.steps.push(Step {
+        phase: Phase::Link,
+        node: None,
+        title: format!("take {name} out of the pair, to make it again from {peer}"),
+        undo: format!("none once it is done: {name} becomes what {peer} is"),
+        action: Action::Unmake { node, way },
+    });
+}
+
 /// Adds the step that copies one node's data onto the other; the links are planned once it is there.
 pub(super) fn copy(
     site: &Site,
@@ -149,7 +214,16 @@ pub(super) fn copy(
     let [full, empty] = [from, 1 - from].map(|index| facts.nodes[index].name.as_str());
     let replica = &servers[1 - from].facts;
     let by_gtid = site.config.replication.mode == Mode::Gtid && !replica.dialect.is_mariadb();
-    if by_gtid && !replica.dialect.row().gtid_purged_adds && !replica.executed().is_empty() {
+    let half = facts.nodes[1 - from].half_copy.as_ref();
+    let rebuilt = facts.rebuild.is_some() || half.is_some_and(|mark| mark.rebuilt);
+    if facts.rebuild.is_some() {
+        unmake(facts, servers, 1 - from, plan);
+    }
+    if by_gtid
+        && !rebuilt
+        && !replica.dialect.row().gtid_purged_adds
+        && !replica.executed().is_empty()
+    {
         refusals.push(Refusal::new(
             Blame::State,
             format!(
@@ -160,7 +234,6 @@ pub(super) fn copy(
         ));
     }
     let freeze = servers[from].facts.dialect.row();
-    let goes_on = facts.nodes[1 - from].half_copy.is_some();
     let mut way = vec![
         format!(
             "on {full}, for the moment in which the connections open: {}; then {}",
@@ -177,7 +250,12 @@ pub(super) fn copy(
             "on {empty}: foreign keys, views, routines, triggers, events (disabled there, as replication does it)"
         ),
     ];
-    if goes_on {
+    if facts.rebuild.is_some() {
+        way.insert(
+            0,
+            format!("of what {empty} has, only what is not as on {full} is copied"),
+        );
+    } else if half.is_some() {
         way.insert(0, format!("a copy was cut off: of what {empty} has of it, only what is not as on {full} is copied again"));
     }
     plan.steps.push(Step {
@@ -230,7 +308,11 @@ fn compared(
                 names[1],
                 differences.join("\n  ")
             ),
-            "decide which node is right, empty the other one, load a dump of the first into it, then run `twinlog up` again",
+            format!(
+                "decide which node is right, and make the other one again from it: `twinlog rebuild {}` where {} is right, \
+                 `twinlog rebuild {}` where {} is",
+                names[1], names[0], names[0], names[1]
+            ),
         ),
         Comparison::Failed(reason) => Refusal::new(
             Blame::World,

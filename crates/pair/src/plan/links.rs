@@ -175,9 +175,6 @@ impl Wanted<'_> {
 }
 
 fn is_from(link: &LinkFacts, site: &Site, source: usize, server: &ServerFacts) -> bool {
-    let node = site.nodes()[source];
-    let same_place = link.source_host == site.host_for_peer(node)
-        && link.source_port == site.port_for_peer(node);
     link.channel.is_empty()
         && match (
             &link.source_uuid,
@@ -187,8 +184,14 @@ fn is_from(link: &LinkFacts, site: &Site, source: usize, server: &ServerFacts) -
             (Some(theirs), Some(ours), _) => theirs == ours,
             (_, None, Some(id)) => id == server.server_id(),
             // It never connected, so it knows its source by address only.
-            _ => same_place,
+            _ => is_at(link, site, source),
         }
+}
+
+/// Whether a link leads to the address of a node.
+fn is_at(link: &LinkFacts, site: &Site, source: usize) -> bool {
+    let node = site.nodes()[source];
+    link.source_host == site.host_for_peer(node) && link.source_port == site.port_for_peer(node)
 }
 
 /// A node that follows anything but its peer, or its peer and something else.
@@ -200,9 +203,13 @@ pub(super) fn stranger(
 ) -> Option<Refusal> {
     let source = 1 - replica;
     let links = &servers[replica].facts.links;
+    // A node that lost its data has another identity.
+    let is_to_go = |link: &LinkFacts| {
+        facts.rebuild == Some(source) && link.channel.is_empty() && is_at(link, site, source)
+    };
     match links.as_slice() {
         [] => None,
-        [link] if is_from(link, site, source, &servers[source].facts) => None,
+        [link] if is_from(link, site, source, &servers[source].facts) || is_to_go(link) => None,
         links => Some(strangers_links(links, &facts.nodes[replica].name)),
     }
 }
@@ -365,7 +372,7 @@ fn missing_text(server: &ServerFacts, gtids: &str) -> Result<String, String> {
 }
 
 /// What `other` has executed and `server` has not.
-pub(super) fn missing_on(server: &ServerFacts, other: &ServerFacts) -> Result<String, String> {
+pub(crate) fn missing_on(server: &ServerFacts, other: &ServerFacts) -> Result<String, String> {
     missing_text(server, other.executed())
 }
 

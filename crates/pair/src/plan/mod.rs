@@ -30,6 +30,7 @@ use crate::{
 
 use adopt::Footing;
 pub use config_file::render_config;
+pub(crate) use links::missing_on;
 pub use refuse::{Blame, Refusal};
 pub use view::{Kind, PhaseView, PlanView, StepView};
 
@@ -137,6 +138,13 @@ pub enum Action {
         /// The node's index.
         node: usize,
     },
+    /// Takes a node out of the pair, and gives up what it has.
+    Unmake {
+        /// The index of the node.
+        node: usize,
+        /// How it goes, for people.
+        way: Vec<String>,
+    },
     /// Copies all of one node's data onto the other.
     Copy {
         /// The index of the node that has data.
@@ -219,6 +227,10 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
         plan.open = true;
         return Ok(plan);
     };
+    // It explains whatever else is wrong with the links.
+    if let Some(refusal) = adopt::lost_data(facts, [a, b]) {
+        return Err(vec![refusal]);
+    }
     refusals.extend(refuse::servers(site, facts, [a, b]));
     let strangers = (0..2).filter_map(|replica| links::stranger(site, facts, replica, [a, b]));
     refusals.extend(strangers);

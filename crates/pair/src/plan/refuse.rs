@@ -276,6 +276,11 @@ pub(super) fn servers(site: &Site, facts: &PairFacts, servers: [&Server; 2]) -> 
         ));
     }
     for (own, peer) in [(0, 1), (1, 0)] {
+        let half = facts.nodes[own].half_copy.as_ref();
+        if facts.rebuild == Some(own) || half.is_some_and(|mark| mark.rebuilt) {
+            // Its log begins anew.
+            continue;
+        }
         let both = [own, peer].map(|index| &servers[index].facts);
         let lost = lost::of(
             [own, peer].map(|index| names[index].as_str()),

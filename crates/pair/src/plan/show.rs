@@ -58,7 +58,9 @@ impl fmt::Display for Action {
             Self::Start { command } => write!(f, "{command}"),
             Self::Await { pid } => write!(f, "process {pid} runs but does not listen yet"),
             Self::Restart { .. } => write!(f, "SIGTERM, wait until it is gone, start"),
-            Self::Copy { way, .. } => way.iter().try_for_each(|line| writeln!(f, "{line}")),
+            Self::Copy { way, .. } | Self::Unmake { way, .. } => {
+                way.iter().try_for_each(|line| writeln!(f, "{line}"))
+            }
             Self::Sql(statements) => statements.iter().try_for_each(|sql| writeln!(f, "{sql};")),
             Self::WaitFor { sql, value } => write!(f, "{sql}; until it is {value}"),
         }

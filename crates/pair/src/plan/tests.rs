@@ -55,6 +55,7 @@ impl Situation {
             secrets_id: "set-1".into(),
             certificates_due: false,
             comparison: None,
+            rebuild: None,
         };
         Self { site, facts }
     }
@@ -405,6 +406,7 @@ fn half_copy(source: &str) -> Option<Mark> {
         gtids: String::new(),
         was_read_only: false,
         took_files: false,
+        rebuilt: false,
     })
 }
 

@@ -75,6 +75,8 @@ pub enum Kind {
     Await,
     /// Stops a server and starts it again.
     Restart,
+    /// Takes a node out of the pair, to make it again.
+    Unmake,
     /// Copies one node's data onto the other.
     Copy,
     /// Runs statements.
@@ -99,6 +101,7 @@ impl From<&Action> for Kind {
             Action::Start { .. } => Self::Start,
             Action::Await { .. } => Self::Await,
             Action::Restart { .. } => Self::Restart,
+            Action::Unmake { .. } => Self::Unmake,
             Action::Copy { .. } => Self::Copy,
             Action::Sql(_) => Self::Sql,
             Action::WaitFor { .. } => Self::WaitFor,

@@ -131,6 +131,11 @@ impl Dialect {
         format!("STOP {}", self.row().replica)
     }
 
+    /// Takes a stopped link away, with all that was known of its source.
+    pub fn remove_link(&self) -> String {
+        format!("RESET {} ALL", self.row().replica)
+    }
+
     /// Shows every link of a replica, one row each.
     pub fn show_links(&self) -> String {
         if self.is_mariadb() {

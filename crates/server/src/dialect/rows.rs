@@ -28,6 +28,8 @@ pub struct Row {
     pub replica: &'static str,
     /// The statement that shows the current binary log file and position.
     pub binlog_status: &'static str,
+    /// The statement after which the binary log, and what it says of GTIDs, begins anew.
+    pub reset_log: &'static str,
     /// How a data directory is made.
     pub initialise: Initialise,
     /// The privileges of twinlog's accounts.
@@ -83,6 +85,7 @@ const MYSQL_56: Row = Row {
     source_prefix: "MASTER_",
     replica: "SLAVE",
     binlog_status: "SHOW MASTER STATUS",
+    reset_log: "RESET MASTER",
     initialise: Initialise::Bootstrap(&[
         "mysql_system_tables.sql",
         "mysql_system_tables_data.sql",
@@ -184,6 +187,7 @@ const MYSQL_8023: Row = Row {
 const MYSQL_84: Row = Row {
     from: (8, 2, 0),
     binlog_status: "SHOW BINARY LOG STATUS",
+    reset_log: "RESET BINARY LOGS AND GTIDS",
     disable_event: "DISABLE ON REPLICA",
     ..MYSQL_8023
 };
@@ -195,6 +199,7 @@ const MARIADB_105: Row = Row {
     source_prefix: "MASTER_",
     replica: "REPLICA",
     binlog_status: "SHOW BINLOG STATUS",
+    reset_log: "RESET MASTER",
     initialise: Initialise::Bootstrap(&[
         "mariadb_system_tables.sql",
         "mariadb_performance_tables.sql",

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use twinlog_pair::{copy::Limits, site::Site, up};
+use twinlog_pair::{
+    copy::Limits,
+    site::Site,
+    up::{self, Done},
+};
 
 use super::up::describe;
 use crate::{
@@ -24,24 +28,42 @@ node is closed to clients until all is there. Killed half-way, the same command 
 hashes, and copies again only what changed since. Nothing is copied onto a node that has data of its own.
 Exit codes: as those of `twinlog up`.")]
 pub(crate) struct CopyArgs {
+    #[command(flatten)]
+    how: How,
+    /// Do not ask before changing external servers.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How hard the nodes are driven.
+#[derive(Debug, Args)]
+pub(crate) struct How {
     /// Copy so many stretches of tables at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: Option<u16>,
     /// Copy so many megabytes a second at most.
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
-    /// Do not ask before changing external servers.
-    #[arg(long)]
-    yes: bool,
+}
+
+impl How {
+    pub(crate) fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            parallel: self.parallel.map_or(usual.parallel, usize::from),
+            rate_max: self.rate.map(|mb| mb * 1_000_000),
+        }
+    }
 }
 
 pub(crate) async fn run(mut site: Site, args: &CopyArgs) -> Result<ExitCode, Failure> {
-    let usual = Limits::default();
-    let limits = Limits {
-        parallel: args.parallel.map_or(usual.parallel, usize::from),
-        rate_max: args.rate.map(|mb| mb * 1_000_000),
-    };
-    let done = up::up(&mut site, &Terminal::new(args.yes).limited(limits)).await?;
+    let terminal = Terminal::new(args.yes).limited(args.how.limits());
+    let done = up::up(&mut site, &terminal).await?;
+    Ok(end(&done))
+}
+
+/// Says what came of it.
+pub(crate) fn end(done: &Done) -> ExitCode {
     for note in &done.notes {
         tell(&format!("note: {note}"));
     }
@@ -51,5 +73,5 @@ pub(crate) async fn run(mut site: Site, args: &CopyArgs) -> Result<ExitCode, Fai
     for proof in &done.proofs {
         print(&describe(proof));
     }
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }

@@ -10,6 +10,7 @@ pub(crate) mod dsn;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod rebuild;
 pub(crate) mod repair;
 pub(crate) mod run;
 pub(crate) mod sql;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Init(args) => init::run(config, &args),
         Command::Plan(args) => plan::run(open(config)?, &args).await,
         Command::Copy(args) => copy::run(open(config)?, &args).await,
+        Command::Rebuild(args) => rebuild::run(open(config)?, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

@@ -24,6 +24,7 @@ mod kill;
 mod pages;
 mod plan;
 mod plan_json;
+mod rebuild;
 mod repair;
 mod restored;
 mod run;

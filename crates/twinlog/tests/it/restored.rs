@@ -22,7 +22,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// b lacks three transactions of its own that a has; the agent has seen them.
-async fn with_an_older_b(kind: ServerKind) -> Pair {
+pub(crate) async fn with_an_older_b(kind: ServerKind) -> Pair {
     let pair = Pair::proven(kind);
     let [a, b] = pair.both();
     a.run(&[
