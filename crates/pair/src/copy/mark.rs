@@ -61,12 +61,11 @@ impl Mark {
             u8::from(self.took_files),
             u8::from(self.rebuilt),
         );
-        run_all(conn, [SCHEMA, MARK, MADE, UNMAKE]).await?;
+        run_all(conn, [SCHEMA, MARK, MADE, "START TRANSACTION", UNMAKE]).await?;
         for (kind, database, name) in made {
             will_make(conn, kind, database, name).await?;
         }
-        // Whoever finds it finds the rest.
-        conn.execute(&insert).await
+        run_all(conn, [insert.as_str(), "COMMIT"]).await
     }
 
     /// Takes it back, before anything was made.

@@ -12,7 +12,7 @@ use twinlog_server::{
 use super::{Answers, Crossing, Disk, NodeReport, Report, measure};
 use crate::{
     config::{Node, Runtime},
-    lost,
+    copy, lost,
     observe::Silence,
     origin, own_tables,
     site::{Login, Site},
@@ -115,9 +115,11 @@ async fn ask_server(
             ),
             None => (None, Vec::new(), None),
         };
+        let half_copy = copy::read_mark(&mut reader).await?;
         Ok(Answers {
             facts,
             origin,
+            half_copy,
             no_tables,
             watched,
         })

@@ -20,7 +20,7 @@ pub use assemble::assemble;
 pub use document::*;
 use twinlog_server::{conn::Error as ConnError, facts::ServerFacts};
 
-use crate::{observe::Silence, origin::Origin, site::Site, watch_state::Watched};
+use crate::{copy::Mark, observe::Silence, origin::Origin, site::Site, watch_state::Watched};
 
 /// How long a node may take to be connected to, and after that a canary to arrive, unless the caller says otherwise.
 /// A healthy link takes milliseconds.
@@ -57,6 +57,8 @@ pub struct Answers {
     pub facts: ServerFacts,
     /// Where its log stood when it became a node.
     pub origin: Option<Origin>,
+    /// The note of a copy of the other node that is not whole yet.
+    pub half_copy: Option<Mark>,
     /// twinlog's own tables that a node lacks, or hides from us.
     pub no_tables: Vec<&'static str>,
     /// What it shows of the agent; `None` where it has no tables for that.
@@ -80,6 +82,11 @@ impl NodeReport {
     /// The server's facts, where it answered.
     pub fn facts(&self) -> Option<&ServerFacts> {
         self.server.as_ref().ok().map(|answers| &answers.facts)
+    }
+
+    /// The note of a copy that is not whole, where it answered.
+    pub fn half_copy(&self) -> Option<&Mark> {
+        self.server.as_ref().ok()?.half_copy.as_ref()
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::{Config, Writes},
+    copy::Mark,
     lost,
 };
 
@@ -29,8 +30,16 @@ pub(super) fn problems(
     for (status, facts) in nodes.iter().zip(facts) {
         node(status, facts, pair_id, &mut found);
     }
+    let halves = report.nodes.each_ref().map(NodeReport::half_copy);
+    for (status, half) in nodes.iter().zip(halves) {
+        found.extend(half.map(|mark| half_copied(&status.name, mark)));
+    }
     if let [Some(a), Some(b)] = facts {
         for (own, ends) in [(0, [a, b]), (1, [b, a])] {
+            // Its log begins anew when the copy is whole.
+            if halves[own].is_some() {
+                continue;
+            }
             let names = [own, 1 - own].map(|index| nodes[index].name.as_str());
             found.extend(lost::of(names, ends[0], ends[1]).map(|lost| Problem {
                 at: names[0].to_owned(),
@@ -39,10 +48,11 @@ pub(super) fn problems(
             }));
         }
     }
-    // A server that is no node of the pair has no link of the pair, which goes without saying.
-    let are_nodes = nodes.iter().zip(facts).all(|(status, facts)| {
-        facts.is_none_or(|facts| belonging(facts, pair_id, &status.name) == Belonging::Ours)
-    });
+    // A server that is no node of the pair has no link of the pair, which goes without saying; nor has half a copy.
+    let are_nodes = halves == [None, None]
+        && nodes.iter().zip(facts).all(|(status, facts)| {
+            facts.is_none_or(|facts| belonging(facts, pair_id, &status.name) == Belonging::Ours)
+        });
     for (source, status) in links.iter().enumerate().filter(|_| are_nodes) {
         let ends = [facts[source], facts[1 - source]];
         let crossing = &report.crossings[source];
@@ -55,6 +65,17 @@ pub(super) fn problems(
         }
     }
     found
+}
+
+fn half_copied(name: &str, mark: &Mark) -> Problem {
+    Problem {
+        at: name.to_owned(),
+        message: format!(
+            "{name} holds half a copy of {}: it is not what it seems, and closed to clients",
+            mark.source
+        ),
+        hint: Some("`twinlog up` goes on with it, if it does not already".into()),
+    }
 }
 
 fn node(

@@ -78,6 +78,7 @@ fn server(flavour: Flavour, index: usize, variables: &[(&str, &str)]) -> Answers
     Answers {
         facts,
         origin: None,
+        half_copy: None,
         no_tables: Vec::new(),
         watched: None,
     }
@@ -682,5 +683,24 @@ fn tables_of_twinlogs_own_that_are_missing_are_a_problem() {
         message.ends_with("that are not there: conflict, checkpoint on b"),
         "{message}"
     );
+    assert!(hint.contains("twinlog up"), "{hint}");
+}
+
+#[test]
+fn half_a_copy_is_said_and_not_what_comes_of_it() {
+    let mut report = with(|_| watched(None, History::default(), true));
+    let b = answers(&mut report, 1);
+    b.facts.links.clear();
+    b.half_copy = Some(Mark {
+        source: "a".into(),
+        end: b.facts.binlog_end.clone().unwrap_or_default(),
+        gtids: String::new(),
+        was_read_only: false,
+        took_files: false,
+        rebuilt: true,
+    });
+    let [(at, message, hint)] = problems(&report).try_into().expect("one");
+    assert_eq!(at, "b");
+    assert!(message.starts_with("b holds half a copy of a"), "{message}");
     assert!(hint.contains("twinlog up"), "{hint}");
 }

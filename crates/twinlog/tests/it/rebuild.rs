@@ -247,10 +247,20 @@ async fn killed(kind: ServerKind) {
     a.run(SHOP).await;
     same_rows(&pair.both(), ALL).await;
     diverge(kind, [&a, &b]).await;
-    for line in ["take b out of the pair", "copy all data", "follow"] {
+    for line in [
+        "] take b out of the pair",
+        "] copy all data",
+        "] b: follow a",
+    ] {
         let mut running = pair.twinlog.spawn(&["rebuild", "b", "--yes"]);
         running.wait_for_line(line);
         running.kill();
+        if line.ends_with("data") {
+            let status = pair.twinlog.run(&["status"]);
+            status.expect_code(1);
+            let said = &status.stdout;
+            assert!(said.contains("b holds half a copy of a"), "{said}");
+        }
     }
     assert_proven(&pair.twinlog.run(&["up"]));
     assert_eq!(same_rows(&pair.both(), ALL).await.len(), 3);
