@@ -458,15 +458,14 @@ async fn sql(site: &Site, node: &Node, statements: &[Sql]) -> Result<(), Cause> 
 
 /// Takes a node out of the pair, once what it alone has is saved. Killed before it is marked, it is a node of the pair still.
 async fn unmake(site: &Site, node: usize, progress: &dyn Progress) -> Result<(), Cause> {
+    copy::check(site, 1 - node).await?;
     let closing = rebuild::close(site, node);
-    let was_open = patiently(progress, "waiting for what it wrote last", closing).await?;
+    let closed = patiently(progress, "waiting for what it wrote last", closing).await?;
     let saving = progress.save(site, node);
     match patiently(progress, "saving what it alone has", saving).await {
         Ok(saved) => progress.moved(&saved),
         Err(unsaved) => {
-            if was_open {
-                rebuild::reopen(site, node).await?;
-            }
+            rebuild::reopen(site, node, closed).await?;
             return Err(unsaved.into());
         }
     }

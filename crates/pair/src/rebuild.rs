@@ -56,36 +56,56 @@ impl Error {
     }
 }
 
-/// Closes the node to clients, and lets its peer have what is on its way to it. Returns whether the node was open.
+/// What [`close`] has changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closed {
+    was_open: bool,
+    link_ran: bool,
+}
+
+/// Closes the node to clients, lets its peer have what is on its way to it, and stops the link that brings it.
 ///
 /// # Errors
 /// Nothing is changed where somebody else follows the node.
-pub(crate) async fn close(site: &Site, node: usize) -> Result<bool, Error> {
+pub(crate) async fn close(site: &Site, node: usize) -> Result<Closed, Error> {
     let mut both = Both::connect(site, node).await?;
-    let followers = followers(&mut both.node).await?;
+    let peer = ServerFacts::read(&mut both.peer).await?;
+    let followers = followers(&mut both.node, &peer).await?;
     if !followers.is_empty() {
         return Err(Error::Followed {
             node: site.nodes()[node].name.clone(),
             followers: followers.join(", "),
         });
     }
-    let was_open = !ServerFacts::read(&mut both.node).await?.is_on("read_only");
+    let closed = Closed {
+        was_open: !ServerFacts::read(&mut both.node).await?.is_on("read_only"),
+        link_ran: peer.links.iter().any(|link| !link.is_stopped()),
+    };
     both.node.execute("SET GLOBAL read_only = ON").await?;
     let began = Instant::now();
     while began.elapsed() < CATCH_UP && both.is_on_its_way(site).await? {
         sleep(POLL).await;
     }
+    if closed.link_ran {
+        both.peer.execute(&peer.dialect.stop_link()).await?;
+    }
     both.end().await;
-    Ok(was_open)
+    Ok(closed)
 }
 
-/// Opens it again: it is not made again.
+/// Makes that undone: the node is not made again.
 ///
 /// # Errors
 /// As [`Conn::execute`].
-pub(crate) async fn reopen(site: &Site, node: usize) -> Result<(), Error> {
+pub(crate) async fn reopen(site: &Site, node: usize, closed: Closed) -> Result<(), Error> {
     let mut both = Both::connect(site, node).await?;
-    both.node.execute("SET GLOBAL read_only = OFF").await?;
+    if closed.was_open {
+        both.node.execute("SET GLOBAL read_only = OFF").await?;
+    }
+    if closed.link_ran {
+        let dialect = ServerFacts::read(&mut both.peer).await?.dialect;
+        both.peer.execute(&dialect.start_link()).await?;
+    }
     both.end().await;
     Ok(())
 }
@@ -124,10 +144,11 @@ pub(crate) async fn mark(site: &Site, node: usize) -> Result<(), Error> {
 }
 
 /// Who reads a node's log beside its peer and the agent.
-async fn followers(conn: &mut Conn) -> Result<Vec<String>, ConnError> {
-    let own = Account::ALL
-        .map(|account| literal(account.user()))
-        .join(", ");
+async fn followers(conn: &mut Conn, peer: &ServerFacts) -> Result<Vec<String>, ConnError> {
+    let own = Account::ALL.map(|account| literal(account.user()));
+    // A pair made by hand has accounts of its own.
+    let links = peer.links.iter().map(|link| literal(&link.source_user));
+    let own = own.into_iter().chain(links).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT CONCAT(USER, '@', HOST) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%' AND USER NOT IN ({own})"
     );

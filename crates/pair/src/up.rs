@@ -128,7 +128,7 @@ async fn run(site: &mut Site, ui: &dyn Ui, mut rebuild: Option<usize>) -> Result
             machine_lock = Some(site.lock()?);
         }
         let mut facts = patiently(ui, "looking at both nodes", observe(site)).await;
-        facts.rebuild = rebuild.filter(|&node| !is_unmade(&facts, node));
+        facts.rebuild = rebuild;
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
             for conn in server_locks {
@@ -162,7 +162,7 @@ async fn run(site: &mut Site, ui: &dyn Ui, mut rebuild: Option<usize>) -> Result
             server_locks = lock_servers(site, LOCK_NAME)
                 .await?
                 .map_err(|node| Error::Busy { node })?;
-            if rebuild.is_some() {
+            if (0..2).any(|node| rebuild == Some(node) || is_unmade(&facts, node)) {
                 let watch_locks = lock_servers(site, AGENT_LOCK).await?;
                 server_locks.extend(watch_locks.map_err(|node| Error::Watched { node })?);
             }
@@ -187,7 +187,7 @@ async fn run(site: &mut Site, ui: &dyn Ui, mut rebuild: Option<usize>) -> Result
     Err(Error::Unsettled(approved.unwrap_or_default()))
 }
 
-/// Whether a node is taken out of the pair already: what is left is to be gone on with.
+/// Whether a node is taken out of the pair already.
 fn is_unmade(facts: &PairFacts, node: usize) -> bool {
     let mark = facts.nodes[node].half_copy.as_ref();
     mark.is_some_and(|mark| mark.rebuilt)

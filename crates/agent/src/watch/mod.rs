@@ -45,6 +45,7 @@ use crate::{
 };
 use session::Watch;
 pub use start::StartError;
+pub(crate) use tables::is_replicated;
 use twinlog_row::RowError;
 
 /// Verdicts and questions that may wait; when more come the logs wait, which costs their servers nothing.

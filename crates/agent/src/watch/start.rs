@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use twinlog_converge::Side;
 use twinlog_pair::{
     config::Mode,
+    copy,
     lost::{self, Lost},
     origin, own_tables,
     site::{Login, Site},
@@ -147,6 +148,12 @@ pub(super) async fn look(site: &Site) -> Result<[Ready; 2], StartError> {
     let conns = [&mut a.1.conn, &mut b.1.conn];
     lost::look_again_over(conns, [&mut a.0, &mut b.0]).await?;
     let mut wrong = Vec::new();
+    for (_, ready) in [&mut a, &mut b] {
+        if let Some(half) = copy::read_mark(&mut ready.conn).await? {
+            let name = &ready.name.name;
+            wrong.push(format!("{name}: it holds half a copy of {}", half.source));
+        }
+    }
     for (facts, ready) in [&a, &b] {
         let own = facts.membership.as_ref().and(ready.lacks_tables());
         let lacks = missing(site, facts).chain(own);

@@ -82,7 +82,7 @@ impl Tables {
 }
 
 /// Whether the pair replicates the table's rows.
-pub(super) fn is_replicated(config: &Config, table: &TableName) -> bool {
+pub(crate) fn is_replicated(config: &Config, table: &TableName) -> bool {
     let database = &*table.database;
     let own = SYSTEM_SCHEMAS.contains(&database) || database == OWN_SCHEMA;
     // Without a name it is any database.

@@ -46,6 +46,13 @@ pub(super) struct Part {
     pub(super) definition: String,
 }
 
+impl Part {
+    /// Whether it lets no two rows have the same.
+    pub(super) fn is_unique(&self) -> bool {
+        self.definition.starts_with("UNIQUE KEY ")
+    }
+}
+
 /// What indexes begin with that can be added later.
 const INDEXES: [&str; 4] = ["KEY `", "UNIQUE KEY `", "FULLTEXT KEY `", "SPATIAL KEY `"];
 

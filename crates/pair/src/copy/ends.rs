@@ -4,7 +4,7 @@ use twinlog_row::SESSION;
 use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
-    facts::{ServerFacts, read_dialect},
+    facts::{ServerFacts, author, read_dialect},
     sql::literal,
 };
 
@@ -33,10 +33,12 @@ pub(super) struct Ends {
     source: Conn,
     target: Conn,
     dialects: [Dialect; 2],
+    names: [String; 2],
 }
 
 impl Ends {
     pub(super) async fn open(site: &Site, source: &Node, target: &Node) -> Result<Self, Error> {
+        let names = [source, target].map(|node| node.name.clone());
         let mut source = connect(site, source).await?;
         let mut target = connect(site, target).await?;
         let dialects = [
@@ -50,6 +52,7 @@ impl Ends {
             source,
             target,
             dialects,
+            names,
         })
     }
 
@@ -76,21 +79,67 @@ impl Ends {
         databases: Option<&[String]>,
         definitions: &Definitions,
     ) -> Result<(), Error> {
-        let obstacles = definitions
-            .obstacles(&mut self.source, &mut self.target)
-            .await?;
-        if !obstacles.is_empty() {
-            return Err(Error::Obstacles(obstacles));
-        }
-        let made = match super::read_mark(&mut self.target).await? {
+        self.check_source(definitions).await?;
+        let mark = super::read_mark(&mut self.target).await?;
+        let made = match &mark {
             Some(_) => mark::made(&mut self.target).await?,
             None => Made::default(),
         };
+        // It could not be linked afterwards.
+        let peer = ServerFacts::read(&mut self.source).await?;
+        let facts = ServerFacts::read(&mut self.target).await?;
+        let rebuilt = mark.as_ref().filter(|mark| mark.rebuilt);
+        if rebuilt.is_none()
+            && let Some(gtids) = author::lost(&facts, &peer)
+        {
+            return Err(Error::Known {
+                target: self.names[1].clone(),
+                gtids: gtids.to_string(),
+            });
+        }
+        // A client was let in, by a restart or by privilege.
+        if facts.has_gtids()
+            && let Some(mark) = rebuilt
+            && facts.logged().replace('\n', "") != mark.gtids
+        {
+            return Err(Error::Written(self.names[1].clone()));
+        }
         let present = Inventory::read(&mut self.target, databases).await?;
         let strange = present.strange(&made, &definitions.inventory);
         match strange.is_empty() {
             true => Ok(()),
             false => Err(Error::Strange(strange)),
+        }
+    }
+
+    /// The part of it that is about the source.
+    pub(super) async fn check_source(&mut self, definitions: &Definitions) -> Result<(), Error> {
+        let obstacles = definitions
+            .obstacles(&mut self.source, &mut self.target)
+            .await?;
+        match obstacles.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Obstacles(obstacles)),
+        }
+    }
+
+    /// Whether nothing is prepared on either: it would be neither in the snapshot nor among what is saved.
+    pub(super) async fn check_prepared(&mut self) -> Result<(), Error> {
+        let mut obstacles = Vec::new();
+        for (conn, name) in [&mut self.source, &mut self.target]
+            .into_iter()
+            .zip(&self.names)
+        {
+            let prepared = conn.rows("XA RECOVER").await?.len();
+            if prepared > 0 {
+                obstacles.push(format!(
+                    "{prepared} prepared transactions on {name} (XA RECOVER)"
+                ));
+            }
+        }
+        match obstacles.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Obstacles(obstacles)),
         }
     }
 
@@ -225,11 +274,13 @@ impl Ends {
             run_all(conn, forget.iter().map(String::as_str)).await?;
         }
         let now = found(&mut self.target, &mark.source).await?;
-        Ok(Mark {
+        let mark = Mark {
             end: now.end,
             gtids: now.gtids,
             ..mark.clone()
-        })
+        };
+        mark.renew(&mut self.target).await?;
+        Ok(mark)
     }
 
     /// Where the source's link into the target's new log begins: the log has nothing before. The source's own transactions

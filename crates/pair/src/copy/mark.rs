@@ -68,6 +68,17 @@ impl Mark {
         run_all(conn, [insert.as_str(), "COMMIT"]).await
     }
 
+    /// Notes where the log stands by now.
+    pub(super) async fn renew(&self, conn: &mut Conn) -> Result<(), Error> {
+        let sql = format!(
+            "UPDATE `twinlog`.`copy` SET `origin_file` = {}, `origin_position` = {}, `origin_gtids` = {}",
+            literal(&self.end.file),
+            self.end.position,
+            literal(&self.gtids)
+        );
+        conn.execute(&sql).await
+    }
+
     /// Takes it back, before anything was made.
     pub(super) async fn take_back(conn: &mut Conn) -> Result<(), Error> {
         run_all(conn, [FORGET_MARK, FORGET_MADE]).await
@@ -136,7 +147,7 @@ pub(super) async fn made(conn: &mut Conn) -> Result<Made, Error> {
 ///
 /// # Errors
 /// As [`Conn::rows`], but for a node that has no such table.
-pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
+pub async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
     let sql = "SELECT source, origin_file, origin_position, origin_gtids, was_read_only, took_files, rebuilt FROM `twinlog`.`copy`";
     let row = match conn.row(sql).await {
         // No such database, no such table.

@@ -30,8 +30,9 @@ use twinlog_server::conn::{Conn, Error as ConnError};
 
 pub(crate) use ends::give_up;
 pub use mark::Mark;
-pub(crate) use mark::read as read_mark;
+pub use mark::read as read_mark;
 pub use progress::Counters;
+pub(crate) use work::check;
 pub use work::copy;
 
 /// How long one statement may take: hashing a table, making its indexes.
@@ -120,6 +121,19 @@ pub enum Error {
     /// The target has something that no copy has made.
     #[error("the node to copy to has what no copy of twinlog's made: {}", .0.join(", "))]
     Strange(Vec<String>),
+    /// The target's log has gone on since it was taken out of the pair.
+    #[error("somebody has written to {0} since it was taken out of the pair")]
+    Written(String),
+    /// The target's names for transactions were given before, by a node in whose place it is.
+    #[error(
+        "the node to copy from has transactions that bear {target}'s name, and {target} does not have them: {gtids}"
+    )]
+    Known {
+        /// The target.
+        target: String,
+        /// The transactions.
+        gtids: String,
+    },
     /// Statements that cannot be interrupted kept the snapshot from being opened.
     #[error(
         "{address}: commits could not be held up for a moment within {seconds} s: statements that run long, or another backup, are in the way"
@@ -168,6 +182,12 @@ impl Error {
                 "put each right, or drop it; a table becomes InnoDB by ALTER TABLE … ENGINE = InnoDB. `databases` in twinlog.toml leaves others out".into(),
             ),
             Self::Strange(_) => Some("twinlog deletes nothing of it: drop it there if it is not needed, then run the same again".into()),
+            Self::Written(target) => Some(format!(
+                "`twinlog rebuild {target}` saves that, and goes on; keep clients away from it"
+            )),
+            Self::Known { target, .. } => Some(format!(
+                "it is made again, then, in the place of one that was lost: `twinlog rebuild {target}` does that"
+            )),
             Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
             Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
             Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),

@@ -103,8 +103,9 @@ pub(super) async fn prepare(
     let mut begun = Vec::new();
     for table in &wanted.tables {
         let is_there = tables.iter().any(|other| same(other, table));
-        if !is_there {
-            create(conn, table).await?;
+        match is_there {
+            true => drop_unique(conn, table).await?,
+            false => create(conn, table).await?,
         }
         begun.push(is_there);
     }
@@ -119,6 +120,21 @@ async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
     conn.execute(&table.parts.create).await?;
     if table.bytes < LATER_BYTES {
         add_indexes(conn, table).await?;
+    }
+    Ok(())
+}
+
+/// Takes a large table's secondary unique indexes away until its rows are there: they come in several stretches, and a row of
+/// one may stand in the way of another's.
+async fn drop_unique(conn: &mut Conn, table: &Table) -> Result<(), Error> {
+    let name = table.info.sql_name();
+    let present = ddl::parts(&show(conn, "TABLE", &name).await?);
+    let unique = present.indexes.iter().filter(|part| part.is_unique());
+    let drops: Vec<String> = unique
+        .map(|part| format!("DROP INDEX {}", identifier(&part.name)))
+        .collect();
+    if table.bytes >= LATER_BYTES && !drops.is_empty() {
+        long(conn, &format!("ALTER TABLE {name} {}", drops.join(", "))).await?;
     }
     Ok(())
 }

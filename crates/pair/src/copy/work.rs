@@ -45,6 +45,21 @@ pub async fn copy(
     Ok(copied)
 }
 
+/// Whether all of a node's data could be copied to the other as they are, whatever the other has. Nothing is changed.
+///
+/// # Errors
+/// What stands in the way.
+pub(crate) async fn check(site: &Site, from: usize) -> Result<(), Error> {
+    let [source, target] = [from, 1 - from].map(|index| site.nodes()[index]);
+    let mut ends = Ends::open(site, source, target).await?;
+    let databases = site.config.databases.as_deref();
+    let definitions = ends.definitions(databases).await?;
+    ends.check_source(&definitions).await?;
+    ends.check_prepared().await?;
+    ends.close().await;
+    Ok(())
+}
+
 /// What is to be done.
 struct Work<'a> {
     site: &'a Site,

@@ -29,9 +29,7 @@ pub(super) fn footing(
 ) -> Option<Footing> {
     use Footing::{Copy, Same};
     let origins = [0, 1].map(|index| facts.nodes[index].origin.as_ref());
-    if let Some(node) = facts.rebuild
-        && facts.nodes[1 - node].half_copy.is_none()
-    {
+    if let Some(node) = facts.rebuild {
         return rebuilt(site, facts, servers, node, refusals);
     }
     if let Some(half) = (0..2).find(|&index| facts.nodes[index].half_copy.is_some()) {
@@ -80,6 +78,7 @@ fn made_anew(facts: &PairFacts, servers: [&Server; 2], index: usize) -> bool {
     let [own, peer] = [index, 1 - index].map(|index| facts.nodes[index].origin.as_ref());
     let born = own.is_some_and(|origin| origin.sameness == Sameness::Empty);
     peer.is_some_and(|origin| origin.sameness == Sameness::Settled)
+        && facts.nodes[index].half_copy.is_none()
         && servers[index].facts.links.is_empty()
         && (born || !servers[index].real)
 }
@@ -98,16 +97,16 @@ fn remade(facts: &PairFacts, lost: usize) -> Refusal {
 
 /// Whether users have tables here, in the databases that are to be replicated.
 fn has_data(site: &Site, server: &ServerFacts) -> bool {
-    let wanted = |name: &String| {
-        site.config
-            .databases
-            .as_ref()
-            .is_none_or(|databases| databases.contains(name))
-    };
     server
         .schemas
         .iter()
-        .any(|schema| schema.tables > 0 && wanted(&schema.name))
+        .any(|schema| schema.tables > 0 && is_wanted(site, &schema.name))
+}
+
+/// Whether a database is to be replicated.
+fn is_wanted(site: &Site, name: &str) -> bool {
+    let databases = site.config.databases.as_ref();
+    databases.is_none_or(|databases| databases.iter().any(|wanted| wanted == name))
 }
 
 /// A copy was cut off: it is gone on with, if it is of the other node.
@@ -153,10 +152,18 @@ fn rebuilt(
     refusals: &mut Vec<Refusal>,
 ) -> Option<Footing> {
     let from = 1 - node;
+    let [name, peer] = [node, from].map(|index| &facts.nodes[index].name);
+    if facts.nodes[from].half_copy.is_some() {
+        refusals.push(Refusal::new(
+            Blame::State,
+            format!("{peer} holds half a copy of {name}: {name} is the one that has all"),
+            format!("`twinlog rebuild {peer}`, or `twinlog up`, goes on with it"),
+        ));
+        return None;
+    }
     if servers[from].real && has_data(site, &servers[from].facts) {
         return Some(Footing::Copy { from });
     }
-    let [name, peer] = [node, from].map(|index| &facts.nodes[index].name);
     refusals.push(Refusal::new(
         Blame::State,
         format!("{peer} has no tables of users: {name} would be made again from nothing"),
@@ -166,9 +173,10 @@ fn rebuilt(
 }
 
 /// Adds the step that takes a node out of the pair.
-fn unmake(facts: &PairFacts, servers: [&Server; 2], node: usize, plan: &mut Plan) {
+fn unmake(site: &Site, facts: &PairFacts, servers: [&Server; 2], node: usize, plan: &mut Plan) {
     let [name, peer] = [node, 1 - node].map(|index| facts.nodes[index].name.as_str());
-    let overwritten = databases(&servers[node].facts);
+    let mut overwritten = databases(&servers[node].facts);
+    overwritten.retain(|name| is_wanted(site, name));
     let dialect = servers[node].facts.dialect;
     let mut way = vec![
         format!(
@@ -217,7 +225,7 @@ pub(super) fn copy(
     let half = facts.nodes[1 - from].half_copy.as_ref();
     let rebuilt = facts.rebuild.is_some() || half.is_some_and(|mark| mark.rebuilt);
     if facts.rebuild.is_some() {
-        unmake(facts, servers, 1 - from, plan);
+        unmake(site, facts, servers, 1 - from, plan);
     }
     if by_gtid
         && !rebuilt

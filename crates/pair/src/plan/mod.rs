@@ -239,7 +239,11 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     }
     let footing = adopt::footing(site, facts, [a, b], &mut refusals);
     let tls = links::tls(site, facts, [a, b], &mut plan, &mut refusals);
-    let writer = variables::writer([a, b]);
+    // The node that is copied from serves meanwhile.
+    let writer = match footing {
+        Some(Footing::Copy { from }) => from,
+        _ => variables::writer([a, b]),
+    };
     let copied_to = match footing {
         Some(Footing::Copy { from }) => Some(1 - from),
         _ => None,

@@ -82,10 +82,9 @@ impl Source {
 
     /// Takes away what made it a node, so that it can be one of another pair.
     async fn clean(&self) {
-        let replica = if self.server.kind().is_mariadb() {
-            "SLAVE"
-        } else {
-            "REPLICA"
+        let (replica, reset_log) = match self.server.kind().is_mariadb() {
+            true => ("SLAVE", "RESET MASTER; SET GLOBAL gtid_slave_pos = ''"),
+            false => ("REPLICA", "RESET BINARY LOGS AND GTIDS"),
         };
         self.node
             .exec(&[
@@ -94,6 +93,8 @@ impl Source {
                 &format!("RESET {replica} ALL"),
                 "DROP DATABASE twinlog",
                 "DROP USER twinlog, twinlog_repl",
+                // What the last target wrote would be missing on the next one, of the same name.
+                reset_log,
             ])
             .await;
     }

@@ -118,12 +118,13 @@ fn told(name: &str, saved: &Saved) -> String {
     let Saved {
         transactions,
         changes,
+        statements,
         entries,
         unentered,
         ..
     } = saved;
     let mut text = format!(
-        "{transactions} transactions ({changes} rows) that only {name} had executed are saved in {}",
+        "{transactions} transactions ({changes} rows, {statements} statements) that only {name} had executed are saved in {}",
         file.display()
     );
     if *entries > 0 {
@@ -133,7 +134,7 @@ fn told(name: &str, saved: &Saved) -> String {
     }
     if *unentered > 0 {
         text += &format!(
-            "; {unentered} rows are in the file alone (no key, or another definition on the peer)"
+            "; {unentered} rows are in the file alone (no key, another definition on the peer, in the hands of a statement or of XA)"
         );
     }
     text

@@ -23,6 +23,7 @@ const SHOP: &[&str] = &[
     "CREATE DATABASE shop",
     "CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(20), KEY (v))",
     "CREATE TABLE shop.keyless (v INT)",
+    "CREATE TABLE shop.emptied (id INT PRIMARY KEY)",
     "CREATE TABLE shop.written (id INT PRIMARY KEY AUTO_INCREMENT)",
     "INSERT INTO shop.t VALUES (1, 'one'), (2, 'two'), (3, 'three')",
     "INSERT INTO shop.keyless VALUES (1)",
@@ -40,6 +41,8 @@ async fn diverge(kind: ServerKind, [a, b]: [&Db; 2]) {
     b.run(&[
         "INSERT INTO shop.t VALUES (100, 'only on b')",
         "UPDATE shop.t SET v = 'of b' WHERE id = 1",
+        "INSERT INTO shop.emptied VALUES (1)",
+        "TRUNCATE TABLE shop.emptied",
         "INSERT INTO shop.keyless VALUES (2)",
         "DROP VIEW shop.view",
         "CREATE TABLE shop.only (id INT PRIMARY KEY)",
@@ -134,12 +137,12 @@ async fn is_saved(pair: &Pair) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 7, "{lines:?}");
+    assert_eq!(lines.len(), 9, "{lines:?}");
     assert_eq!(lines[0]["table"], "shop.t");
     assert_eq!(lines[0]["after"]["v"]["text"], "only on b");
     assert_eq!(lines[1]["before"]["v"]["text"], "one");
     assert!(
-        lines[4]["statement"]
+        lines[6]["statement"]
             .as_str()
             .unwrap()
             .contains("shop.only"),
@@ -271,6 +274,80 @@ async fn killed(kind: ServerKind) {
     assert_eq!(open["conflicts"].as_array().unwrap().len(), 2, "{open}");
 }
 
+/// A new data directory is no different.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_node_killed() {
+    let pair = Pair::proven(ServerKind::MySql97);
+    pair.db("a").run(SHOP).await;
+    pair.twinlog.run(&["down"]).expect_code(0);
+    fs::remove_dir_all(pair.node_dir("b")).unwrap();
+    let mut running = pair.twinlog.spawn(&["rebuild", "b", "--yes"]);
+    running.wait_for_line("] copy all data");
+    running.kill();
+    assert_fails(
+        &pair.twinlog.run(&["rebuild", "a", "--yes"]),
+        1,
+        &["b holds half a copy of a"],
+    );
+    assert_proven(&pair.twinlog.run(&["up"]));
+    assert_eq!(same_rows(&pair.both(), ALL).await.len(), 3);
+}
+
+/// Far behind, and with rows of its own: those are saved, and only those. What a repair does does not end them.
+async fn a_node_behind(kind: ServerKind) {
+    let pair = Pair::proven(kind);
+    let [a, b] = pair.both();
+    a.run(SHOP).await;
+    same_rows(&pair.both(), ALL).await;
+    let stop = match kind.is_mariadb() {
+        true => "STOP SLAVE",
+        false => "STOP REPLICA",
+    };
+    a.run(&[stop]).await;
+    b.run(&[
+        stop,
+        "INSERT INTO shop.t VALUES (100, 'of b'), (101, 'too')",
+        "INSERT INTO twinlog.conflict (id, found_at, schema_name, table_name, row_key, kind, state, policy, rule, detail) \
+         SELECT 'abcabcabcabc', NOW(6), 'shop', 't', 'id=1', 'conflict', 'repaired', 'x', 'x', '{\"version\":1,\"nodes\":[\"a\",\"b\"],\"tables\":[],\"rows\":[]}'",
+    ])
+    .await;
+    a.run(&[
+        "INSERT INTO shop.t VALUES (4, 'of a')",
+        "CREATE TABLE shop.isam (id INT PRIMARY KEY) ENGINE = MyISAM",
+    ])
+    .await;
+    // What cannot be copied is said before anything is done.
+    let refused = pair.twinlog.run(&["rebuild", "b", "--yes"]);
+    assert_fails(&refused, 3, &["shop.isam"]);
+    assert_eq!(b.rows("SELECT @@read_only").await[0][0], "0");
+    assert_eq!(b.links().await.len(), 1);
+    a.run(&["DROP TABLE shop.isam"]).await;
+
+    assert_proven(&pair.twinlog.run(&["rebuild", "b", "--yes"]));
+    assert_eq!(same_rows(&pair.both(), ALL).await.len(), 4);
+    same_rows(&pair.both(), "SELECT id FROM twinlog.conflict ORDER BY id").await;
+    let handed = "SELECT COUNT(*) FROM twinlog.conflict WHERE id = 'abcabcabcabc'";
+    assert_eq!(a.rows(handed).await[0][0], "1");
+    pair.twinlog
+        .run(&["repair", "--keep", "a", "--yes"])
+        .expect_code(0);
+    let open = pair
+        .twinlog
+        .run(&["conflicts", "list", "--state", "open", "--json"]);
+    let open: serde_json::Value = serde_json::from_str(open.expect_code(0)).unwrap();
+    assert_eq!(open["conflicts"].as_array().unwrap().len(), 2, "{open}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_on_mysql_9_7() {
+    a_node_behind(ServerKind::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_on_mariadb_10_11() {
+    a_node_behind(ServerKind::MariaDb1011).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_on_mysql_9_7() {
     killed(ServerKind::MySql97).await;
@@ -281,13 +358,63 @@ async fn killed_on_mariadb_10_11() {
     killed(ServerKind::MariaDb1011).await;
 }
 
-/// Two servers of someone else's with data that differs, without GTIDs: nobody can tell what one alone has.
+/// A row of b's holds, in a later stretch of its table, what a row of a's has in an earlier one.
+async fn unique_keys_across_stretches(kind: ServerKind) {
+    let pair = Pair::proven(kind);
+    let [a, b] = pair.both();
+    a.run(&[
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20) NOT NULL, pad CHAR(250) NOT NULL, UNIQUE KEY (v))",
+        "INSERT INTO shop.t (v, pad) VALUES (UUID_SHORT(), REPEAT('x', 250))",
+    ])
+    .await;
+    for _ in 0..18 {
+        a.run(&["INSERT INTO shop.t (v, pad) SELECT UUID_SHORT(), pad FROM shop.t"])
+            .await;
+    }
+    // By which a table is cut.
+    a.run(&["ANALYZE TABLE shop.t"]).await;
+    let count = "SELECT COUNT(*) FROM shop.t";
+    same_rows(&pair.both(), count).await;
+    let stop = match kind.is_mariadb() {
+        true => "STOP SLAVE",
+        false => "STOP REPLICA",
+    };
+    a.run(&[stop]).await;
+    b.run(&[stop]).await;
+    b.run(&["INSERT INTO shop.t VALUES (10000000, 'same', '')"])
+        .await;
+    a.run(&["UPDATE shop.t SET v = 'same' WHERE id = (SELECT least FROM (SELECT MIN(id) AS least FROM shop.t) AS t)"])
+        .await;
+    assert_proven(
+        &pair
+            .twinlog
+            .run(&["rebuild", "b", "--yes", "--parallel", "1"]),
+    );
+    same_rows(&pair.both(), count).await;
+    same_rows(
+        &pair.both(),
+        "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_NAME = 't' ORDER BY 1",
+    )
+    .await;
+    pair.twinlog.run(&["verify"]).expect_code(0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_never_were_a_pair() {
+async fn unique_keys_across_stretches_on_mysql_9_7() {
+    unique_keys_across_stretches(ServerKind::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unique_keys_across_stretches_on_mariadb_10_11() {
+    unique_keys_across_stretches(ServerKind::MariaDb1011).await;
+}
+
+/// Two servers of someone else's with data that differs: nobody can tell what one alone has.
+async fn never_a_pair(kind: ServerKind, more: &str) {
     let lines = [1, 2].map(|id| format!("server_id = {id}"));
     let lines = [0, 1].map(|at| [lines[at].as_str(), "log_bin = bin", "log_slave_updates"]);
-    let position = "[replication]\nmode = \"position\"\n";
-    let hand = Hand::start(ServerKind::MySql56, [&lines[0], &lines[1]], position).await;
+    let hand = Hand::start(kind, [&lines[0], &lines[1]], more).await;
     let [a, b] = hand.both();
     a.run(SHOP).await;
     b.run(SHOP).await;
@@ -303,6 +430,21 @@ async fn servers_that_never_were_a_pair() {
     assert_eq!(same_rows(&hand.both(), ALL).await.len(), 3);
     walk(&hand.both()).await;
     insert_on_both(&hand.both(), 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn never_a_pair_by_position() {
+    never_a_pair(ServerKind::MySql56, "[replication]\nmode = \"position\"\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn never_a_pair_on_mariadb() {
+    never_a_pair(ServerKind::MariaDb1011, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn never_a_pair_on_mysql() {
+    never_a_pair(ServerKind::MySql97, "").await;
 }
 
 /// An agent follows both logs, and another replica that of b.
