@@ -60,6 +60,8 @@ impl Error {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Closed {
     was_open: bool,
+    /// No privilege lets twinlog write where this is on.
+    was_super: bool,
     link_ran: bool,
 }
 
@@ -77,11 +79,18 @@ pub(crate) async fn close(site: &Site, node: usize) -> Result<Closed, Error> {
             followers: followers.join(", "),
         });
     }
+    let server = ServerFacts::read(&mut both.node).await?;
     let closed = Closed {
-        was_open: !ServerFacts::read(&mut both.node).await?.is_on("read_only"),
+        was_open: !server.is_on("read_only"),
+        was_super: server.is_on("super_read_only"),
         link_ran: peer.links.iter().any(|link| !link.is_stopped()),
     };
     both.node.execute("SET GLOBAL read_only = ON").await?;
+    if closed.was_super {
+        both.node
+            .execute("SET GLOBAL super_read_only = OFF")
+            .await?;
+    }
     let began = Instant::now();
     while began.elapsed() < CATCH_UP && both.is_on_its_way(site).await? {
         sleep(POLL).await;
@@ -101,6 +110,9 @@ pub(crate) async fn reopen(site: &Site, node: usize, closed: Closed) -> Result<(
     let mut both = Both::connect(site, node).await?;
     if closed.was_open {
         both.node.execute("SET GLOBAL read_only = OFF").await?;
+    }
+    if closed.was_super {
+        both.node.execute("SET GLOBAL super_read_only = ON").await?;
     }
     if closed.link_ran {
         let dialect = ServerFacts::read(&mut both.peer).await?.dialect;

@@ -5,6 +5,7 @@ use twinlog_server::{
     conn::{Conn, Error as ConnError},
     dialect::Dialect,
     facts::{ServerFacts, author, read_dialect},
+    gtid::GtidSet,
     sql::literal,
 };
 
@@ -98,10 +99,7 @@ impl Ends {
             });
         }
         // A client was let in, by a restart or by privilege.
-        if facts.has_gtids()
-            && let Some(mark) = rebuilt
-            && facts.logged().replace('\n', "") != mark.gtids
-        {
+        if rebuilt.is_some_and(|mark| is_written(mark, &facts, &peer)) {
             return Err(Error::Written(self.names[1].clone()));
         }
         let present = Inventory::read(&mut self.target, databases).await?;
@@ -328,6 +326,14 @@ pub(crate) async fn give_up(
     };
     mark.set(conn, &made).await?;
     Ok(())
+}
+
+/// Whether the log of a marked node has what was not in it then, and did not come from its peer: a log that begins anew has.
+fn is_written(mark: &Mark, node: &ServerFacts, peer: &ServerFacts) -> bool {
+    let set = |text: &str| GtidSet::parse(node.dialect.flavour(), text).ok();
+    let known = || set(&mark.gtids)?.merge(&set(peer.logged())?).ok();
+    let is_known = || known()?.covers(&set(node.logged())?).ok();
+    node.has_gtids() && is_known() == Some(false)
 }
 
 /// The mark of a node as it is.

@@ -94,6 +94,13 @@ pub(super) async fn prepare(
                 .await?;
         }
     }
+    // They hold fast the indexes, and the tables, that others of them refer to; what is missing comes last.
+    for table in tables
+        .iter()
+        .filter(|table| wanted.tables.iter().any(|other| same(table, other)))
+    {
+        drop_foreign(conn, table).await?;
+    }
     // A column's default may be the next number of one.
     let sequences = definitions
         .recipes
@@ -120,6 +127,19 @@ async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
     conn.execute(&table.parts.create).await?;
     if table.bytes < LATER_BYTES {
         add_indexes(conn, table).await?;
+    }
+    Ok(())
+}
+
+/// Takes a table's foreign keys away.
+async fn drop_foreign(conn: &mut Conn, table: &Table) -> Result<(), Error> {
+    let keys = table.parts.foreign.iter();
+    let drops: Vec<String> = keys
+        .map(|part| format!("DROP FOREIGN KEY {}", identifier(&part.name)))
+        .collect();
+    if !drops.is_empty() {
+        let name = table.info.sql_name();
+        long(conn, &format!("ALTER TABLE {name} {}", drops.join(", "))).await?;
     }
     Ok(())
 }

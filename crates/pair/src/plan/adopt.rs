@@ -5,7 +5,7 @@ use twinlog_server::{
     gtid::{self, MariaDbGtid},
 };
 
-use super::{Action, Blame, Phase, Plan, Refusal, Server, Step};
+use super::{Action, Blame, Phase, Plan, Refusal, Server, Step, variables};
 use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
 
 /// What the links are to stand on.
@@ -226,6 +226,12 @@ pub(super) fn copy(
     let rebuilt = facts.rebuild.is_some() || half.is_some_and(|mark| mark.rebuilt);
     if facts.rebuild.is_some() {
         unmake(site, facts, servers, 1 - from, plan);
+        let begin = plan.steps.len();
+        variables::read_only(site, from, servers[from], from, plan);
+        // Not before the node itself is closed: only one may be open to clients.
+        for step in &mut plan.steps[begin..] {
+            step.phase = Phase::Link;
+        }
     }
     if by_gtid
         && !rebuilt

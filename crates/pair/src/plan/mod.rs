@@ -250,8 +250,8 @@ pub fn plan(site: &Site, facts: &PairFacts) -> Result<Plan, Vec<Refusal>> {
     };
     for (index, server) in [a, b].into_iter().enumerate() {
         variables::plan(site, index, server, &mut plan, &mut refusals);
-        // A node is closed to clients until its copy is whole.
-        if copied_to != Some(index) {
+        // A node is closed to clients until its copy is whole; the other one of a rebuild is opened after that.
+        if copied_to != Some(index) && facts.rebuild.is_none() {
             variables::read_only(site, index, server, writer, &mut plan);
         }
     }

@@ -756,3 +756,34 @@ fn links_in_the_clear_need_leave_beyond_this_machine() {
             .contains("cross the network in the clear")
     );
 }
+
+#[test]
+fn a_node_is_made_again_from_its_peer_alone() {
+    let mut situation = linked(MYSQL_97);
+    situation.give_data(0);
+    situation.give_data(1);
+    situation.site.config.writes = Writes::One;
+    let closed = |situation: &mut Situation, value: &str| {
+        let variables = &mut situation.server(0).variables;
+        variables.insert("read_only".into(), value.into());
+    };
+    closed(&mut situation, "ON");
+    situation.facts.rebuild = Some(1);
+    let titles =
+        |plan: &Plan| -> Vec<String> { plan.steps.iter().map(|step| step.title.clone()).collect() };
+    // The writer is made again: the other one is opened once it is closed.
+    assert_eq!(
+        titles(&situation.plan()),
+        [
+            "take b out of the pair, to make it again from a",
+            "a: allow clients' writes",
+            "copy all data from a to b"
+        ]
+    );
+    // Never from what is not whole, and never the one that is.
+    situation.facts.nodes[0].half_copy = half_copy("b");
+    assert!(situation.refusal().contains("a holds half a copy of b"));
+    situation.facts.nodes[0].half_copy = None;
+    situation.server(0).schemas.clear();
+    assert!(situation.refusal().contains("a has no tables of users"));
+}

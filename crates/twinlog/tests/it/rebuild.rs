@@ -372,6 +372,13 @@ async fn unique_keys_across_stretches(kind: ServerKind) {
         a.run(&["INSERT INTO shop.t (v, pad) SELECT UUID_SHORT(), pad FROM shop.t"])
             .await;
     }
+    // A foreign key holds such an index fast.
+    a.run(&[
+        "CREATE TABLE shop.child (id INT PRIMARY KEY, word VARCHAR(20) NOT NULL, \
+         CONSTRAINT of_t FOREIGN KEY (word) REFERENCES shop.t (v) ON UPDATE CASCADE)",
+        "INSERT INTO shop.child SELECT id, v FROM shop.t WHERE id < 10",
+    ])
+    .await;
     // By which a table is cut.
     a.run(&["ANALYZE TABLE shop.t"]).await;
     let count = "SELECT COUNT(*) FROM shop.t";
@@ -397,6 +404,8 @@ async fn unique_keys_across_stretches(kind: ServerKind) {
         "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_NAME = 't' ORDER BY 1",
     )
     .await;
+    let foreign = "SELECT CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'shop'";
+    assert_eq!(same_rows(&pair.both(), foreign).await.len(), 1);
     pair.twinlog.run(&["verify"]).expect_code(0);
 }
 
