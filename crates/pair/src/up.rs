@@ -18,7 +18,7 @@ use crate::{
 /// is still missing after this many is something that does not stay done.
 const ROUNDS_MAX: usize = 10;
 /// The server-side lock that keeps twinlogs on different machines apart.
-const LOCK_NAME: &str = "twinlog.up";
+pub(crate) const LOCK_NAME: &str = "twinlog.up";
 
 /// What the caller shows and asks.
 pub trait Ui: Progress {
@@ -194,7 +194,10 @@ fn is_unmade(facts: &PairFacts, node: usize) -> bool {
 }
 
 /// Takes a lock on both servers; it lasts as long as the connections. Or says on which node somebody else has it.
-async fn lock_servers(site: &Site, lock: &str) -> Result<Result<Vec<Conn>, String>, ConnError> {
+pub(crate) async fn lock_servers(
+    site: &Site,
+    lock: &str,
+) -> Result<Result<Vec<Conn>, String>, ConnError> {
     let mut held = Vec::new();
     for node in site.nodes() {
         let mut conn = site

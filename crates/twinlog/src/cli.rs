@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Up(crate::commands::up::UpArgs),
     Copy(crate::commands::copy::CopyArgs),
     Rebuild(crate::commands::rebuild::RebuildArgs),
+    Backup(crate::commands::backup::BackupArgs),
+    Restore(crate::commands::restore::RestoreArgs),
     Down(crate::commands::down::DownArgs),
     Doctor(crate::commands::doctor::DoctorArgs),
     Status(crate::commands::status::StatusArgs),
@@ -76,6 +78,10 @@ impl Command {
             Self::Rebuild(_) => Some(
                 "interrupted: the same command, or `twinlog up`, goes on where this one stopped",
             ),
+            Self::Backup(_) => Some("interrupted: what was written is no backup"),
+            Self::Restore(_) => {
+                Some("interrupted: the next `twinlog restore` goes on where this one stopped")
+            }
             Self::Repair(_) => Some(INTERRUPTED_REPAIR),
             Self::Verify(args) if args.repair => Some(INTERRUPTED_REPAIR),
             // It ends by itself, and says what it has done.

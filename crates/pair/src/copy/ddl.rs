@@ -1,8 +1,10 @@
 //! What `SHOW CREATE TABLE` says, taken apart: a table is filled faster without its secondary indexes, and its foreign keys
 //! need tables that are yet to come. No connection here.
 
+use serde::{Deserialize, Serialize};
+
 /// A table's definition in the order in which it is carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Parts {
     /// `CREATE TABLE` without what follows.
     pub(super) create: String,
@@ -39,7 +41,7 @@ pub(super) fn without_counter(create: &str) -> String {
 }
 
 /// An index or a foreign key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
     pub(super) name: String,
     /// As `ALTER TABLE … ADD` takes it.

@@ -28,23 +28,32 @@ pub(super) struct Definitions {
 }
 
 impl Definitions {
-    /// Reads them from the source; `target` makes them later.
+    /// Reads them from a node.
     pub(super) async fn read(
         conn: &mut Conn,
         databases: Option<&[String]>,
-        [source, target]: [&Dialect; 2],
+        dialect: &Dialect,
     ) -> Result<Self, Error> {
-        let ids = ids(conn, source).await?;
+        let ids = ids(conn, dialect).await?;
         let inventory = Inventory::read(conn, databases).await?;
         let mut recipes = Vec::new();
         for object in &inventory.objects {
-            recipes.push(Recipe::read(conn, object, target).await?);
+            recipes.push(Recipe::read(conn, object).await?);
         }
         Ok(Self {
             inventory,
             recipes,
             ids,
         })
+    }
+
+    /// Those of a backup.
+    pub(super) fn saved(inventory: Inventory, recipes: Vec<Recipe>) -> Self {
+        Self {
+            inventory,
+            recipes,
+            ids: BTreeMap::new(),
+        }
     }
 
     /// What stands in the way of copying them to a target.

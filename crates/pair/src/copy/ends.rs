@@ -13,7 +13,7 @@ use super::{
     Error,
     definitions::Definitions,
     inventory::{Inventory, Kind},
-    mark::{self, Made, Mark},
+    mark::{self, Made, Mark, Source},
     recipe::{self, Recipe},
     run_all,
     snapshot::{PATIENT, Snapshot},
@@ -26,7 +26,7 @@ use crate::{
     site::{Login, Site},
 };
 
-/// What a target must be set to.
+/// What a node must be set to while it is copied to.
 const OPENED: [&str; 2] = ["SET GLOBAL read_only = ON", "SET GLOBAL local_infile = ON"];
 
 /// Both connections.
@@ -71,7 +71,7 @@ impl Ends {
         &mut self,
         databases: Option<&[String]>,
     ) -> Result<Definitions, Error> {
-        Definitions::read(&mut self.source, databases, self.dialects.each_ref()).await
+        Definitions::read(&mut self.source, databases, &self.dialects[0]).await
     }
 
     /// Whether all of it can be copied to this target, asked before anything is done on either.
@@ -153,7 +153,7 @@ impl Ends {
             Some(mark) => mark,
             None => self.set_mark(source).await?,
         };
-        run_all(&mut self.target, OPENED).await?;
+        close_to_clients(&mut self.target).await?;
         // A client may have been faster than the mark.
         let present = Inventory::read(&mut self.target, databases).await?;
         let made = mark::made(&mut self.target).await?;
@@ -162,42 +162,18 @@ impl Ends {
             return Ok((mark, present, made));
         }
         if made.is_empty() {
-            self.close_to_files(&mark).await?;
+            close_to_files(&mut self.target, &mark).await?;
             Mark::take_back(&mut self.target).await?;
-            self.open_to_clients(&mark).await?;
+            open_to_clients(&mut self.target, &mark).await?;
         }
         Err(Error::Strange(strange))
     }
 
     async fn set_mark(&mut self, source: &str) -> Result<Mark, Error> {
+        let source = Source::Node(source.to_owned());
         let mark = found(&mut self.target, source).await?;
         mark.set(&mut self.target, &Made::default()).await?;
         Ok(mark)
-    }
-
-    /// Lets the target take files only if it did before.
-    async fn close_to_files(&mut self, mark: &Mark) -> Result<(), ConnError> {
-        match mark.took_files {
-            true => Ok(()),
-            false => self.target.execute("SET GLOBAL local_infile = OFF").await,
-        }
-    }
-
-    /// Opens the target to clients, unless it was closed before.
-    async fn open_to_clients(&mut self, mark: &Mark) -> Result<(), ConnError> {
-        match mark.was_read_only {
-            true => Ok(()),
-            false => self.target.execute("SET GLOBAL read_only = OFF").await,
-        }
-    }
-
-    /// Whether the target lets only one connection at a time load a table with a counter.
-    pub(super) async fn locks_counters(&mut self) -> Result<bool, Error> {
-        let mode = self
-            .target
-            .value("SELECT @@GLOBAL.innodb_autoinc_lock_mode")
-            .await?;
-        Ok(mode.as_deref() != Some("2"))
     }
 
     /// Gives the target what comes after all rows.
@@ -206,10 +182,11 @@ impl Ends {
             target::add_foreign(&mut self.target, table).await?;
         }
         let recipes = definitions.recipes.iter();
-        let rest: Vec<&Recipe> = recipes
+        let rest: Vec<Recipe> = recipes
             .filter(|recipe| recipe.object.kind != Kind::Sequence)
+            .map(|recipe| recipe.on_peer(&self.dialects[1]))
             .collect();
-        recipe::make_all(&mut self.target, &rest).await?;
+        recipe::make_all(&mut self.target, &rest.iter().collect::<Vec<_>>()).await?;
         recipe::set_sequences(&mut self.source, &mut self.target, &definitions.recipes).await
     }
 
@@ -237,14 +214,14 @@ impl Ends {
         let [source, target] = nodes.map(|node| node.name.as_str());
         let record = origin.record(&site.pair_id, source);
         self.source.execute(&record.to_string()).await?;
-        self.close_to_files(mark).await?;
+        close_to_files(&mut self.target, mark).await?;
         let mark = match mark.rebuilt {
             true => &self.begin_log(mark, &snapshot.gtids).await?,
             false => mark,
         };
         mark.complete(&mut self.target, &site.pair_id, target)
             .await?;
-        self.open_to_clients(mark).await?;
+        open_to_clients(&mut self.target, mark).await?;
         Ok(())
     }
 
@@ -271,7 +248,7 @@ impl Ends {
                 ["checkpoint", "canary"].map(|table| format!("DELETE FROM `twinlog`.`{table}`"));
             run_all(conn, forget.iter().map(String::as_str)).await?;
         }
-        let now = found(&mut self.target, &mark.source).await?;
+        let now = found(&mut self.target, mark.source.clone()).await?;
         let mark = Mark {
             end: now.end,
             gtids: now.gtids,
@@ -322,7 +299,7 @@ pub(crate) async fn give_up(
     let mark = Mark {
         was_read_only: true,
         rebuilt: true,
-        ..found(conn, source).await?
+        ..found(conn, Source::Node(source.to_owned())).await?
     };
     mark.set(conn, &made).await?;
     Ok(())
@@ -336,19 +313,41 @@ fn is_written(mark: &Mark, node: &ServerFacts, peer: &ServerFacts) -> bool {
     node.has_gtids() && is_known() == Some(false)
 }
 
+/// Closes a node to clients, and lets it take files.
+pub(super) async fn close_to_clients(conn: &mut Conn) -> Result<(), ConnError> {
+    run_all(conn, OPENED).await
+}
+
+/// Lets a node take files only if it did before.
+pub(super) async fn close_to_files(conn: &mut Conn, mark: &Mark) -> Result<(), ConnError> {
+    match mark.took_files {
+        true => Ok(()),
+        false => conn.execute("SET GLOBAL local_infile = OFF").await,
+    }
+}
+
+/// Opens a node to clients, unless it was closed before.
+pub(super) async fn open_to_clients(conn: &mut Conn, mark: &Mark) -> Result<(), ConnError> {
+    match mark.was_read_only {
+        true => Ok(()),
+        false => conn.execute("SET GLOBAL read_only = OFF").await,
+    }
+}
+
 /// The mark of a node as it is.
-async fn found(conn: &mut Conn, source: &str) -> Result<Mark, Error> {
+pub(super) async fn found(conn: &mut Conn, source: Source) -> Result<Mark, Error> {
     let facts = ServerFacts::read(conn).await?;
     let Some(end) = facts.binlog_end.clone() else {
         return Err(Error::NoLog(conn.address().to_string()));
     };
     Ok(Mark {
-        source: source.to_owned(),
+        source,
         end,
         gtids: facts.logged().replace('\n', ""),
         was_read_only: facts.is_on("read_only"),
         took_files: facts.is_on("local_infile"),
         rebuilt: false,
+        whole: false,
     })
 }
 

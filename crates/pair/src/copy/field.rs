@@ -22,6 +22,13 @@ pub(super) fn selected(table: &TableInfo) -> String {
     expressions.collect::<Vec<_>>().join(", ")
 }
 
+/// Which of [`selected`] are JSON documents, from 0: their text does not show all that they hold.
+pub(super) fn documents(table: &TableInfo) -> Vec<usize> {
+    let stored = table.stored().enumerate();
+    let documents = stored.filter(|(_, at)| table.columns[*at].kind == Kind::Json);
+    documents.map(|(number, _)| number).collect()
+}
+
 /// The statement that takes rows of [`selected`], as [`push_row`] writes them.
 pub(super) fn load(table: &TableInfo) -> String {
     let mut fields = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use twinlog_converge::TableName;
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::{
@@ -32,7 +33,7 @@ pub(super) struct Table {
 }
 
 /// Anything else that a database has, by the word that `SHOW CREATE` takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Object {
     pub(super) kind: Kind,
     pub(super) database: String,
@@ -40,7 +41,8 @@ pub(super) struct Object {
 }
 
 /// In the order in which they are made: a view may call a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     Sequence,
     Function,
@@ -91,7 +93,7 @@ impl Object {
 }
 
 /// A database, and what its tables are in where they do not say it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Database {
     pub(super) name: String,
     collation: String,

@@ -8,6 +8,7 @@
 //! Until all is there the target is marked ([`mark`]) and read-only. A run that finds the mark opens a new snapshot, and of
 //! each stretch that a run before it had copied it compares hashes first: what did not change since is not copied again.
 
+pub mod backup;
 mod cut;
 mod ddl;
 mod definitions;
@@ -29,8 +30,8 @@ use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
 pub(crate) use ends::give_up;
-pub use mark::Mark;
 pub use mark::read as read_mark;
+pub use mark::{Mark, Source};
 pub use progress::Counters;
 pub(crate) use work::check;
 pub use work::copy;

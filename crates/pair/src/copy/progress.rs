@@ -25,6 +25,8 @@ pub struct Counters {
     tables: AtomicU64,
     tables_all: AtomicU64,
     finishing: AtomicBool,
+    /// What is being done.
+    what: &'static str,
     /// How many bytes a second may be copied.
     rate_max: Option<u64>,
     /// When the next bytes may be.
@@ -45,10 +47,16 @@ impl Counters {
             tables: AtomicU64::new(0),
             tables_all: AtomicU64::new(0),
             finishing: AtomicBool::new(false),
+            what: "copying",
             rate_max,
             next: Mutex::new(Instant::now()),
             changed: Mutex::default(),
         }
+    }
+
+    /// The same, said in another word than "copying".
+    pub fn doing(self, what: &'static str) -> Self {
+        Self { what, ..self }
     }
 
     pub(super) fn expect(&self, tables: usize, rows: u64) {
@@ -112,12 +120,14 @@ impl fmt::Display for Counters {
         if self.finishing.load(Relaxed) {
             return write!(
                 f,
-                "copying: all {rows} rows are there; foreign keys, views, routines, triggers, events"
+                "{}: all {rows} rows are there; foreign keys, views, routines, triggers, events",
+                self.what
             );
         }
         write!(
             f,
-            "copying: {} of {} tables, {rows} of about {estimated} rows, {:.1} MB/s",
+            "{}: {} of {} tables, {rows} of about {estimated} rows, {:.1} MB/s",
+            self.what,
             self.tables.load(Relaxed),
             self.tables_all.load(Relaxed),
             bytes as f64 / 1e6 / seconds.max(0.001)

@@ -1,5 +1,6 @@
 //! Views, programs and sequences: what the source says they are made of, and how the target makes them.
 
+use serde::{Deserialize, Serialize};
 use twinlog_server::{
     conn::{Conn, Error as ConnError, Row},
     dialect::Dialect,
@@ -14,8 +15,9 @@ use super::{
 };
 
 /// How an object is made: what the session must be set to, and the statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recipe {
+    #[serde(flatten)]
     pub(super) object: Object,
     session: Vec<String>,
     create: String,
@@ -26,12 +28,8 @@ pub(super) struct Recipe {
 const KEPT: [&str; 3] = ["sql_mode", "collation_connection", "time_zone"];
 
 impl Recipe {
-    /// Reads from the source how it is made on a target of that dialect.
-    pub(super) async fn read(
-        conn: &mut Conn,
-        object: &Object,
-        target: &Dialect,
-    ) -> Result<Self, Error> {
+    /// Reads from the source how it is made.
+    pub(super) async fn read(conn: &mut Conn, object: &Object) -> Result<Self, Error> {
         let (word, name) = (object.kind.word(), object.sql_name());
         let row = conn
             .row(&format!("SHOW CREATE {word} {name}"))
@@ -47,11 +45,19 @@ impl Recipe {
         Ok(Self {
             object: object.clone(),
             session: session.collect(),
-            create: match object.kind {
-                Kind::Event => disabled(create, target),
-                _ => create.to_owned(),
-            },
+            create: create.to_owned(),
         })
+    }
+
+    /// The same for the node's peer. An event runs on one of them: replication itself makes it so.
+    pub(super) fn on_peer(&self, peer: &Dialect) -> Self {
+        Self {
+            create: match self.object.kind {
+                Kind::Event => turned(&self.create, peer),
+                _ => self.create.clone(),
+            },
+            ..self.clone()
+        }
     }
 
     /// Makes it on the target.
@@ -83,10 +89,18 @@ fn create_of(kind: Kind, row: &Row) -> Option<&str> {
     }
 }
 
-/// As replication itself makes an event: it runs on the node that it was made on.
-fn disabled(create: &str, dialect: &Dialect) -> String {
-    let on = format!(" PRESERVE {}", dialect.row().disable_event);
-    create.replacen(" PRESERVE ENABLE", &on, 1)
+/// An event that runs does not on the peer, and one that is left to the peer does.
+fn turned(create: &str, peer: &Dialect) -> String {
+    const ENABLED: &str = " PRESERVE ENABLE";
+    let left = |word| format!(" PRESERVE DISABLE ON {word}");
+    let words = ["SLAVE", "REPLICA"].map(left);
+    match words.iter().find(|words| create.contains(words.as_str())) {
+        Some(words) => create.replacen(words, ENABLED, 1),
+        None => {
+            let on = format!(" PRESERVE {}", peer.row().disable_event);
+            create.replacen(ENABLED, &on, 1)
+        }
+    }
 }
 
 /// Makes all of them. A view may need another one first: those that cannot be made yet are tried again as long as any can.
@@ -127,10 +141,18 @@ pub(super) async fn set_sequences(
             .value(&format!("SELECT next_not_cached_value FROM {name}"))
             .await?;
         if let Some(next) = next {
-            target
-                .execute(&format!("DO SETVAL({name}, {next}, 0)"))
-                .await?;
+            set_sequence(target, &recipe.object, &next).await?;
         }
     }
     Ok(())
+}
+
+/// A sequence goes on from that number.
+pub(super) async fn set_sequence(
+    conn: &mut Conn,
+    sequence: &Object,
+    next: &str,
+) -> Result<(), ConnError> {
+    let name = sequence.sql_name();
+    conn.execute(&format!("DO SETVAL({name}, {next}, 0)")).await
 }

@@ -18,6 +18,14 @@ use super::{
 const PACKET_BYTES: usize = 128 << 10;
 const PACKETS: usize = 4;
 
+/// A stretch of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    pub(super) span: Span,
+    /// Whether a run before this one may have copied it.
+    pub(super) begun: bool,
+}
+
 /// A connection to each node: the source's sees the snapshot, the target's logs nothing.
 pub(super) struct Lane {
     pub(super) source: Conn,
@@ -27,18 +35,21 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Copies a stretch. Of a table that a run before this one had begun, only what is not the same already.
-    pub(super) async fn ship(&mut self, task: &Task, counters: &Counters) -> Result<(), Error> {
+    pub(super) async fn ship(
+        &mut self,
+        task: &Task<Stretch>,
+        counters: &Counters,
+    ) -> Result<(), Error> {
         self.source.execute(BEGIN_STRETCH).await?;
-        self.ship_locked(task, counters).await?;
+        self.ship_locked(&task.table, &task.piece, counters).await?;
         self.source.execute(END_STRETCH).await?;
         Ok(())
     }
 
     async fn ship_locked(
         &mut self,
-        Task {
-            table, span, begun, ..
-        }: &Task,
+        table: &Table,
+        Stretch { span, begun }: &Stretch,
         counters: &Counters,
     ) -> Result<(), Error> {
         if *begun && let Some(rows) = self.same(table, span).await? {

@@ -8,10 +8,11 @@ use twinlog_row::SESSION;
 use twinlog_server::{
     conn::{Conn, Error as ConnError, Row},
     dialect::Dialect,
-    facts::{Coordinates, ServerFacts},
+    facts::{Coordinates, LinkFacts, ServerFacts},
 };
 
-use super::{Error, run_all};
+use super::{Error, Limits, ends::connect, run_all};
+use crate::{config::Node, site::Site};
 
 /// While the lock is waited for, clients that write wait behind it: not longer than this.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
@@ -42,6 +43,8 @@ pub(super) struct Snapshot {
     pub(super) conns: Vec<Conn>,
     pub(super) end: Coordinates,
     pub(super) gtids: String,
+    /// The node's links, and how far each had executed then.
+    pub(super) links: Vec<LinkFacts>,
     /// For how long nobody could commit.
     pub(super) locked: Duration,
 }
@@ -54,12 +57,25 @@ pub(super) async fn reader(conn: &mut Conn, dialect: &Dialect) -> Result<(), Con
 }
 
 impl Snapshot {
-    /// Opens it on connections that [`reader`] has prepared; `lock` is one more.
-    pub(super) async fn open(
-        mut lock: Conn,
-        mut conns: Vec<Conn>,
+    /// Opens one of a node, on so many connections as are to copy at once.
+    pub(super) async fn of(
+        site: &Site,
+        node: &Node,
         dialect: &Dialect,
+        limits: Limits,
     ) -> Result<Self, Error> {
+        let open = async || -> Result<Conn, Error> {
+            let mut conn = connect(site, node).await?;
+            reader(&mut conn, dialect).await?;
+            Ok(conn)
+        };
+        let lock = open().await?;
+        let conns = try_join_all((0..limits.parallel.max(1)).map(|_| open())).await?;
+        Self::open(lock, conns, dialect).await
+    }
+
+    /// Opens it on connections that [`reader`] has prepared; `lock` is one more.
+    async fn open(mut lock: Conn, mut conns: Vec<Conn>, dialect: &Dialect) -> Result<Self, Error> {
         let wait = format!("SET SESSION lock_wait_timeout = {}", LOCK_WAIT.as_secs());
         run_all(&mut lock, [wait.as_str(), LOCK_TIMEOUT]).await?;
         let began = Instant::now();
@@ -69,12 +85,14 @@ impl Snapshot {
                 // Dropped in the middle, its connection ends, and the lock with it.
                 let opened = timeout(LOCKED_MAX, opening).await;
                 let Ok(opened) = opened else { break };
-                if let Some((end, gtids, locked)) = opened? {
+                if let Some((stands, locked)) = opened? {
                     lock.close().await;
+                    let (end, gtids, links) = stands;
                     return Ok(Self {
                         conns,
                         end,
                         gtids,
+                        links,
                         locked,
                     });
                 }
@@ -121,7 +139,7 @@ async fn opened(
     lock: &mut Conn,
     conns: &mut [Conn],
     dialect: &Dialect,
-) -> Result<Option<(Coordinates, String, Duration)>, Error> {
+) -> Result<Option<(Stands, Duration)>, Error> {
     let began = Instant::now();
     let prepared = lock.rows("XA RECOVER").await?;
     let opened = match prepared.is_empty() {
@@ -132,12 +150,14 @@ async fn opened(
     lock.execute(dialect.row().freeze_end).await?;
     let locked = began.elapsed();
     opened?;
-    let (end, gtids) = stands?;
-    Ok(prepared.is_empty().then_some((end, gtids, locked)))
+    let stands = stands?;
+    Ok(prepared.is_empty().then_some((stands, locked)))
 }
 
-/// The log's end, and the GTIDs of what is before it.
-async fn stands(conn: &mut Conn, dialect: &Dialect) -> Result<(Coordinates, String), Error> {
+/// The log's end, the GTIDs of what is before it, and the links.
+type Stands = (Coordinates, String, Vec<LinkFacts>);
+
+async fn stands(conn: &mut Conn, dialect: &Dialect) -> Result<Stands, Error> {
     let row = conn.row(dialect.row().binlog_status).await?;
     let Some(end) = row.as_ref().and_then(Coordinates::of_log_end) else {
         return Err(Error::NoLog(conn.address().to_string()));
@@ -145,5 +165,7 @@ async fn stands(conn: &mut Conn, dialect: &Dialect) -> Result<(Coordinates, Stri
     let sql = format!("SELECT @@GLOBAL.{}", ServerFacts::logged_variable(dialect));
     // 5.6 without GTIDs has the variable all the same.
     let gtids = conn.value(&sql).await?.unwrap_or_default();
-    Ok((end, gtids.replace('\n', "")))
+    let links = conn.rows(&dialect.show_links()).await?;
+    let links = links.iter().map(LinkFacts::from_row).collect();
+    Ok((end, gtids.replace('\n', ""), links))
 }

@@ -56,6 +56,14 @@ pub(super) async fn writer(
     Ok(())
 }
 
+/// Whether a node lets only one connection at a time load a table with a counter.
+pub(super) async fn locks_counters(conn: &mut Conn) -> Result<bool, ConnError> {
+    let mode = conn
+        .value("SELECT @@GLOBAL.innodb_autoinc_lock_mode")
+        .await?;
+    Ok(mode.as_deref() != Some("2"))
+}
+
 /// Makes databases, sequences and tables. Of what a run before this one has made, tables stay that are defined the same.
 /// Returns for each table of the source whether it may hold rows already.
 pub(super) async fn prepare(

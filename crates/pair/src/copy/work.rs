@@ -5,22 +5,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::future::try_join_all;
-use tokio::task::JoinSet;
-use twinlog_row::Hash;
-use twinlog_server::{conn::Conn, dialect::Dialect};
-
 use super::{
     Copied, Counters, Error, Limits,
     cut::cut,
     definitions::Definitions,
     ends::{Ends, connect},
     queue::Queue,
-    ship::Lane,
-    snapshot::{self, BEGIN_STRETCH, END_STRETCH, Snapshot},
+    ship::{Lane, Stretch},
+    snapshot::{BEGIN_STRETCH, END_STRETCH, Snapshot},
     target,
 };
 use crate::{config::Node, site::Site};
+use tokio::task::JoinSet;
+use twinlog_row::Hash;
 
 /// Copies all of one node's data onto the other, and notes on both where their links are to start.
 ///
@@ -74,7 +71,8 @@ impl Work<'_> {
         let databases = self.site.config.databases.as_deref();
         let before = ends.definitions(databases).await?;
         ends.check(databases, &before).await?;
-        let mut snapshot = self.snapshot(ends.dialects()[0]).await?;
+        let mut snapshot =
+            Snapshot::of(self.site, self.nodes[0], ends.dialects()[0], self.limits).await?;
         let (mark, present, made) = ends.mark(databases, &self.nodes[0].name, &before).await?;
         let begun = target::prepare(ends.target(), &before, &present, &made).await?;
         self.fill(&before, begun, &mut snapshot, ends).await?;
@@ -99,17 +97,6 @@ impl Work<'_> {
         })
     }
 
-    async fn snapshot(&self, dialect: &Dialect) -> Result<Snapshot, Error> {
-        let open = async || -> Result<Conn, Error> {
-            let mut conn = connect(self.site, self.nodes[0]).await?;
-            snapshot::reader(&mut conn, dialect).await?;
-            Ok(conn)
-        };
-        let lock = open().await?;
-        let conns = try_join_all((0..self.limits.parallel.max(1)).map(|_| open())).await?;
-        Snapshot::open(lock, conns, dialect).await
-    }
-
     /// Copies all rows, the largest tables first.
     async fn fill(
         &self,
@@ -123,13 +110,14 @@ impl Work<'_> {
         self.counters.expect(tables.len(), rows);
         let mut order: Vec<_> = tables.iter().zip(begun).collect();
         order.sort_by_key(|(table, _)| Reverse(table.bytes));
-        let mut queue = Queue::new(ends.locks_counters().await?);
+        let mut queue = Queue::new(target::locks_counters(ends.target()).await?);
         for (table, begun) in order {
             let conn = &mut snapshot.conns[0];
             conn.execute(BEGIN_STRETCH).await?;
             let spans = cut(conn, table).await?;
             conn.execute(END_STRETCH).await?;
-            queue.push(Arc::clone(table), spans, begun);
+            let stretches = spans.into_iter().map(|span| Stretch { span, begun });
+            queue.push(Arc::clone(table), stretches);
         }
         let queue = Arc::new(Mutex::new(queue));
         let dialects = ends.dialects();
@@ -145,21 +133,30 @@ impl Work<'_> {
             };
             workers.spawn(carry(lane, Arc::clone(&queue), Arc::clone(&self.counters)));
         }
-        while let Some(ended) = workers.join_next().await {
-            match ended {
-                Ok(result) => result?,
-                // None is aborted while this runs.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
-        }
+        all_ended(workers).await?;
         Ok(())
     }
+}
+
+/// Waits for all of them, or for the first that fails.
+pub(super) async fn all_ended<T: 'static, E: 'static>(
+    mut workers: JoinSet<Result<T, E>>,
+) -> Result<Vec<T>, E> {
+    let mut all = Vec::new();
+    while let Some(ended) = workers.join_next().await {
+        match ended {
+            Ok(result) => all.push(result?),
+            // None is aborted while this runs.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    Ok(all)
 }
 
 /// Copies stretch after stretch, and makes a table's indexes after its last.
 async fn carry(
     mut lane: Lane,
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<Queue<Stretch>>>,
     counters: Arc<Counters>,
 ) -> Result<(), Error> {
     loop {
@@ -178,6 +175,6 @@ async fn carry(
     }
 }
 
-fn locked(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+pub(super) fn locked<P>(queue: &Mutex<Queue<P>>) -> MutexGuard<'_, Queue<P>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,10 @@ use twinlog_server::{
 };
 
 use super::{Action, Blame, Phase, Plan, Refusal, Server, Step, variables};
-use crate::{compare::Comparison, config::Mode, observe::PairFacts, origin::Sameness, site::Site};
+use crate::{
+    compare::Comparison, config::Mode, copy::Source, observe::PairFacts, origin::Sameness,
+    site::Site,
+};
 
 /// What the links are to stand on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,23 +120,28 @@ fn half_copied(
     refusals: &mut Vec<Refusal>,
 ) -> Option<Footing> {
     let [node, peer] = [half, 1 - half].map(|index| &facts.nodes[index]);
-    let source = node.half_copy.as_ref().map(|mark| mark.source.as_str());
+    let source = &node.half_copy.as_ref()?.source;
     let unlinked = servers.iter().all(|server| server.facts.links.is_empty());
-    if source == Some(&peer.name) && peer.half_copy.is_none() && unlinked {
+    if source.is_node(&peer.name) && peer.half_copy.is_none() && unlinked {
         return Some(Footing::Copy { from: 1 - half });
     }
     refusals.push(Refusal::new(
         Blame::State,
         format!(
             "{} holds half a copy of {}, and cannot be a node as it is",
-            node.name,
-            source.unwrap_or_default()
+            node.name, source
         ),
-        "what the table `twinlog`.`copied` lists there was made by twinlog and is not whole: DROP that, then the database `twinlog`, \
-         and run `twinlog up` again",
+        match source {
+            Source::Backup(_) => source.hint(),
+            Source::Node(_) => STRANGE_HALF,
+        },
     ));
     None
 }
+
+/// What to do about half a copy of a node that is not the peer.
+const STRANGE_HALF: &str = "what the table `twinlog`.`copied` lists there was made by twinlog and is not whole: DROP that, then the database `twinlog`, \
+         and run `twinlog up` again";
 
 /// One node was made ready while both were empty, then twinlog was killed; clients may have written to that node.
 fn half_made(ready: [bool; 2], data: [bool; 2]) -> Footing {

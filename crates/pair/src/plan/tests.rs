@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     compare::Comparison,
     config::{Config, Mode, Password, Writes},
-    copy::Mark,
+    copy::{Mark, Source},
     observe::{NodeFacts, PairFacts, RuntimeFacts},
     origin::{Origin, Sameness},
     own_tables,
@@ -401,12 +401,13 @@ fn data_on_one_node_only_needs_a_copy() {
 
 fn half_copy(source: &str) -> Option<Mark> {
     Some(Mark {
-        source: source.into(),
+        source: Source::Node(source.into()),
         end: at("binlog.000001", 4),
         gtids: String::new(),
         was_read_only: false,
         took_files: false,
         rebuilt: false,
+        whole: false,
     })
 }
 

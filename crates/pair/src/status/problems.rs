@@ -74,7 +74,7 @@ fn half_copied(name: &str, mark: &Mark) -> Problem {
             "{name} holds half a copy of {}: it is not what it seems, and closed to clients",
             mark.source
         ),
-        hint: Some("`twinlog up` goes on with it, if it does not already".into()),
+        hint: Some(format!("{}, if it does not already", mark.source.hint())),
     }
 }
 

@@ -692,12 +692,13 @@ fn half_a_copy_is_said_and_not_what_comes_of_it() {
     let b = answers(&mut report, 1);
     b.facts.links.clear();
     b.half_copy = Some(Mark {
-        source: "a".into(),
+        source: crate::copy::Source::Node("a".into()),
         end: b.facts.binlog_end.clone().unwrap_or_default(),
         gtids: String::new(),
         was_read_only: false,
         took_files: false,
         rebuilt: true,
+        whole: false,
     });
     let [(at, message, hint)] = problems(&report).try_into().expect("one");
     assert_eq!(at, "b");

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
 pub(crate) mod copy;
@@ -12,6 +13,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod rebuild;
 pub(crate) mod repair;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod sql;
 pub(crate) mod status;
@@ -38,6 +40,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(args) => plan::run(open(config)?, &args).await,
         Command::Copy(args) => copy::run(open(config)?, &args).await,
         Command::Rebuild(args) => rebuild::run(open(config)?, &args).await,
+        Command::Backup(args) => backup::run(open(config)?, &args).await,
+        Command::Restore(args) => restore::run(config, &args).await,
         Command::Up(args) => up::run(open(config)?, &args).await,
         Command::Down(args) => down::run(open(config)?, &args).await,
         Command::Doctor(args) => doctor::run(config, &args).await,

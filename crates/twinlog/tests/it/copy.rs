@@ -43,7 +43,7 @@ const MORE: &[&str] = &[
 ];
 
 /// 24,576 rows of 120 bytes and more: a table that gets its indexes later, in several packets.
-async fn fill(kind: ServerKind, db: &Db) {
+pub(crate) async fn fill(kind: ServerKind, db: &Db) {
     db.run(TABLES).await;
     db.run(FILL).await;
     db.run(&["USE shop", "SET SESSION foreign_key_checks = 0"])
@@ -98,7 +98,7 @@ fn as_known(kind: ServerKind, sql: &str) -> String {
 }
 
 /// What both nodes must say alike.
-const ALIKE: &[&str] = &[
+pub(crate) const ALIKE: &[&str] = &[
     "SHOW CREATE DATABASE shop",
     "SHOW CREATE TABLE shop.child",
     "SHOW CREATE TABLE shop.parent",
@@ -127,7 +127,7 @@ async fn alike(hand: &Hand) {
 }
 
 /// Writes to one node until told to stop; says how many rows.
-async fn write(db: Db, stop: Arc<AtomicBool>) -> u32 {
+pub(crate) async fn write(db: Db, stop: Arc<AtomicBool>) -> u32 {
     let mut done = 0;
     while !stop.load(Ordering::Relaxed) {
         let sql = format!(

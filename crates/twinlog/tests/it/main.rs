@@ -7,6 +7,7 @@
 )]
 
 mod agent_account;
+mod backup;
 mod bad_external;
 mod bad_input;
 mod cli;
