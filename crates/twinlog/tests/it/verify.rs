@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::sync::Notify;
 use twinlog_agent::verify::Report;
@@ -11,6 +12,8 @@ use crate::{
     schema::{assert_valid, check_schema},
     support::{DEADLINE, Db, Pair, assert_fails, same_rows},
 };
+
+mod interrupted;
 
 #[test]
 fn its_schema_is_in_docs() {
@@ -425,6 +428,15 @@ async fn a_slow_link_is_waited_for() {
 /// What was compared before the kill is not compared again, and what was found there is not lost.
 #[tokio::test]
 async fn a_killed_one_is_gone_on_with() {
+    gone_on_with(Signal::SIGKILL).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_one_is_gone_on_with() {
+    gone_on_with(Signal::SIGINT).await;
+}
+
+async fn gone_on_with(signal: Signal) {
     let pair = filled(ServerKind::MariaDb1011).await;
     let planted = [
         "SET sql_log_bin = 0",
@@ -456,7 +468,8 @@ async fn a_killed_one_is_gone_on_with() {
         async || half_way().then_some(()),
     )
     .await;
-    running.kill();
+    interrupted::send(&running, signal);
+    drop(running.wait());
     let output = pair.twinlog.run(&args);
     let found: Value = serde_json::from_str(output.expect_code(1)).unwrap();
     assert!(
