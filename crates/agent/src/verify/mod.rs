@@ -40,7 +40,8 @@ pub const ROWS_MAX_DEFAULT: u64 = 10_000;
 /// What is to be compared, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only tables like one of these: `database.table`, with `*` for anything. Empty for all.
+    /// Only tables like one of these: `database.table`, with `*` for anything, and backticks around what means itself. Empty
+    /// for all.
     pub tables: Vec<String>,
     /// Only rows of which this is true: a condition in SQL.
     pub only: Option<String>,
@@ -117,7 +118,11 @@ impl Error {
             }
             Self::ByPosition => Some("a pair whose `twinlog.toml` says `mode = \"gtid\"` can be compared".into()),
             Self::NoGtids(_) => Some("`twinlog up` makes the pair so, or says why it cannot".into()),
-            Self::NoTable(_) => Some("a pattern is `database.table`, with * for anything".into()),
+            Self::NoTable(_) => Some(
+                "a pattern is database.table, with * for anything; names with dots or stars go between backticks: \
+                 `we.ird`.`t.1`"
+                    .into(),
+            ),
             Self::Still { .. } => {
                 Some("`twinlog status` says which link does not run, and why".into())
             }

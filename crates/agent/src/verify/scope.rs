@@ -1,10 +1,13 @@
 //! Which tables are compared, and what of the schemas is not the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use twinlog_converge::{Side, TableName};
 use twinlog_pair::{config::is_like, schemas, site::Site};
-use twinlog_server::{conn, facts::schema::SchemaFacts};
+use twinlog_server::{
+    conn,
+    facts::schema::{SchemaFacts, Table},
+};
 
 use super::{Error, Options, SchemaDifference, hands::Hands, table::Size};
 
@@ -41,20 +44,24 @@ async fn look(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope
     let databases = site.config.databases.as_deref();
     let a = SchemaFacts::read(hands.conn(Side::A), databases).await?;
     let b = SchemaFacts::read(hands.conn(Side::B), databases).await?;
-    let is_like = |pattern: &str, table: &str| {
-        let (database, name) = table.split_once('.').unwrap_or_default();
-        is_like(pattern, database, name)
+    // The agent names tables as they are, whatever their names are made of.
+    let is_meant = |pattern: &str, table: &Table| {
+        is_like(pattern, &table.schema, &table.name) || pattern == table.full_name()
     };
     let both = || a.tables.iter().chain(&b.tables);
     for pattern in &options.tables {
-        if !both().any(|table| is_like(pattern, &table.full_name())) {
+        if !both().any(|table| is_meant(pattern, table)) {
             return Err(Error::NoTable(pattern.clone()));
         }
     }
-    let meant = |table: &str| {
-        let mut patterns = options.tables.iter();
-        options.tables.is_empty() || patterns.any(|pattern| is_like(pattern, table))
-    };
+    let meant: HashSet<String> = both()
+        .filter(|table| {
+            let mut patterns = options.tables.iter();
+            options.tables.is_empty() || patterns.any(|pattern| is_meant(pattern, table))
+        })
+        .map(Table::full_name)
+        .collect();
+    let meant = |table: &str| meant.contains(table);
     let names = site.nodes().map(|node| node.name.as_str());
     let mut scope = Scope::default();
     for table in a.tables.iter().filter(|table| meant(&table.full_name())) {

@@ -234,6 +234,14 @@ async fn planted(kind: ServerKind) {
         &["--tables", "shop.many", "--where", "id < 70000"],
     );
     assert_eq!(rows(&some).len(), 2, "{some:#}");
+    // A name that is quoted; unquoted, its first dot would end the database's.
+    let quoted = report(&pair, 1, &["--tables", "`d\"o.t`.`ta``b'le ü`"]);
+    assert_eq!(
+        rows(&quoted),
+        ["d\"o.t.ta`b'le ü i.d=2".to_owned()].into(),
+        "{quoted:#}"
+    );
+    assert_eq!(quoted["tables"].as_array().unwrap().len(), 1);
     let text = verify(&pair, &["--tables", "shop.plain"]);
     insta::assert_snapshot!(
         format!("verify_{}", kind.name()),
@@ -570,6 +578,8 @@ async fn wrong_words_are_the_users_mistake() {
     no_pattern.expect_code(2);
     let says = "it has the form database.table";
     assert!(no_pattern.stderr.contains(says), "{}", no_pattern.stderr);
+    verify(&pair, &["--tables", "`shop.t`"]).expect_code(2);
+    verify(&pair, &["--tables", "shop.`t"]).expect_code(2);
     assert_fails(
         &verify(&pair, &["--tables", "shop.nothing"]),
         2,

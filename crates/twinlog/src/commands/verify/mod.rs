@@ -7,7 +7,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Arg, Args};
 use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, cut_off, verify};
-use twinlog_pair::site::Site;
+use twinlog_pair::{config::is_pattern, site::Site};
 
 use crate::{
     cli::Format,
@@ -27,7 +27,8 @@ const SHOWN_DEFAULT: usize = 10;
     after_help = "\
 Examples:
   twinlog verify                            all tables
-  twinlog verify --tables 'shop.*'          those of one database
+  twinlog verify --tables 'shop.*'          the tables of one database
+  twinlog verify --tables '`we.ird`.`t.1`'  a table whose name, or whose database's, has a dot
   twinlog verify --tables shop.orders --where 'id > 100000'
                                             some rows of one table
   twinlog verify --json                     one JSON document (docs/schema/verify.json)
@@ -60,7 +61,8 @@ fn only_with_repair(arg: Arg) -> Arg {
 /// What is compared, and how.
 #[derive(Debug, Args)]
 pub(crate) struct What {
-    /// Only tables like this: `database.table`, with * for anything. May be repeated.
+    /// Only tables like this: `database.table`, with * for anything; names with dots or stars between backticks. May be
+    /// repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     tables: Vec<String>,
     /// Only rows of which this condition in SQL is true.
@@ -89,9 +91,12 @@ pub(crate) struct What {
 }
 
 fn pattern(text: &str) -> Result<String, String> {
-    match text.split_once('.') {
-        Some((database, table)) if !database.is_empty() && !table.is_empty() => Ok(text.to_owned()),
-        _ => Err("it has the form database.table, with * for anything".to_owned()),
+    match is_pattern(text) {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "it has the form database.table, with * for anything; names with dots or stars between backticks"
+                .to_owned(),
+        ),
     }
 }
 
