@@ -27,7 +27,7 @@ use twinlog_row::RowError;
 
 pub use pace::Limits;
 pub use progress::{Progress, Seen};
-pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult};
+pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult, Unseen};
 pub use work::{cut_off, verify};
 
 pub(crate) use {
@@ -43,6 +43,8 @@ pub struct Options {
     /// Only tables like one of these: `database.table`, with `*` for anything, and backticks around what means itself. Empty
     /// for all.
     pub tables: Vec<String>,
+    /// Whether what there is beside tables is compared, too: views, programs, accounts.
+    pub beside: bool,
     /// Only rows of which this is true: a condition in SQL.
     pub only: Option<String>,
     /// A table is left when more rows of it differ.

@@ -3,13 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use twinlog_converge::{Side, TableName};
-use twinlog_pair::{config::is_like, schemas, site::Site};
+use twinlog_pair::{
+    beside::{self, Beside},
+    config::is_like,
+    schemas,
+    site::Site,
+};
 use twinlog_server::{
     conn,
     facts::schema::{SchemaFacts, Table},
 };
 
-use super::{Error, Options, SchemaDifference, hands::Hands, table::Size};
+use super::{Error, Options, SchemaDifference, Unseen, hands::Hands, table::Size};
 
 /// What both nodes' schemas come to.
 #[derive(Debug, Default)]
@@ -19,6 +24,8 @@ pub(super) struct Scope {
     /// Those whose rows cannot be compared, and why.
     pub(super) incomparable: Vec<(TableName, String)>,
     pub(super) differences: Vec<SchemaDifference>,
+    /// What beside the tables could not be compared.
+    pub(super) unseen: Vec<Unseen>,
     pub(super) sizes: HashMap<TableName, Size>,
 }
 
@@ -77,16 +84,44 @@ async fn look(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope
             None => scope.tables.push(name),
         }
     }
-    let kinds = schemas::Kind::ALL.into_iter();
+    let mut kinds = schemas::Kind::ALL.to_vec();
+    if options.beside {
+        // They are among what is beside tables.
+        kinds.retain(|kind| *kind != schemas::Kind::Trigger);
+        scope.take(beside::compare(site).await?);
+    }
+    let kinds = kinds.into_iter();
     let differences = kinds.flat_map(|kind| schemas::differences(names, [&a, &b], kind));
-    scope.differences = differences
+    let of_tables = differences
         .filter(|difference| meant(&difference.table))
         .map(|difference| SchemaDifference {
             at: difference.at,
             seen: difference.seen,
-        })
-        .collect();
+        });
+    // Tables are told first.
+    scope.differences.splice(0..0, of_tables);
     Ok(scope)
+}
+
+impl Scope {
+    fn take(&mut self, beside: Beside) {
+        self.differences = beside
+            .differences
+            .into_iter()
+            .map(|one| SchemaDifference {
+                at: one.at,
+                seen: one.said,
+            })
+            .collect();
+        self.unseen = beside
+            .unseen
+            .into_iter()
+            .map(|one| Unseen {
+                at: one.at,
+                reason: one.said,
+            })
+            .collect();
+    }
 }
 
 /// What the first node thinks of its tables' sizes.

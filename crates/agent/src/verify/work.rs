@@ -107,6 +107,7 @@ pub(crate) async fn compare(
         started_at: keeper.started_at().to_string(),
         seconds: began.elapsed().as_secs_f64(),
         schema: scope.differences,
+        unseen: scope.unseen,
         tables: Vec::new(),
         rows: Vec::new(),
         mended: found.mended,

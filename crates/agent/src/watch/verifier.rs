@@ -183,6 +183,7 @@ impl Verifier {
     fn options(&self, of: &str, why: Why) -> Options {
         Options {
             tables: vec![of.to_owned()],
+            beside: of == ALL,
             only: None,
             rows_max: ROWS_MAX,
             // What was compared before a naming says nothing of it.

@@ -15,10 +15,10 @@ use super::{
 
 /// How an object is made: what the session must be set to, and the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Recipe {
-    pub(super) object: Object,
-    session: Vec<String>,
-    create: String,
+pub(crate) struct Recipe {
+    pub(crate) object: Object,
+    pub(crate) session: Vec<String>,
+    pub(crate) create: String,
 }
 
 /// What is kept with a program, and its session must be set to. Not the client's character set: the statement comes in
@@ -27,7 +27,7 @@ const KEPT: [&str; 3] = ["sql_mode", "collation_connection", "time_zone"];
 
 impl Recipe {
     /// Reads from the source how it is made on a target of that dialect.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         conn: &mut Conn,
         object: &Object,
         target: &Dialect,

@@ -13,6 +13,7 @@ use crate::{
     support::{DEADLINE, Db, Pair, assert_fails, same_rows},
 };
 
+mod beside;
 mod interrupted;
 
 #[test]

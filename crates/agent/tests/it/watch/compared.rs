@@ -215,6 +215,7 @@ async fn given_up(kind: ServerKind) {
     let asleep = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()";
     let options = verify::Options {
         tables: vec!["shop.*".to_owned()],
+        beside: false,
         only: Some("SLEEP(60) = 0".to_owned()),
         rows_max: 10,
         anew: true,

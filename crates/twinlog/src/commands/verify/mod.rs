@@ -20,13 +20,14 @@ use crate::{
 /// So many rows that differ are shown of each table.
 const SHOWN_DEFAULT: usize = 10;
 
-/// Compare both nodes, all tables and rows, while clients write: nothing is written.
+/// Compare both nodes, all tables and rows, views, programs and accounts, while clients write: nothing is written.
 #[derive(Debug, Args)]
 #[command(
     mut_args(only_with_repair),
     after_help = "\
 Examples:
-  twinlog verify                            all tables
+  twinlog verify                            all tables, and what there is beside them: views, routines, triggers, events,
+                                            sequences, and accounts with their grants
   twinlog verify --tables 'shop.*'          the tables of one database
   twinlog verify --tables '`we.ird`.`t.1`'  a table whose name, or whose database's, has a dot
   twinlog verify --tables shop.orders --where 'id > 100000'
@@ -105,6 +106,7 @@ impl What {
     pub(crate) fn options(&self, site: &Site) -> Options {
         let options = Options {
             tables: self.tables.clone(),
+            beside: self.tables.is_empty(),
             only: self.only.clone(),
             rows_max: self.max_rows,
             anew: self.restart,
