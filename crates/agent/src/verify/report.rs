@@ -18,6 +18,9 @@ pub struct Report {
     pub equal: bool,
     /// When it began, RFC 3339, UTC: of one that was cut off and gone on with, the first time.
     pub started_at: String,
+    /// Since when, RFC 3339: of tables' rows only those were compared that the logs say were written since then, and of tables
+    /// of which that cannot be told all rows. `null` for all rows.
+    pub since: Option<String>,
     /// How long it took, in seconds, since it was gone on with.
     pub seconds: f64,
     /// What of the schemas is not the same on both nodes: tables, and, where no tables were named, what there is beside them.

@@ -185,6 +185,7 @@ impl Verifier {
             tables: vec![of.to_owned()],
             beside: of == ALL,
             only: None,
+            since: None,
             rows_max: ROWS_MAX,
             // What was compared before a naming says nothing of it.
             anew: why == Why::Named,

@@ -15,6 +15,7 @@ use crate::{
 
 mod beside;
 mod interrupted;
+mod since;
 
 #[test]
 fn its_schema_is_in_docs() {

@@ -217,6 +217,7 @@ async fn given_up(kind: ServerKind) {
         tables: vec!["shop.*".to_owned()],
         beside: false,
         only: Some("SLEEP(60) = 0".to_owned()),
+        since: None,
         rows_max: 10,
         anew: true,
         limits: verify::Limits {

@@ -6,12 +6,16 @@ pub(crate) mod text;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Arg, Args};
+use jiff::Timestamp;
 use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, cut_off, verify};
 use twinlog_pair::{config::is_pattern, site::Site};
 
 use crate::{
     cli::Format,
-    commands::repair::{self, Wish},
+    commands::{
+        conflicts::when::moment,
+        repair::{self, Wish},
+    },
     failure::{Failure, NO, USAGE, WORLD},
     output::{print, print_json, tell},
     screen::width,
@@ -32,6 +36,7 @@ Examples:
   twinlog verify --tables '`we.ird`.`t.1`'  a table whose name, or whose database's, has a dot
   twinlog verify --tables shop.orders --where 'id > 100000'
                                             some rows of one table
+  twinlog verify --since 2h                 rows that the logs say were written in the last two hours
   twinlog verify --json                     one JSON document (docs/schema/verify.json)
   twinlog verify --repair --keep a          and what would make b as a is: see `twinlog repair --help`
 
@@ -69,6 +74,9 @@ pub(crate) struct What {
     /// Only rows of which this condition in SQL is true.
     #[arg(long = "where", value_name = "SQL")]
     only: Option<String>,
+    /// Only rows that the logs say were written since: a time, or so long ago. Not what was written outside the logs.
+    #[arg(long, value_name = "TIME|DURATION", value_parser = since, conflicts_with = "only")]
+    since: Option<Timestamp>,
     /// Hash so many pieces at once on each node.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
@@ -91,6 +99,11 @@ pub(crate) struct What {
     pub(crate) format: Format,
 }
 
+fn since(text: &str) -> Result<Timestamp, String> {
+    let micros = i64::try_from(moment(text)?).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(micros).map_err(|error| error.to_string())
+}
+
 fn pattern(text: &str) -> Result<String, String> {
     match is_pattern(text) {
         true => Ok(text.to_owned()),
@@ -108,6 +121,7 @@ impl What {
             tables: self.tables.clone(),
             beside: self.tables.is_empty(),
             only: self.only.clone(),
+            since: self.since,
             rows_max: self.max_rows,
             anew: self.restart,
             limits: Limits {

@@ -111,9 +111,12 @@ pub(crate) fn summary(report: &Report) -> String {
             .filter(|table| table.outcome == outcome)
             .count()
     };
+    let since = report.since.as_ref();
+    let since = since.map(|since| format!(" written since {since}"));
     let compared = format!(
-        "{} in {}, {:.1} s",
+        "{}{} in {}, {:.1} s",
         many(rows, "row"),
+        since.unwrap_or_default(),
         many(report.tables.len() as u64, "table"),
         report.seconds
     );
@@ -197,6 +200,7 @@ mod tests {
             nodes: ["a", "b"].map(str::to_owned),
             equal: true,
             started_at: "2026-01-02T03:04:05Z".to_owned(),
+            since: None,
             seconds: 2.04,
             schema: Vec::new(),
             unseen: Vec::new(),
