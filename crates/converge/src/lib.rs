@@ -63,7 +63,9 @@ mod verdict;
 pub(crate) use decide::CommitMoment;
 pub use decide::{Decision, Outcome, Policy, decide};
 pub use keys::{ForeignKey, TableKeys, TableName, UniqueKey};
-pub use tracker::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark, Tracker, Unended, Wipe};
+pub use tracker::{
+    Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark, Touched, Tracker, Unended, Wipe,
+};
 pub use verdict::{Conflict, Episode, EpisodeRow, Held, Verdict, Version, Write};
 
 /// One of the two nodes.

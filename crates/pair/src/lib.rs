@@ -1,6 +1,7 @@
 //! Two servers as one dual primary: observe, plan, apply, prove, inspect.
 
 pub mod apply;
+pub mod beside;
 pub mod canary;
 pub mod compare;
 pub mod config;

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod stream;
+mod turn;
 
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
 
@@ -15,6 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::secrets::SecretError;
 pub use bulk::{Loaded, Rows};
 pub use stream::{Column, Kind, Part};
+use turn::Turn;
+pub use turn::end_all;
 
 /// How long a TCP or socket connection, with its handshake, may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -227,8 +230,7 @@ pub struct ResultSet {
 pub struct Conn {
     inner: mysql_async::Conn,
     address: Address,
-    /// Set while a statement runs; still set afterwards means that its rows were not read to the end.
-    dirty: bool,
+    turn: Turn,
 }
 
 impl fmt::Debug for Conn {
@@ -258,9 +260,9 @@ impl Conn {
         };
         match tokio::time::timeout(limit, mysql_async::Conn::new(options(endpoint))).await {
             Ok(Ok(inner)) => Ok(Self {
+                turn: Turn::new(endpoint, inner.id()),
                 inner,
                 address: endpoint.address.clone(),
-                dirty: false,
             }),
             Ok(Err(mysql_async::Error::Server(error))) => Err(Error::Refused {
                 address: endpoint.address.clone(),
@@ -280,6 +282,12 @@ impl Conn {
     /// Where this connection leads.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// From now on the server goes on with no statement of this connection that nobody waits for any more: it is ended there
+    /// when the connection is dropped in the middle of it, and by [`end_all`].
+    pub fn end_when_dropped(&mut self) {
+        self.turn.end_when_dropped();
     }
 
     /// All rows of one statement.
@@ -361,15 +369,17 @@ impl Conn {
             reason,
             sql: shown.to_owned(),
         };
-        self.begin(shown)?;
+        self.begin(shown).await?;
         tracing::debug!(%address, sql = shown, "statement");
-        match tokio::time::timeout(limit, read_all(&mut self.inner, sql)).await {
+        let read = tokio::time::timeout(limit, read_all(&mut self.inner, sql)).await;
+        self.turn.stand().await;
+        match read {
             Ok(Ok(sets)) => {
-                self.dirty = false;
+                self.turn.end();
                 Ok(sets)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.dirty = false;
+                self.turn.end();
                 Err(Error::Statement {
                     address,
                     code: error.code,
@@ -389,21 +399,21 @@ impl Conn {
     }
 
     /// A statement begins: until it is done, the connection is of no use for another.
-    fn begin(&mut self, shown: &str) -> Result<(), Error> {
-        if self.dirty {
+    async fn begin(&mut self, shown: &str) -> Result<(), Error> {
+        if self.turn.is_under_way() {
             return Err(Error::Lost {
                 address: self.address.clone(),
                 reason: "connection closed after an unfinished statement".into(),
                 sql: shown.to_owned(),
             });
         }
-        self.dirty = true;
+        self.turn.begin().await;
         Ok(())
     }
 
     /// Says good-bye. Errors are of no interest: the connection is gone either way.
     pub async fn close(self) {
-        if !self.dirty {
+        if !self.turn.is_under_way() {
             let _ = tokio::time::timeout(Duration::from_secs(1), self.inner.disconnect()).await;
         }
     }

@@ -66,7 +66,7 @@ impl Command {
         matches!(self, Self::Run(_))
     }
 
-    /// What to say at Ctrl-C before the program ends; `None` for a command that has something to do then.
+    /// What to say at Ctrl-C or SIGTERM before the program ends; `None` for a command that has something to do then.
     pub(crate) fn when_interrupted(&self) -> Option<&'static str> {
         match self {
             Self::Up(_) => {
@@ -84,6 +84,9 @@ impl Command {
             }
             Self::Repair(_) => Some(INTERRUPTED_REPAIR),
             Self::Verify(args) if args.repair => Some(INTERRUPTED_REPAIR),
+            Self::Verify(_) => {
+                Some("interrupted: the same `twinlog verify` goes on where this one stopped")
+            }
             // It ends by itself, and says what it has done.
             Self::Run(_) => None,
             // The demo clears up behind itself.

@@ -11,6 +11,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
+use twinlog_server::conn;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
     if let Some(note) = cli.command.when_interrupted() {
         runtime.spawn(interrupted(note));
     }
-    match runtime.block_on(commands::run(cli)) {
+    let done = runtime.block_on(commands::run(cli));
+    // What was given up on the way to a failure, or by an agent that was told to stop.
+    runtime.block_on(conn::end_all());
+    match done {
         Ok(code) => code,
         Err(failure) => {
             failure.print();
@@ -44,11 +48,12 @@ fn runtime(is_agent: bool) -> io::Result<Runtime> {
     builder.worker_threads(2).enable_all().build()
 }
 
-/// Ends the program at Ctrl-C, also while the command waits for an answer at the terminal. Every command may be cut
-/// off anywhere; what it had done stays done.
+/// Ends the program at Ctrl-C or SIGTERM, also while the command waits for an answer at the terminal. Every command may be
+/// cut off anywhere; what it had done stays done, and what it had asked the servers for is ended there.
 async fn interrupted(note: &'static str) {
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if let Ok(code) = commands::run::asked_to_stop().await {
         output::tell(note);
-        std::process::exit(i32::from(failure::INTERRUPTED));
+        conn::end_all().await;
+        std::process::exit(i32::from(code));
     }
 }

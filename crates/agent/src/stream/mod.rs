@@ -17,6 +17,7 @@ mod read_up_to;
 mod reader;
 mod request;
 mod source;
+mod stretch;
 mod wire;
 
 use std::time::{Duration, SystemTime};
@@ -34,6 +35,8 @@ pub use identity::SERVER_IDS;
 pub use lag::Lag;
 pub use read_up_to::ReadUpTo;
 use reader::Reader;
+pub(crate) use stretch::Stretch;
+pub use stretch::StretchError;
 
 /// How many bytes of transactions are out at most, unless the caller says otherwise: a second of a fast log.
 pub const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;

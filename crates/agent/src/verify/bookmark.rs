@@ -60,7 +60,8 @@ struct Row {
 /// Keeps the bookmark of a comparison that goes on.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    path: PathBuf,
+    /// `None` for one that is not gone on with.
+    path: Option<PathBuf>,
     pair_id: String,
     started_at: Timestamp,
     state: Mutex<State>,
@@ -157,7 +158,7 @@ pub(super) fn left(path: &Path, pair_id: &str) -> Option<Left> {
 impl Keeper {
     /// Goes on from where these tables are compared.
     pub(super) fn new(
-        path: PathBuf,
+        path: Option<PathBuf>,
         pair_id: String,
         started_at: Timestamp,
         tables: &[Arc<Table>],
@@ -222,6 +223,9 @@ impl Keeper {
 
     /// Writes it down, if that is due. Where it cannot be, the comparison goes on all the same.
     pub(super) fn save(&self) {
+        let Some(path) = &self.path else {
+            return;
+        };
         let mut state = self.state();
         if state.failed || state.written.elapsed() < EVERY {
             return;
@@ -229,11 +233,11 @@ impl Keeper {
         state.written = Instant::now();
         let bookmark = self.bookmark(&state);
         drop(state);
-        if let Err(error) = write(&self.path, &bookmark) {
+        if let Err(error) = write(path, &bookmark) {
             self.state().failed = true;
             tracing::warn!(
                 "cannot write {}: {error}; killed, the comparison would begin anew",
-                self.path.display()
+                path.display()
             );
         }
     }
@@ -241,7 +245,8 @@ impl Keeper {
     /// The comparison came to its end: nothing of it is left, nor of what one that was killed had half written.
     pub(super) fn end(&self) {
         // It may never have been written.
-        let _ = self.path.parent().map(fs::remove_dir_all);
+        let dir = self.path.as_deref().and_then(Path::parent);
+        let _ = dir.map(fs::remove_dir_all);
     }
 
     fn bookmark(&self, state: &State) -> Bookmark {

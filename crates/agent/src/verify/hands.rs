@@ -166,6 +166,8 @@ async fn prepare(
     conn: impl Future<Output = Result<Conn, conn::Error>>,
 ) -> Result<(Conn, Dialect), Error> {
     let mut conn = conn.await?;
+    // Hashing a table may take hours.
+    conn.end_when_dropped();
     let dialect = read_dialect(&mut conn).await?;
     let limit = dialect.row().no_time_limit;
     for sql in [SESSION, READ_ONLY, PATIENT].into_iter().chain(limit) {

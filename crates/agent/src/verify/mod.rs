@@ -14,20 +14,24 @@ mod hands;
 mod heap;
 mod judge;
 mod look;
+mod lookup;
 mod pace;
 mod progress;
 mod report;
 mod scope;
+mod since;
 mod table;
 mod work;
 
+use jiff::Timestamp;
+use twinlog_row::RowError;
 use twinlog_server::{conn, gtid};
 
-use twinlog_row::RowError;
+use crate::stream::StretchError;
 
 pub use pace::Limits;
 pub use progress::{Progress, Seen};
-pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult};
+pub use report::{Outcome, Report, RowDifference, SchemaDifference, TableResult, Unseen};
 pub use work::{cut_off, verify};
 
 pub(crate) use {
@@ -40,10 +44,15 @@ pub const ROWS_MAX_DEFAULT: u64 = 10_000;
 /// What is to be compared, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only tables like one of these: `database.table`, with `*` for anything. Empty for all.
+    /// Only tables like one of these: `database.table`, with `*` for anything, and backticks around what means itself. Empty
+    /// for all.
     pub tables: Vec<String>,
+    /// Whether what there is beside tables is compared, too: views, programs, accounts.
+    pub beside: bool,
     /// Only rows of which this is true: a condition in SQL.
     pub only: Option<String>,
+    /// Only rows that the logs say were written since then. Not with [`Self::only`]; such a run is not gone on with.
+    pub since: Option<Timestamp>,
     /// A table is left when more rows of it differ.
     pub rows_max: u64,
     /// Begin anew, though a run of the same was cut off.
@@ -85,6 +94,24 @@ pub enum Error {
         /// What the server says of it.
         source: Box<conn::Error>,
     },
+    /// A log was purged, or the node is younger.
+    #[error("the log of {node} does not reach back to {since}: {reaches}")]
+    TooShort {
+        /// The node.
+        node: String,
+        /// From when it is wanted.
+        since: String,
+        /// How far it goes, in words.
+        reaches: String,
+    },
+    /// A log was not read to its end.
+    #[error("the log of {node} cannot be read: {error}")]
+    Log {
+        /// The node.
+        node: String,
+        /// Why.
+        error: StretchError,
+    },
     /// A link does not carry.
     #[error(
         "the nodes have not executed each other's changes, and nothing of them has been carried for {seconds} s: what \
@@ -117,7 +144,17 @@ impl Error {
             }
             Self::ByPosition => Some("a pair whose `twinlog.toml` says `mode = \"gtid\"` can be compared".into()),
             Self::NoGtids(_) => Some("`twinlog up` makes the pair so, or says why it cannot".into()),
-            Self::NoTable(_) => Some("a pattern is `database.table`, with * for anything".into()),
+            Self::NoTable(_) => Some(
+                "a pattern is database.table, with * for anything; names with dots or stars go between backticks: \
+                 `we.ird`.`t.1`"
+                    .into(),
+            ),
+            Self::TooShort { .. } => Some(
+                "nothing was compared: name a later time, or compare all rows, without --since; logs are kept longer with \
+                 binlog_expire_logs_seconds"
+                    .into(),
+            ),
+            Self::Log { error, .. } => error.hint(),
             Self::Still { .. } => {
                 Some("`twinlog status` says which link does not run, and why".into())
             }

@@ -18,10 +18,15 @@ pub struct Report {
     pub equal: bool,
     /// When it began, RFC 3339, UTC: of one that was cut off and gone on with, the first time.
     pub started_at: String,
+    /// Since when, RFC 3339: of tables' rows only those were compared that the logs say were written since then, and of tables
+    /// of which that cannot be told all rows. `null` for all rows.
+    pub since: Option<String>,
     /// How long it took, in seconds, since it was gone on with.
     pub seconds: f64,
-    /// What of the schemas is not the same on both nodes.
+    /// What of the schemas is not the same on both nodes: tables, and, where no tables were named, what there is beside them.
     pub schema: Vec<SchemaDifference>,
+    /// What beside the tables could not be compared, because a node does not show it to twinlog. It counts for nothing.
+    pub unseen: Vec<Unseen>,
     /// The tables of which the rows were compared, by name.
     pub tables: Vec<TableResult>,
     /// The rows that differ, by table and key.
@@ -33,10 +38,20 @@ pub struct Report {
 /// What of the schemas is not the same on both nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SchemaDifference {
-    /// What it is about: `database.table`, or a trigger.
+    /// What it is about: `database.table`, `database.trigger`; of what there is beside tables it begins with the kind:
+    /// `database d`, `view d.v`, `procedure d.p`, `trigger d.t`, `event d.e`, `account 'user'@'host'`, …
     pub at: String,
-    /// What was seen.
+    /// What was seen. Of passwords only that they differ.
     pub seen: String,
+}
+
+/// What could not be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Unseen {
+    /// One thing, as in `schema`, or all of a kind: `views`, `routines`, `triggers`, `events`, `sequences`, `accounts`.
+    pub at: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What became of a table.

@@ -1,12 +1,20 @@
 //! Which tables are compared, and what of the schemas is not the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use twinlog_converge::{Side, TableName};
-use twinlog_pair::{config::is_like, schemas, site::Site};
-use twinlog_server::{conn, facts::schema::SchemaFacts};
+use twinlog_pair::{
+    beside::{self, Beside},
+    config::is_like,
+    schemas,
+    site::Site,
+};
+use twinlog_server::{
+    conn,
+    facts::schema::{SchemaFacts, Table},
+};
 
-use super::{Error, Options, SchemaDifference, hands::Hands, table::Size};
+use super::{Error, Options, SchemaDifference, Unseen, hands::Hands, table::Size};
 
 /// What both nodes' schemas come to.
 #[derive(Debug, Default)]
@@ -16,6 +24,8 @@ pub(super) struct Scope {
     /// Those whose rows cannot be compared, and why.
     pub(super) incomparable: Vec<(TableName, String)>,
     pub(super) differences: Vec<SchemaDifference>,
+    /// What beside the tables could not be compared.
+    pub(super) unseen: Vec<Unseen>,
     pub(super) sizes: HashMap<TableName, Size>,
 }
 
@@ -41,20 +51,24 @@ async fn look(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope
     let databases = site.config.databases.as_deref();
     let a = SchemaFacts::read(hands.conn(Side::A), databases).await?;
     let b = SchemaFacts::read(hands.conn(Side::B), databases).await?;
-    let is_like = |pattern: &str, table: &str| {
-        let (database, name) = table.split_once('.').unwrap_or_default();
-        is_like(pattern, database, name)
+    // The agent names tables as they are, whatever their names are made of.
+    let is_meant = |pattern: &str, table: &Table| {
+        is_like(pattern, &table.schema, &table.name) || pattern == table.full_name()
     };
     let both = || a.tables.iter().chain(&b.tables);
     for pattern in &options.tables {
-        if !both().any(|table| is_like(pattern, &table.full_name())) {
+        if !both().any(|table| is_meant(pattern, table)) {
             return Err(Error::NoTable(pattern.clone()));
         }
     }
-    let meant = |table: &str| {
-        let mut patterns = options.tables.iter();
-        options.tables.is_empty() || patterns.any(|pattern| is_like(pattern, table))
-    };
+    let meant: HashSet<String> = both()
+        .filter(|table| {
+            let mut patterns = options.tables.iter();
+            options.tables.is_empty() || patterns.any(|pattern| is_meant(pattern, table))
+        })
+        .map(Table::full_name)
+        .collect();
+    let meant = |table: &str| meant.contains(table);
     let names = site.nodes().map(|node| node.name.as_str());
     let mut scope = Scope::default();
     for table in a.tables.iter().filter(|table| meant(&table.full_name())) {
@@ -70,16 +84,44 @@ async fn look(site: &Site, hands: &mut Hands, options: &Options) -> Result<Scope
             None => scope.tables.push(name),
         }
     }
-    let kinds = schemas::Kind::ALL.into_iter();
+    let mut kinds = schemas::Kind::ALL.to_vec();
+    if options.beside {
+        // They are among what is beside tables.
+        kinds.retain(|kind| *kind != schemas::Kind::Trigger);
+        scope.take(beside::compare(site).await?);
+    }
+    let kinds = kinds.into_iter();
     let differences = kinds.flat_map(|kind| schemas::differences(names, [&a, &b], kind));
-    scope.differences = differences
+    let of_tables = differences
         .filter(|difference| meant(&difference.table))
         .map(|difference| SchemaDifference {
             at: difference.at,
             seen: difference.seen,
-        })
-        .collect();
+        });
+    // Tables are told first.
+    scope.differences.splice(0..0, of_tables);
     Ok(scope)
+}
+
+impl Scope {
+    fn take(&mut self, beside: Beside) {
+        self.differences = beside
+            .differences
+            .into_iter()
+            .map(|one| SchemaDifference {
+                at: one.at,
+                seen: one.said,
+            })
+            .collect();
+        self.unseen = beside
+            .unseen
+            .into_iter()
+            .map(|one| Unseen {
+                at: one.at,
+                reason: one.said,
+            })
+            .collect();
+    }
 }
 
 /// What the first node thinks of its tables' sizes.

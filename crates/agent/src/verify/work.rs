@@ -1,6 +1,9 @@
 //! The comparison from its begin to its end.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -22,8 +25,10 @@ use super::{
     hands::Hands,
     heap,
     judge::Judge,
+    lookup::Lookup,
     pace::Pace,
     scope::{self, Scope},
+    since::{self, Extent, Written},
     table::Table,
 };
 use twinlog_row::{Hash, RowError, TableInfo};
@@ -39,7 +44,8 @@ pub fn cut_off(site: &Site, options: &Options) -> Option<Timestamp> {
 
 fn left(site: &Site, options: &Options) -> Option<Left> {
     let path = bookmark::path(site, options);
-    bookmark::left(&path, &site.pair_id).filter(|_| !options.anew)
+    let is_kept = !options.anew && options.since.is_none();
+    bookmark::left(&path, &site.pair_id).filter(|_| is_kept)
 }
 
 /// Compares both nodes.
@@ -78,15 +84,24 @@ pub(crate) async fn compare(
     let scope = scope::read(site, &mut hands, options).await?;
     let left = left(site, options);
     let tables = load(&mut hands, &scope, options, left.as_ref()).await?;
-    progress.expect(
-        tables.len(),
-        tables.iter().map(|table| table.size.rows).sum(),
-    );
+    let parts = match options.since {
+        None => Parts::all(tables),
+        Some(since) => {
+            let mut written = Written::of(&tables);
+            since::read(site, &mut hands, since, &mut written).await?;
+            Parts::of(written)
+        }
+    };
+    let tables = parts.tables();
+    progress.expect(tables.len(), parts.rows());
     let since = left
         .as_ref()
         .map_or_else(Timestamp::now, |left| left.started_at);
     let keeper = Arc::new(Keeper::new(
-        bookmark::path(site, options),
+        options
+            .since
+            .is_none()
+            .then(|| bookmark::path(site, options)),
         site.pair_id.clone(),
         since,
         &tables,
@@ -98,15 +113,17 @@ pub(crate) async fn compare(
         keeper: Arc::clone(&keeper),
         tables: &tables,
     };
-    let found = work.walk(hands, left.unwrap_or_default()).await?;
+    let found = work.walk(hands, left.unwrap_or_default(), parts).await?;
     keeper.end();
     let report = Report {
         name: site.config.name.clone(),
         nodes: site.nodes().map(|node| node.name.clone()),
         equal: false,
         started_at: keeper.started_at().to_string(),
+        since: options.since.map(|since| since.to_string()),
         seconds: began.elapsed().as_secs_f64(),
         schema: scope.differences,
+        unseen: scope.unseen,
         tables: Vec::new(),
         rows: Vec::new(),
         mended: found.mended,
@@ -155,6 +172,46 @@ async fn try_condition(hands: &mut Hands, table: &Table) -> Result<(), Error> {
     }
 }
 
+/// What of the tables is compared.
+struct Parts {
+    /// All rows of these.
+    whole: Vec<Arc<Table>>,
+    /// The rows with these keys.
+    keys: Vec<(Arc<Table>, HashSet<Box<str>>)>,
+}
+
+impl Parts {
+    fn all(tables: Vec<Arc<Table>>) -> Self {
+        Self {
+            whole: tables,
+            keys: Vec::new(),
+        }
+    }
+
+    fn of(written: Written) -> Self {
+        let mut parts = Self::all(Vec::new());
+        for (table, extent) in written.into_extents() {
+            match extent {
+                Extent::Whole => parts.whole.push(table),
+                Extent::Keys(keys) => parts.keys.push((table, keys)),
+            }
+        }
+        parts
+    }
+
+    fn tables(&self) -> Vec<Arc<Table>> {
+        let by_keys = self.keys.iter().map(|(table, _)| table);
+        self.whole.iter().chain(by_keys).cloned().collect()
+    }
+
+    /// How many rows that are, as the server estimates.
+    fn rows(&self) -> u64 {
+        let whole: u64 = self.whole.iter().map(|table| table.size.rows).sum();
+        let keys: usize = self.keys.iter().map(|(_, keys)| keys.len()).sum();
+        whole + keys as u64
+    }
+}
+
 /// What is to be done.
 struct Work<'a> {
     site: &'a Site,
@@ -166,14 +223,14 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Walks all tables with as many workers as are wanted, and judges beside them what they find.
-    async fn walk(&self, hands: Hands, left: Left) -> Result<Found, Error> {
+    async fn walk(&self, hands: Hands, left: Left, parts: Parts) -> Result<Found, Error> {
         let Self {
             site,
             options,
             progress,
             ..
         } = self;
-        let cutter = Arc::new(Mutex::new(self.cutter(hands)));
+        let cutter = Arc::new(Mutex::new(self.cutter(hands, &parts.whole)));
         let (send, suspects) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
         for _ in 0..options.limits.parallel.max(1) {
@@ -187,6 +244,16 @@ impl Work<'_> {
                 limits: options.limits.clone(),
             };
             tasks.spawn(worker.run());
+        }
+        if !parts.keys.is_empty() {
+            let lookup = Lookup {
+                hands: Hands::open(site).await?,
+                tables: parts.keys,
+                suspects: send.clone(),
+                progress: Arc::clone(progress),
+                limits: options.limits.clone(),
+            };
+            tasks.spawn(lookup.run());
         }
         let judge = Judge {
             hands: Hands::open(site).await?,
@@ -218,9 +285,9 @@ impl Work<'_> {
     }
 
     /// Cuts what was not compared by a run before this one.
-    fn cutter(&self, hands: Hands) -> Cutter {
+    fn cutter(&self, hands: Hands, whole: &[Arc<Table>]) -> Cutter {
         let mut tables = Vec::new();
-        for table in self.tables {
+        for table in whole {
             let begun = table.begun.as_ref();
             self.progress
                 .compared(begun.map_or(0, |begun| begun.rows[0].max(begun.rows[1])));

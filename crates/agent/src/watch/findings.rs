@@ -102,6 +102,9 @@ impl Findings {
             self.rows,
             self.tables.len()
         );
+        for at in self.schema.iter().take(DIFFERING_MAX) {
+            tracing::warn!("{at} is not the same on both nodes; see `twinlog verify`");
+        }
         if self.differing.is_empty() {
             tracing::info!("both nodes hold the same in {what}");
             return;

@@ -183,7 +183,9 @@ impl Verifier {
     fn options(&self, of: &str, why: Why) -> Options {
         Options {
             tables: vec![of.to_owned()],
+            beside: of == ALL,
             only: None,
+            since: None,
             rows_max: ROWS_MAX,
             // What was compared before a naming says nothing of it.
             anew: why == Why::Named,

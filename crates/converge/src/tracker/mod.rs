@@ -28,6 +28,7 @@ use twinlog_binlog::{Change, Gtid, Rows, Statement, Transaction};
 
 pub use api::{Limits, Load, MEMORY_BYTES_DEFAULT, Output, RepairMark};
 pub use ddl::Wipe;
+pub use statement::Touched;
 pub use xa::Unended;
 
 pub(crate) use versions::same_version;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::check_nodes;
 use super::model::{Config, Filter, Policy, Runtime};
 use super::options::{Options, normalised};
+use super::pattern::Pattern;
 
 /// Longest name of a pair: with a node's name it makes a host name, of at most 60 characters on the
 /// oldest servers.
@@ -221,7 +222,8 @@ fn conflicts(config: &Config, findings: &mut Findings) {
         let key = |name| ["conflicts", "tables", &index, name];
         if !is_pattern(&entry.pattern) {
             let message = format!("{:?} does not match any table", entry.pattern);
-            let hint = "write `database.table`, `*` for any characters: \"shop.stock\", \"shop.*\"";
+            let hint = "write `database.table`, `*` for any characters: \"shop.stock\", \"shop.*\"; a name with a dot goes \
+                        between backticks: \"`we.ird`.stock\"";
             findings.add(&key("match"), message, hint);
         } else if !seen.insert(&entry.pattern) {
             let message = format!("{:?} has an entry above", entry.pattern);
@@ -243,11 +245,11 @@ fn conflicts(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// One dot, something before it and after it.
-fn is_pattern(pattern: &str) -> bool {
-    let parts = pattern.split_once('.');
-    parts.is_some_and(|(database, table)| {
-        is_identifier(database) && is_identifier(table) && !table.contains('.')
+/// Something before a dot and after it, and no other dot but between backticks.
+fn is_pattern(text: &str) -> bool {
+    Pattern::parse(text).is_some_and(|pattern| {
+        let parts = pattern.parts().map(|part| part.join("*"));
+        !pattern.is_doubtful && parts.iter().all(|part| is_identifier(part))
     })
 }
 

@@ -74,6 +74,7 @@ mod model;
 mod node;
 mod note;
 mod options;
+mod pattern;
 mod period;
 mod read;
 mod size;
@@ -97,7 +98,7 @@ pub use model::{
 pub use node::{ClientTls, Node, Password};
 pub use note::{Note, NoteKind};
 pub use options::{OptionValue, Options, normalised};
-pub use table_policy::is_like;
+pub use pattern::{is_like, is_pattern};
 
 impl Config {
     /// Reads and checks the file.

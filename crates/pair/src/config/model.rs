@@ -306,7 +306,7 @@ impl fmt::Display for Policy {
 /// One `[[conflicts.tables]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TablePolicy {
-    /// `match`: `database.table`, where `*` stands for any characters.
+    /// `match`: `database.table`, where `*` stands for any characters, and backticks are around what means itself.
     pub pattern: String,
     /// Who wins in these tables.
     pub policy: Policy,

@@ -1,6 +1,9 @@
 //! Which policy a table has.
 
-use super::model::{Conflicts, Policy, TablePolicy};
+use super::{
+    model::{Conflicts, Policy, TablePolicy},
+    pattern::is_like,
+};
 
 impl Conflicts {
     /// What decides for a table: the first entry that matches, else the pair's policy, which has no counters.
@@ -32,58 +35,9 @@ impl TablePolicy {
     }
 }
 
-/// Whether a table is like a pattern `database.table`, in which `*` stands for any characters, also none.
-#[must_use]
-pub fn is_like(pattern: &str, database: &str, table: &str) -> bool {
-    let parts = pattern.split_once('.');
-    parts.is_some_and(|(left, right)| matches(left, database) && matches(right, table))
-}
-
-/// Whether a text is of a pattern in which `*` stands for any characters, also none.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(head) else {
-        return false;
-    };
-    // Each piece is taken at its first place: what is left for the others is then the most there can be.
-    let mut pieces = rest.split('*').peekable();
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return text.ends_with(piece);
-        }
-        match text.split_once(piece) {
-            Some((_, after)) => text = after,
-            None => return false,
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, text, expected) in [
-            ("shop", "shop", true),
-            ("shop", "shops", false),
-            ("*", "", true),
-            ("*", "anything", true),
-            ("sh*", "shop", true),
-            ("sh*", "push", false),
-            ("*op", "shop", true),
-            ("*op", "shops", false),
-            ("s*o*p", "shoop", true),
-            ("s*o*p", "sp", false),
-            ("a*a", "a", false),
-            ("log_*_*", "log_2026_11", true),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn the_first_entry_that_matches_decides() {

@@ -34,16 +34,16 @@ pub(super) struct Table {
 
 /// Anything else that a database has, by the word that `SHOW CREATE` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Object {
-    pub(super) kind: Kind,
-    pub(super) database: String,
-    pub(super) name: String,
+pub(crate) struct Object {
+    pub(crate) kind: Kind,
+    pub(crate) database: String,
+    pub(crate) name: String,
 }
 
 /// In the order in which they are made: a view may call a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Sequence,
     Function,
     Procedure,
@@ -55,7 +55,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Sequence => "SEQUENCE",
             Self::Function => "FUNCTION",
@@ -289,6 +289,29 @@ impl Inventory {
             name: text(row, 1),
         });
     }
+}
+
+/// What databases have beside tables.
+pub(crate) async fn objects(
+    conn: &mut Conn,
+    databases: Option<&[String]>,
+) -> Result<Vec<Object>, ConnError> {
+    let mut inventory = Inventory::default();
+    let listed = conn
+        .rows(&format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
+             WHERE TABLE_TYPE IN ('VIEW', 'SEQUENCE') AND {}",
+            condition("TABLE_SCHEMA", databases)
+        ))
+        .await?;
+    for row in &listed {
+        match text(row, 2).as_str() {
+            "SEQUENCE" => inventory.push(Kind::Sequence, row),
+            _ => inventory.push(Kind::View, row),
+        }
+    }
+    inventory.read_programs(conn, databases).await?;
+    Ok(inventory.objects)
 }
 
 async fn table(conn: &mut Conn, row: &Row) -> Result<Table, Error> {

@@ -30,9 +30,11 @@ use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
 pub(crate) use ends::give_up;
+pub(crate) use inventory::{Kind, Object, objects};
 pub use mark::read as read_mark;
 pub use mark::{Mark, Source};
 pub use progress::Counters;
+pub(crate) use recipe::Recipe;
 pub(crate) use work::check;
 pub use work::copy;
 

@@ -16,11 +16,11 @@ use super::{
 
 /// How an object is made: what the session must be set to, and the statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     #[serde(flatten)]
-    pub(super) object: Object,
-    session: Vec<String>,
-    create: String,
+    pub(crate) object: Object,
+    pub(crate) session: Vec<String>,
+    pub(crate) create: String,
 }
 
 /// What is kept with a program, and its session must be set to. Not the client's character set: the statement comes in
@@ -29,7 +29,7 @@ const KEPT: [&str; 3] = ["sql_mode", "collation_connection", "time_zone"];
 
 impl Recipe {
     /// Reads from the source how it is made.
-    pub(super) async fn read(conn: &mut Conn, object: &Object) -> Result<Self, Error> {
+    pub(crate) async fn read(conn: &mut Conn, object: &Object) -> Result<Self, Error> {
         let (word, name) = (object.kind.word(), object.sql_name());
         let row = conn
             .row(&format!("SHOW CREATE {word} {name}"))

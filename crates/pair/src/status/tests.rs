@@ -611,7 +611,7 @@ fn what_the_agents_own_comparison_found_is_a_problem() {
     );
     let said = assemble(&config(), &at_work).notes.join("\n");
     assert!(
-        said.contains("the schemas differed in 1 place when"),
+        said.contains("definitions or accounts differed in 1 place when"),
         "{said}"
     );
     assert!(said.contains("tried again: a node was away"), "{said}");

@@ -10,7 +10,7 @@ use futures_util::{
 use mysql_async::{QueryResult, TextProtocol, prelude::Queryable};
 use tokio::sync::mpsc;
 
-use super::{Address, Conn, Error, innermost, stream::value};
+use super::{Address, Conn, Error, innermost, stream::value, turn::Turn};
 
 /// What errors say in place of a statement that has users' data in it.
 const SHOWN: &str = "a statement on rows";
@@ -18,7 +18,7 @@ const SHOWN: &str = "a statement on rows";
 /// The rows of one statement, as they come.
 pub struct Rows<'c> {
     result: QueryResult<'c, 'static, TextProtocol>,
-    dirty: &'c mut bool,
+    turn: &'c mut Turn,
     address: Address,
 }
 
@@ -32,10 +32,10 @@ impl Rows<'_> {
         match self.result.next().await {
             Ok(Some(row)) => Ok(Some(row.unwrap().into_iter().map(value).collect())),
             Ok(None) => {
-                *self.dirty = false;
+                self.turn.end();
                 Ok(None)
             }
-            Err(error) => Err(told(&self.address, self.dirty, error)),
+            Err(error) => Err(told(&self.address, self.turn, error)),
         }
     }
 }
@@ -56,14 +56,14 @@ impl Conn {
     /// [`Error::Statement`] with the server's own code, or [`Error::Lost`].
     pub async fn fetch(&mut self, sql: &str) -> Result<Rows<'_>, Error> {
         let address = self.address.clone();
-        self.begin(SHOWN)?;
+        self.begin(SHOWN).await?;
         match self.inner.query_iter(sql.to_owned()).await {
             Ok(result) => Ok(Rows {
                 result,
-                dirty: &mut self.dirty,
+                turn: &mut self.turn,
                 address,
             }),
-            Err(error) => Err(told(&address, &mut self.dirty, error)),
+            Err(error) => Err(told(&address, &mut self.turn, error)),
         }
     }
 
@@ -75,7 +75,7 @@ impl Conn {
     /// [`Error::Statement`] with the server's own code, or [`Error::Lost`].
     pub async fn load(&mut self, sql: &str, data: mpsc::Receiver<Bytes>) -> Result<Loaded, Error> {
         let address = self.address.clone();
-        self.begin(SHOWN)?;
+        self.begin(SHOWN).await?;
         // A server that refuses before it asks for the file leaves the handler in the connection, and with it whoever sends
         // would wait for ever: the data itself stays here.
         let data = Arc::new(Mutex::new(Some(data)));
@@ -103,10 +103,10 @@ impl Conn {
         drop(take(&data));
         match loaded {
             Ok(loaded) => {
-                self.dirty = false;
+                self.turn.end();
                 Ok(loaded)
             }
-            Err(error) => Err(told(&address, &mut self.dirty, error)),
+            Err(error) => Err(told(&address, &mut self.turn, error)),
         }
     }
 }
@@ -116,10 +116,10 @@ fn take(data: &Mutex<Option<mpsc::Receiver<Bytes>>>) -> Option<mpsc::Receiver<By
 }
 
 /// An error of the driver's. One of the server's leaves the connection usable.
-fn told(address: &Address, dirty: &mut bool, error: mysql_async::Error) -> Error {
+fn told(address: &Address, turn: &mut Turn, error: mysql_async::Error) -> Error {
     match error {
         mysql_async::Error::Server(error) => {
-            *dirty = false;
+            turn.end();
             Error::Statement {
                 address: address.clone(),
                 code: error.code,

@@ -86,15 +86,17 @@ impl Conn {
             reason,
             sql: "your statement".into(),
         };
-        self.begin("your statement")?;
-        match read(&mut self.inner, sql, &mut each).await {
+        self.begin("your statement").await?;
+        let read = read(&mut self.inner, sql, &mut each).await;
+        self.turn.stand().await;
+        match read {
             Ok(ControlFlow::Continue(())) => {
-                self.dirty = false;
+                self.turn.end();
                 Ok(())
             }
             Ok(ControlFlow::Break(())) => Ok(()),
             Err(mysql_async::Error::Server(error)) => {
-                self.dirty = false;
+                self.turn.end();
                 Err(Error::Statement {
                     address: address.clone(),
                     code: error.code,

@@ -37,11 +37,12 @@ Examples:
                                      a tar archive to standard output
   twinlog restore --check nightly    is it whole and undamaged?
 
-The node is held up for one moment, in which several connections open the same snapshot. All databases of
-the pair (or those that `databases` names) are written, with views, routines, triggers, events and the history
-of conflicts; accounts are not. Rows are compressed (zstd), each file has a checksum, and `manifest.json` says where the
-node's log stood and how much of its peer's it had executed. The file `complete` is written last: without it,
-a backup is none, and is not restored. The files hold your data: only their owner may read them.
+The node is held up for one moment, in which several connections open the same snapshot. All
+databases of the pair (or those that `databases` names) are written, with views, routines,
+triggers, events and the history of conflicts; accounts are not. Rows are compressed (zstd), each
+file has a checksum, and `manifest.json` says where the node's log stood and how much of its
+peer's it had executed. The file `complete` is written last: without it, a backup is none, and is
+not restored. The files hold your data: only their owner may read them.
 
 Exit codes: 0 it is whole; 2 your mistake; 3 the node or the disk failed.")]
 pub(crate) struct BackupArgs {

@@ -29,13 +29,15 @@ Examples:
   twinlog restore shop.tar --yes     an archive, without asking
   twinlog restore --check nightly    only: is it whole and undamaged?
 
-All checksums are compared before anything is done. The pair must be there (`twinlog up`) and have no tables of
-users; the agent must not run meanwhile. Both nodes are closed to clients and filled at once, outside their logs: the
-links stay as they are. At the end each table is read again on both nodes and compared with the backup. Killed half-way,
-both nodes stay closed, and the same command goes on: a table that is there and the same stays.
-Accounts are not restored. Replicas of others that follow a node do not get what is restored.
+All checksums are compared before anything is done. The pair must be there (`twinlog up`) and have
+no tables of users; the agent must not run meanwhile. Both nodes are closed to clients and filled
+at once, outside their logs: the links stay as they are. At the end each table is read again on
+both nodes and compared with the backup. Killed half-way, both nodes stay closed, and the same
+command goes on: a table that is there and the same stays. Accounts are not restored. Replicas of
+others that follow a node do not get what is restored.
 
-Exit codes: 0 done, or whole; 1 it is damaged, or the pair is not empty; 2 your mistake; 3 a node failed.")]
+Exit codes: 0 done, or whole; 1 it is damaged, or the pair is not empty; 2 your mistake; 3 a node
+failed.")]
 pub(crate) struct RestoreArgs {
     /// The directory, or the tar archive.
     #[arg(value_name = "PATH")]

@@ -107,7 +107,7 @@ pub(crate) async fn run(site: Site, args: &RunArgs) -> Result<ExitCode, Failure>
 }
 
 /// Waits for Ctrl-C or SIGTERM; the exit code of what either has cut short.
-async fn asked_to_stop() -> std::io::Result<u8> {
+pub(crate) async fn asked_to_stop() -> std::io::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| INTERRUPTED),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::sync::Notify;
 use twinlog_agent::verify::Report;
@@ -11,6 +12,10 @@ use crate::{
     schema::{assert_valid, check_schema},
     support::{DEADLINE, Db, Pair, assert_fails, same_rows},
 };
+
+mod beside;
+mod interrupted;
+mod since;
 
 #[test]
 fn its_schema_is_in_docs() {
@@ -231,6 +236,14 @@ async fn planted(kind: ServerKind) {
         &["--tables", "shop.many", "--where", "id < 70000"],
     );
     assert_eq!(rows(&some).len(), 2, "{some:#}");
+    // A name that is quoted; unquoted, its first dot would end the database's.
+    let quoted = report(&pair, 1, &["--tables", "`d\"o.t`.`ta``b'le ü`"]);
+    assert_eq!(
+        rows(&quoted),
+        ["d\"o.t.ta`b'le ü i.d=2".to_owned()].into(),
+        "{quoted:#}"
+    );
+    assert_eq!(quoted["tables"].as_array().unwrap().len(), 1);
     let text = verify(&pair, &["--tables", "shop.plain"]);
     insta::assert_snapshot!(
         format!("verify_{}", kind.name()),
@@ -425,6 +438,15 @@ async fn a_slow_link_is_waited_for() {
 /// What was compared before the kill is not compared again, and what was found there is not lost.
 #[tokio::test]
 async fn a_killed_one_is_gone_on_with() {
+    gone_on_with(Signal::SIGKILL).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_one_is_gone_on_with() {
+    gone_on_with(Signal::SIGINT).await;
+}
+
+async fn gone_on_with(signal: Signal) {
     let pair = filled(ServerKind::MariaDb1011).await;
     let planted = [
         "SET sql_log_bin = 0",
@@ -456,7 +478,8 @@ async fn a_killed_one_is_gone_on_with() {
         async || half_way().then_some(()),
     )
     .await;
-    running.kill();
+    interrupted::send(&running, signal);
+    drop(running.wait());
     let output = pair.twinlog.run(&args);
     let found: Value = serde_json::from_str(output.expect_code(1)).unwrap();
     assert!(
@@ -557,6 +580,8 @@ async fn wrong_words_are_the_users_mistake() {
     no_pattern.expect_code(2);
     let says = "it has the form database.table";
     assert!(no_pattern.stderr.contains(says), "{}", no_pattern.stderr);
+    verify(&pair, &["--tables", "`shop.t`"]).expect_code(2);
+    verify(&pair, &["--tables", "shop.`t"]).expect_code(2);
     assert_fails(
         &verify(&pair, &["--tables", "shop.nothing"]),
         2,

@@ -6,7 +6,7 @@
 mod enter;
 mod read;
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use twinlog_binlog::RowError as ImageError;
 use twinlog_converge::{Side, TableName};
@@ -22,10 +22,8 @@ use twinlog_server::{
 };
 
 use super::{Error, bench::Bench};
-use crate::{resolve::Content, stream};
+use crate::{resolve::Content, stream::StretchError};
 
-/// A log that is there says something at least so often.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// More rows than these are in the file alone.
 const ENTRIES_MAX: usize = 10_000;
 
@@ -63,17 +61,9 @@ pub enum SaveError {
          executed, and cannot be told from what it lost"
     )]
     Restored(String),
-    /// The log does not go on.
-    #[error("the log of {node} says nothing since {seconds} s")]
-    Silent {
-        /// The node.
-        node: String,
-        /// For how long.
-        seconds: u64,
-    },
     /// The log.
-    #[error(transparent)]
-    Log(#[from] stream::Error),
+    #[error("{0}: {1}")]
+    Log(String, #[source] StretchError),
     /// The agent's password.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -103,7 +93,7 @@ impl SaveError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         let more = match self {
-            Self::Log(error) => error.hint(),
+            Self::Log(_, error) => error.hint(),
             Self::Repair(error) => error.hint(),
             _ => None,
         };

@@ -8,20 +8,19 @@ use std::{
 };
 
 use serde_json::{Map, json};
-use tokio::time::timeout;
 use twinlog_binlog::{Change, ColumnHint, Image, RowError as ImageError, Transaction, Value};
 use twinlog_converge::TableName;
 use twinlog_pair::site::Login;
 use twinlog_row::{Row, TableInfo, is_of, key_of, read_image};
 use twinlog_server::facts::Coordinates;
 
-use super::{ENTRIES_MAX, Errant, SILENCE_MAX, SaveError};
+use super::{ENTRIES_MAX, Errant, SaveError};
 use crate::{
     gtids,
     history::{Cell, cells},
     repair::bench::Bench,
     resolve::Content,
-    stream::{self, Item, LogReader, LogStream},
+    stream::{self, Stretch},
     watch::is_replicated,
 };
 
@@ -36,7 +35,7 @@ impl Errant<'_> {
         let node = self.site.nodes()[self.side.index()];
         let endpoint = self.site.endpoint(node, Login::Agent)?;
         let options = stream::Options::new(endpoint, self.from.clone(), self.ids.to_vec());
-        let (mut log, reader) = LogReader::spawn(options);
+        let mut log = Stretch::open(options, end.clone());
         let path = self.path(name);
         // Whole, or not under its name.
         let part = path.with_extension("part");
@@ -45,10 +44,8 @@ impl Errant<'_> {
             path: path.clone(),
             source,
         };
-        while !log.read_up_to().has_position(end) {
-            let Some(transaction) = next(&mut log, name).await? else {
-                continue;
-            };
+        let stuck = |error| SaveError::Log(name.to_owned(), error);
+        while let Some(transaction) = log.next().await.map_err(stuck)? {
             // The peer's own go on coming over the node's link.
             let gtid = transaction.gtid.as_ref();
             let is_known = gtid.is_some_and(|gtid| gtids::has(&self.known, gtid));
@@ -59,7 +56,7 @@ impl Errant<'_> {
                 writeln!(file, "{line}").map_err(told)?;
             }
         }
-        reader.stop().await;
+        log.close().await;
         let file = file
             .into_inner()
             .map_err(|error| told(error.into_error()))?;
@@ -175,21 +172,6 @@ impl Errant<'_> {
         let before = self.rows.len();
         self.rows.retain(|(table, _), _| !names(table));
         self.saved.unentered += before - self.rows.len();
-    }
-}
-
-/// The next transaction; `None` where something else came.
-async fn next(log: &mut LogStream, name: &str) -> Result<Option<Box<Transaction>>, SaveError> {
-    let silent = || SaveError::Silent {
-        node: name.to_owned(),
-        seconds: SILENCE_MAX.as_secs(),
-    };
-    match timeout(SILENCE_MAX, log.next()).await {
-        Ok(Some(item)) => Ok(match item? {
-            Item::Transaction(received) => Some(received.transaction),
-            Item::Connected(_) | Item::Position(_) | Item::Reconnecting(_) => None,
-        }),
-        Ok(None) | Err(_) => Err(silent()),
     }
 }
 

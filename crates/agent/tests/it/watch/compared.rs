@@ -1,7 +1,11 @@
 //! What the agent compares by itself: on a schedule, and what it could not follow.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use twinlog_agent::verify;
 use twinlog_converge::Side;
 use twinlog_pair::{
     status::Status,
@@ -203,4 +207,51 @@ async fn conflicts_are_settled_beside_a_comparison_on_mysql_9_7() {
 #[tokio::test]
 async fn conflicts_are_settled_beside_a_comparison_on_mariadb() {
     beside_the_watch(ServerKind::MariaDb1011).await;
+}
+
+/// A server would go on with a statement whose client is gone.
+async fn given_up(kind: ServerKind) {
+    let pair = pair(kind, "verify_every = \"never\"").await;
+    let asleep = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()";
+    let options = verify::Options {
+        tables: vec!["shop.*".to_owned()],
+        beside: false,
+        only: Some("SLEEP(60) = 0".to_owned()),
+        since: None,
+        rows_max: 10,
+        anew: true,
+        limits: verify::Limits {
+            parallel: 2,
+            yields: false,
+            lag_max: Duration::from_secs(10),
+            load_percent: 100,
+            settled_first: false,
+        },
+    };
+    let site = Arc::clone(&pair.site);
+    let comparison =
+        tokio::spawn(async move { verify::verify(&site, &options, Arc::default()).await });
+    wait_until(DEADLINE, "statements that take long", async || {
+        for side in Side::BOTH {
+            if pair.rows(side, asleep).await == ["0"] {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    comparison.abort();
+    let began = Instant::now();
+    pair.both(asleep, &["0"]).await;
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn what_is_given_up_ends_on_the_servers_on_mysql_9_7() {
+    given_up(ServerKind::MySql97).await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_ends_on_the_servers_on_mariadb() {
+    given_up(ServerKind::MariaDb1011).await;
 }

@@ -31,6 +31,32 @@ pub(super) enum Effect {
     Data(TableName),
 }
 
+/// Of which tables a statement in the log may have changed rows, or the definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// Of none.
+    Nothing,
+    /// Of these.
+    Tables(Vec<TableName>),
+    /// Of any in this database; with an empty name, of any at all.
+    Database(Arc<str>),
+}
+
+impl Touched {
+    /// Reads it from the statement.
+    #[must_use]
+    pub fn by(statement: &Statement) -> Self {
+        match effect(statement) {
+            Effect::Nothing => Self::Nothing,
+            Effect::Tables { names, .. } => Self::Tables(names),
+            Effect::Database { name, .. } => Self::Database(name),
+            // What a program does, or a join, need not stay in its database.
+            Effect::Data(table) if table.name.is_empty() => Self::Database("".into()),
+            Effect::Data(table) => Self::Tables(vec![table]),
+        }
+    }
+}
+
 /// Objects whose definitions have no rows.
 const ROWLESS: [&str; 19] = [
     "VIEW",

@@ -120,3 +120,32 @@ fn says_so_where_it_cannot_tell() {
         assert_eq!(of(text), expected, "{text}");
     }
 }
+
+#[test]
+fn what_may_be_written_is_never_less_than_what_is() {
+    let touched = |text: &str| {
+        let statement = Statement {
+            database: "shop".into(),
+            text: bytes::Bytes::copy_from_slice(text.as_bytes()),
+            error_code: 0,
+        };
+        match Touched::by(&statement) {
+            Touched::Nothing => "nothing".to_owned(),
+            Touched::Tables(names) => {
+                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                names.join(" ")
+            }
+            Touched::Database(name) => format!("all of '{name}'"),
+        }
+    };
+    for (text, expected) in [
+        ("GRANT ALL ON *.* TO u", "nothing"),
+        ("RENAME TABLE a TO o.b", "shop.a o.b"),
+        ("UPDATE o.t SET a = 1", "o.t"),
+        ("UPDATE a, o.b SET a.x = b.x", "all of ''"),
+        ("CALL p()", "all of ''"),
+        ("DROP DATABASE o", "all of 'o'"),
+    ] {
+        assert_eq!(touched(text), expected, "{text}");
+    }
+}

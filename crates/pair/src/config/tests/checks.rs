@@ -186,7 +186,7 @@ fn conflicts() {
     twinlog.toml:15:9: "shop.*" has an entry above
     twinlog.toml:16:10: "prefer:" names no node
     hint: line 6: write "prefer:a" or "prefer:b"
-    line 8: write `database.table`, `*` for any characters: "shop.stock", "shop.*"
+    line 8: write `database.table`, `*` for any characters: "shop.stock", "shop.*"; a name with a dot goes between backticks: "`we.ird`.stock"
     line 10: counters are added up by policy "merge"
     line 15: the first entry that matches decides: join the two
     line 16: write "prefer:a" or "prefer:b"

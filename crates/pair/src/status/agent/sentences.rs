@@ -216,7 +216,7 @@ pub(in crate::status) fn notes(
         .filter(|last| last.schema_differences > 0)
     {
         notes.push(format!(
-            "the schemas differed in {} when the agent compared all tables at {}: `twinlog doctor` names what differs now",
+            "definitions or accounts differed in {} when the agent compared all tables at {}: `twinlog verify` names what differs now",
             plural(last.schema_differences, "place", "places"),
             last.ended_at
         ));

@@ -6,7 +6,7 @@ mod look;
 mod plan;
 mod prune;
 pub(crate) mod show;
-mod when;
+pub(super) mod when;
 
 use std::process::ExitCode;
 

@@ -16,7 +16,7 @@ pub(super) fn age(text: &str) -> Result<u64, String> {
 }
 
 /// A moment in microseconds since 1970: so long ago, or a time in UTC unless it says otherwise.
-pub(super) fn moment(text: &str) -> Result<u64, String> {
+pub(crate) fn moment(text: &str) -> Result<u64, String> {
     if let Ok(age) = age(text) {
         return Ok(super::now_us().saturating_sub(age));
     }

@@ -10,7 +10,7 @@ use twinlog_agent::{
 use crate::{
     commands::{
         status::words::wrap,
-        verify::text::{head, many, row, summary},
+        verify::text::{definitions, head, many, row, summary},
     },
     screen::grid::{CYAN, DIM, GREEN, PLAIN, RED, YELLOW},
 };
@@ -18,10 +18,7 @@ use crate::{
 /// The plan, with at most so many rows of each table.
 pub(super) fn plan(document: &RepairDocument, shown: usize, width: usize) -> String {
     let compared = &document.compared;
-    let schema = compared.schema.iter();
-    let mut parts: Vec<String> = schema
-        .map(|difference| format!("{RED}{}{PLAIN}: {}", difference.at, difference.seen))
-        .collect();
+    let mut parts = definitions(compared);
     let tables = compared.tables.iter();
     for table in tables.filter(|table| table.outcome != verify::Outcome::Equal) {
         parts.push(head(table, &compared.nodes));
@@ -97,8 +94,15 @@ fn sums(document: &RepairDocument, width: usize) -> Vec<String> {
     }
     let left = document.rows.iter();
     let left = left.filter(|row| row.outcome == Outcome::Left).count() as u64;
-    if left > 0 {
-        lines.push(format!("{YELLOW}left to you{PLAIN}: {}", many(left, "row")));
+    let schema = document.compared.schema.len() as u64;
+    let left: Vec<String> = [(left, "row"), (schema, "definition")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| many(count, what))
+        .collect();
+    if !left.is_empty() {
+        let left = left.join(" and ");
+        lines.push(format!("{YELLOW}left to you{PLAIN}: {left}"));
     }
     lines
 }
@@ -130,12 +134,18 @@ pub(super) fn done(document: &RepairDocument, shown: usize) -> String {
             left.len() - shown
         ));
     }
+    for one in document.compared.schema.iter().take(shown) {
+        parts.push(format!(
+            "{YELLOW}{}{PLAIN}: {}; only rows are repaired",
+            one.at, one.seen
+        ));
+    }
     let repaired = many(document.repaired, "row");
     let mut summary = if document.equal {
         format!("{GREEN}both nodes hold the same{PLAIN}: {repaired} repaired, and looked at again")
     } else if left.is_empty() {
         format!(
-            "{YELLOW}not all was compared, or the schemas differ{PLAIN}: {repaired} repaired, and looked at again"
+            "{YELLOW}not all was compared, or definitions differ{PLAIN}: {repaired} repaired, and looked at again"
         )
     } else {
         let still = many(left.len() as u64, "row");

@@ -6,12 +6,16 @@ pub(crate) mod text;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Arg, Args};
+use jiff::Timestamp;
 use twinlog_agent::verify::{Error, Limits, Options, Progress, ROWS_MAX_DEFAULT, cut_off, verify};
-use twinlog_pair::site::Site;
+use twinlog_pair::{config::is_pattern, site::Site};
 
 use crate::{
     cli::Format,
-    commands::repair::{self, Wish},
+    commands::{
+        conflicts::when::moment,
+        repair::{self, Wish},
+    },
     failure::{Failure, NO, USAGE, WORLD},
     output::{print, print_json, tell},
     screen::width,
@@ -20,16 +24,19 @@ use crate::{
 /// So many rows that differ are shown of each table.
 const SHOWN_DEFAULT: usize = 10;
 
-/// Compare both nodes, all tables and rows, while clients write: nothing is written.
+/// Compare both nodes, all tables and rows, views, programs and accounts, while clients write: nothing is written.
 #[derive(Debug, Args)]
 #[command(
     mut_args(only_with_repair),
     after_help = "\
 Examples:
-  twinlog verify                            all tables
-  twinlog verify --tables 'shop.*'          those of one database
+  twinlog verify                            all tables, and what there is beside them: views, routines, triggers, events,
+                                            sequences, and accounts with their grants
+  twinlog verify --tables 'shop.*'          the tables of one database
+  twinlog verify --tables '`we.ird`.`t.1`'  a table whose name, or whose database's, has a dot
   twinlog verify --tables shop.orders --where 'id > 100000'
                                             some rows of one table
+  twinlog verify --since 2h                 rows that the logs say were written in the last two hours
   twinlog verify --json                     one JSON document (docs/schema/verify.json)
   twinlog verify --repair --keep a          and what would make b as a is: see `twinlog repair --help`
 
@@ -60,12 +67,16 @@ fn only_with_repair(arg: Arg) -> Arg {
 /// What is compared, and how.
 #[derive(Debug, Args)]
 pub(crate) struct What {
-    /// Only tables like this: `database.table`, with * for anything. May be repeated.
+    /// Only tables like this: `database.table`, with * for anything; names with dots or stars between backticks. May be
+    /// repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     tables: Vec<String>,
     /// Only rows of which this condition in SQL is true.
     #[arg(long = "where", value_name = "SQL")]
     only: Option<String>,
+    /// Only rows that the logs say were written since: a time, or so long ago. Not what was written outside the logs.
+    #[arg(long, value_name = "TIME|DURATION", value_parser = since, conflicts_with = "only")]
+    since: Option<Timestamp>,
     /// Hash so many pieces at once on each node.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
@@ -88,10 +99,18 @@ pub(crate) struct What {
     pub(crate) format: Format,
 }
 
+fn since(text: &str) -> Result<Timestamp, String> {
+    let micros = i64::try_from(moment(text)?).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(micros).map_err(|error| error.to_string())
+}
+
 fn pattern(text: &str) -> Result<String, String> {
-    match text.split_once('.') {
-        Some((database, table)) if !database.is_empty() && !table.is_empty() => Ok(text.to_owned()),
-        _ => Err("it has the form database.table, with * for anything".to_owned()),
+    match is_pattern(text) {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "it has the form database.table, with * for anything; names with dots or stars between backticks"
+                .to_owned(),
+        ),
     }
 }
 
@@ -100,7 +119,9 @@ impl What {
     pub(crate) fn options(&self, site: &Site) -> Options {
         let options = Options {
             tables: self.tables.clone(),
+            beside: self.tables.is_empty(),
             only: self.only.clone(),
+            since: self.since,
             rows_max: self.max_rows,
             anew: self.restart,
             limits: Limits {

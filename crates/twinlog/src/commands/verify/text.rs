@@ -12,11 +12,7 @@ use crate::screen::{
 
 /// The result, with at most so many rows of each table.
 pub(crate) fn text(report: &Report, shown: usize, width: usize) -> String {
-    let mut parts: Vec<String> = report
-        .schema
-        .iter()
-        .map(|difference| format!("{RED}{}{PLAIN}: {}", difference.at, difference.seen))
-        .collect();
+    let mut parts = definitions(report);
     for table in report
         .tables
         .iter()
@@ -42,6 +38,16 @@ pub(crate) fn text(report: &Report, shown: usize, width: usize) -> String {
     }
     parts.push(summary(report));
     parts.join("\n")
+}
+
+/// What is not rows.
+pub(crate) fn definitions(report: &Report) -> Vec<String> {
+    let differ = report.schema.iter();
+    let differ = differ.map(|one| format!("{RED}{}{PLAIN}: {}", one.at, one.seen));
+    let unseen = report.unseen.iter();
+    let unseen =
+        unseen.map(|one| format!("{YELLOW}{}{PLAIN}: not compared: {}", one.at, one.reason));
+    differ.chain(unseen).collect()
 }
 
 pub(crate) fn head(table: &TableResult, nodes: &[String; 2]) -> String {
@@ -105,9 +111,12 @@ pub(crate) fn summary(report: &Report) -> String {
             .filter(|table| table.outcome == outcome)
             .count()
     };
+    let since = report.since.as_ref();
+    let since = since.map(|since| format!(" written since {since}"));
     let compared = format!(
-        "{} in {}, {:.1} s",
+        "{}{} in {}, {:.1} s",
         many(rows, "row"),
+        since.unwrap_or_default(),
         many(report.tables.len() as u64, "table"),
         report.seconds
     );
@@ -123,10 +132,7 @@ pub(crate) fn summary(report: &Report) -> String {
             ));
         }
         if !report.schema.is_empty() {
-            found.push(format!(
-                "{} of the schemas",
-                many(report.schema.len() as u64, "difference")
-            ));
+            found.push(many(report.schema.len() as u64, "definition"));
         }
         let found = if found.is_empty() {
             format!("{YELLOW}not all could be compared{PLAIN}")
@@ -149,7 +155,7 @@ pub(crate) fn many(count: u64, what: &str) -> String {
 mod tests {
     use twinlog_agent::{
         history::{Cell, ColumnShape},
-        verify::SchemaDifference,
+        verify::{SchemaDifference, Unseen},
     };
 
     use super::*;
@@ -194,8 +200,10 @@ mod tests {
             nodes: ["a", "b"].map(str::to_owned),
             equal: true,
             started_at: "2026-01-02T03:04:05Z".to_owned(),
+            since: None,
             seconds: 2.04,
             schema: Vec::new(),
+            unseen: Vec::new(),
             tables: vec![table("shop.t", Outcome::Equal, 0, None)],
             rows: Vec::new(),
             mended: 0,
@@ -211,9 +219,18 @@ mod tests {
     fn different() {
         let report = Report {
             equal: false,
-            schema: vec![SchemaDifference {
-                at: "shop.u".to_owned(),
-                seen: "b lacks it".to_owned(),
+            schema: [
+                ("shop.u", "b lacks it"),
+                ("account 'x'@'%'", "passwords differ"),
+            ]
+            .map(|(at, seen)| SchemaDifference {
+                at: at.to_owned(),
+                seen: seen.to_owned(),
+            })
+            .to_vec(),
+            unseen: vec![Unseen {
+                at: "views".to_owned(),
+                reason: "twinlog's account on b lacks SHOW VIEW".to_owned(),
             }],
             tables: vec![
                 table(
