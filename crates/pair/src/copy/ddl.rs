@@ -27,6 +27,14 @@ impl Parts {
     }
 }
 
+/// The next number of a table's counter, where the definition says it.
+pub(super) fn counter(create: &str) -> Option<u64> {
+    let options = &create[create.rfind("\n)")?..];
+    let (_, after) = options.split_once(" AUTO_INCREMENT=")?;
+    let end = after.find(|char: char| !char.is_ascii_digit());
+    after[..end.unwrap_or(after.len())].parse().ok()
+}
+
 /// The place of a table's counter is no part of its definition.
 pub(super) fn without_counter(create: &str) -> String {
     let options = create.rfind("\n)").unwrap_or(0);
@@ -237,6 +245,11 @@ PARTITIONS 4 */"
         assert!(begun.is_begin_of(&whole));
         assert!(whole.is_begin_of(&whole));
         assert!(!whole.is_begin_of(&begun));
+        assert_eq!(
+            [counter(&begun.create), counter(&whole.create)],
+            [Some(1234), Some(7)]
+        );
+        assert_eq!(counter(&without_counter(&whole.create)), None);
         let other = parts(&ORDERS.replace("`id`,`ke``y, KEY`(5)", "`id`"));
         assert!(!other.is_begin_of(&whole));
         let wider = parts(&ORDERS.replace("varchar(20)", "varchar(30)"));

@@ -63,19 +63,7 @@ impl Definitions {
         target: &mut Conn,
     ) -> Result<Vec<String>, Error> {
         let mut obstacles = self.inventory.obstacles();
-        let views = self
-            .recipes
-            .iter()
-            .filter(|recipe| recipe.object.kind == Kind::View);
-        for recipe in views {
-            let name = recipe.object.sql_name();
-            match source.rows(&format!("SELECT 1 FROM {name} LIMIT 0")).await {
-                Err(ConnError::Statement { code, message, .. }) => {
-                    obstacles.push(format!("view {name} (ERROR {code}: {message})"));
-                }
-                other => drop(other?),
-            }
-        }
+        obstacles.extend(self.broken_views(source).await?);
         let has_programs = self
             .recipes
             .iter()
@@ -85,6 +73,25 @@ impl Definitions {
             obstacles.push("functions and triggers (log_bin_trust_function_creators is not the same on both nodes)".to_owned());
         }
         Ok(obstacles)
+    }
+
+    /// Views that no longer are what they were made of: nobody can make them again.
+    pub(super) async fn broken_views(&self, source: &mut Conn) -> Result<Vec<String>, Error> {
+        let mut broken = Vec::new();
+        let views = self
+            .recipes
+            .iter()
+            .filter(|recipe| recipe.object.kind == Kind::View);
+        for recipe in views {
+            let name = recipe.object.sql_name();
+            match source.rows(&format!("SELECT 1 FROM {name} LIMIT 0")).await {
+                Err(ConnError::Statement { code, message, .. }) => {
+                    broken.push(format!("view {name} (ERROR {code}: {message})"));
+                }
+                other => drop(other?),
+            }
+        }
+        Ok(broken)
     }
 
     /// What is not defined as it was.

@@ -50,6 +50,11 @@ impl Source {
         matches!(self, Self::Node(node) if node == name)
     }
 
+    /// Whether it is that backup.
+    pub fn is_backup(&self, id: &str) -> bool {
+        matches!(self, Self::Backup(backup) if backup == id)
+    }
+
     /// What ends its being half.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -68,13 +68,49 @@ impl Recipe {
             name,
         } = &self.object;
         mark::will_make(conn, kind.word(), database, name).await?;
-        let session = self.session.iter().map(String::as_str);
-        let named = format!("USE {}", identifier(database));
-        run_all(conn, [named.as_str()].into_iter().chain(session)).await?;
-        let made = conn.execute(&self.create).await;
+        let made = self.make_in(conn, database).await;
         run_all(conn, SESSION_OF_COPY).await?;
         made
     }
+
+    async fn make_in(&self, conn: &mut Conn, database: &str) -> Result<(), ConnError> {
+        conn.execute(&format!("USE {}", identifier(database)))
+            .await?;
+        for sql in &self.session {
+            set_as_known(conn, sql).await?;
+        }
+        conn.execute(&self.create).await
+    }
+}
+
+/// Sets a variable of the session. A mode that a later version has no more (NO_AUTO_CREATE_USER, ORACLE) is left out of
+/// `sql_mode`: its server says which.
+async fn set_as_known(conn: &mut Conn, sql: &str) -> Result<(), ConnError> {
+    let mut sql = sql.to_owned();
+    loop {
+        let error = match conn.execute(&sql).await {
+            Err(error @ ConnError::Statement { code: 1231, .. }) => error,
+            done => return done,
+        };
+        let ConnError::Statement { message, .. } = &error else {
+            return Err(error);
+        };
+        let shorter = without_mode(&sql, message);
+        match shorter {
+            Some(shorter) => sql = shorter,
+            None => return Err(error),
+        }
+    }
+}
+
+/// The statement without the mode that a server has refused; `None` where it has refused something else.
+fn without_mode(sql: &str, message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("can't be set to the value of '")?;
+    let (mode, _) = rest.split_once('\'')?;
+    let (set, modes) = sql.split_once("sql_mode = '")?;
+    let modes: Vec<&str> = modes.strip_suffix('\'')?.split(',').collect();
+    let kept: Vec<&str> = modes.iter().copied().filter(|one| *one != mode).collect();
+    (kept.len() < modes.len()).then(|| format!("{set}sql_mode = '{}'", kept.join(",")))
 }
 
 fn create_of(kind: Kind, row: &Row) -> Option<&str> {
@@ -103,27 +139,35 @@ fn turned(create: &str, peer: &Dialect) -> String {
     }
 }
 
-/// Makes all of them. A view may need another one first: those that cannot be made yet are tried again as long as any can.
+/// Makes all of them.
 pub(super) async fn make_all(conn: &mut Conn, recipes: &[&Recipe]) -> Result<(), Error> {
+    match make_what_can_be(conn, recipes).await?.into_iter().next() {
+        Some((_, error)) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// Makes all that can be made; returns the others, and why. A view may need another one first: those that cannot be made yet
+/// are tried again as long as any can.
+pub(super) async fn make_what_can_be<'a>(
+    conn: &mut Conn,
+    recipes: &[&'a Recipe],
+) -> Result<Vec<(&'a Recipe, ConnError)>, Error> {
     let mut left = recipes.to_vec();
-    while !left.is_empty() {
-        let (before, mut failed, mut last) = (left.len(), Vec::new(), None);
+    loop {
+        let (before, mut failed) = (left.len(), Vec::new());
         for recipe in left {
             match recipe.make(conn).await {
                 Ok(()) => {}
-                Err(error @ ConnError::Statement { .. }) => {
-                    failed.push(recipe);
-                    last = Some(error);
-                }
+                Err(error @ ConnError::Statement { .. }) => failed.push((recipe, error)),
                 Err(error) => return Err(error.into()),
             }
         }
-        left = failed;
-        if let (true, Some(error)) = (left.len() == before, last) {
-            return Err(error.into());
+        if failed.is_empty() || failed.len() == before {
+            return Ok(failed);
         }
+        left = failed.into_iter().map(|(recipe, _)| recipe).collect();
     }
-    Ok(())
 }
 
 /// Sequences go on from where the source's are by now: what it gave out since the snapshot comes over the link, too.
@@ -155,4 +199,27 @@ pub(super) async fn set_sequence(
 ) -> Result<(), ConnError> {
     let name = sequence.sql_name();
     conn.execute(&format!("DO SETVAL({name}, {next}, 0)")).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_is_unknown_is_left_out() {
+        let sql = "SET SESSION sql_mode = 'ANSI_QUOTES,NO_AUTO_CREATE_USER'";
+        let said = "Variable 'sql_mode' can't be set to the value of 'NO_AUTO_CREATE_USER'";
+        let shorter = without_mode(sql, said).expect("one less");
+        assert_eq!(shorter, "SET SESSION sql_mode = 'ANSI_QUOTES'");
+        assert_eq!(without_mode(&shorter, said), None);
+        let alone = without_mode("SET SESSION sql_mode = 'NO_AUTO_CREATE_USER'", said);
+        assert_eq!(alone.as_deref(), Some("SET SESSION sql_mode = ''"));
+        assert_eq!(
+            without_mode(
+                "SET SESSION time_zone = 'x'",
+                "Unknown or incorrect time zone: 'x'"
+            ),
+            None
+        );
+    }
 }

@@ -10,7 +10,7 @@ use twinlog_server::{
 use super::{
     Error, ddl,
     definitions::Definitions,
-    inventory::{Inventory, Kind, TABLE, Table, show},
+    inventory::{DATABASE, Database, Inventory, Kind, TABLE, Table, show},
     mark::{self, Made},
     recipe, run_all,
 };
@@ -80,6 +80,10 @@ pub(super) async fn prepare(
         dropped.push(database.name.as_str());
     }
     for database in &wanted.databases {
+        let is_there = |other: &Database| other.name == database.name;
+        if dropped.contains(&database.name.as_str()) || !present.databases.iter().any(is_there) {
+            mark::will_make(conn, DATABASE, &database.name, "").await?;
+        }
         conn.execute(&database.create).await?;
     }
     // A trigger would fire for what is loaded.
@@ -127,7 +131,8 @@ pub(super) async fn prepare(
     Ok(begun)
 }
 
-async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
+/// Makes a table; a small one with its indexes.
+pub(super) async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
     let name = &table.info.name;
     mark::will_make(conn, TABLE, &name.database, &name.name).await?;
     conn.execute(&format!("USE {}", identifier(&table.info.name.database)))
@@ -135,6 +140,15 @@ async fn create(conn: &mut Conn, table: &Table) -> Result<(), Error> {
     conn.execute(&table.parts.create).await?;
     if table.bytes < LATER_BYTES {
         add_indexes(conn, table).await?;
+    }
+    Ok(())
+}
+
+/// Lets a table that was there already count on from where the other one's counter stands.
+pub(super) async fn set_counter(conn: &mut Conn, table: &Table) -> Result<(), Error> {
+    if let Some(next) = ddl::counter(&table.parts.create) {
+        let name = table.info.sql_name();
+        long(conn, &format!("ALTER TABLE {name} AUTO_INCREMENT = {next}")).await?;
     }
     Ok(())
 }

@@ -84,6 +84,7 @@ impl Situation {
         let membership = Membership {
             pair_id: self.site.pair_id.clone(),
             node: node.name.clone(),
+            origin_gtids: String::new(),
         };
         self.server(index).membership = Some(membership);
     }
@@ -591,6 +592,7 @@ fn another_pairs_server_is_refused() {
     situation.server(0).membership = Some(Membership {
         pair_id: "other".into(),
         node: "a".into(),
+        origin_gtids: String::new(),
     });
     assert!(
         situation

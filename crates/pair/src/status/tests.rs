@@ -73,6 +73,7 @@ fn server(flavour: Flavour, index: usize, variables: &[(&str, &str)]) -> Answers
     facts.membership = Some(Membership {
         pair_id: "id".into(),
         node: ["a", "b"][index].into(),
+        origin_gtids: String::new(),
     });
     facts.links = vec![link(1 - index)];
     Answers {
@@ -381,6 +382,7 @@ fn a_server_that_is_not_the_pairs_is_named() {
     answers(&mut report, 1).facts.membership = Some(Membership {
         pair_id: "another".into(),
         node: "b".into(),
+        origin_gtids: String::new(),
     });
     let found: Vec<String> = problems(&report)
         .into_iter()

@@ -119,6 +119,9 @@ pub fn lost(server: &ServerFacts, peer: &ServerFacts) -> Option<Missing> {
     if !one_of_each || !server.has_gtids() || !peer.has_gtids() {
         return None;
     }
+    if let Some(missing) = since_origin(server) {
+        return Some(missing);
+    }
     if flavour == Flavour::MySql {
         let [own, theirs] = [server, peer].map(|facts| GtidSet::parse(flavour, facts.executed()));
         return missing(&author.written(&theirs.ok()?), &own.ok()?);
@@ -129,6 +132,15 @@ pub fn lost(server: &ServerFacts, peer: &ServerFacts) -> Option<Missing> {
         .merge(&GtidSet::MariaDb(author.last_in(peer)?))
         .ok()?;
     missing(&seen, &GtidSet::MariaDb(author.last_in(server)?))
+}
+
+/// What a server has not executed of what it had when it became a node: its log was reset, and it may have given as many names
+/// again as it had given before.
+fn since_origin(server: &ServerFacts) -> Option<Missing> {
+    let origin = &server.membership.as_ref()?.origin_gtids;
+    let [origin, now] =
+        [origin, server.logged()].map(|text| GtidSet::parse(server.dialect.flavour(), text));
+    missing(&origin.ok()?, &now.ok()?)
 }
 
 /// Asks a server again what it has of its own. What a peer has had from it by an earlier moment is in that, unless it is

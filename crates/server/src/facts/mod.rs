@@ -74,6 +74,8 @@ pub struct Membership {
     pub pair_id: String,
     /// The node's name in it.
     pub node: String,
+    /// What it had executed when it became that node.
+    pub origin_gtids: String,
 }
 
 /// An account as the server describes it.
@@ -412,11 +414,15 @@ async fn read_schemas(conn: &mut Conn) -> Result<Vec<Schema>, Error> {
 }
 
 async fn read_membership(conn: &mut Conn) -> Result<Option<Membership>, Error> {
-    match conn.row("SELECT pair_id, node FROM twinlog.node").await {
+    match conn
+        .row("SELECT pair_id, node, origin_gtids FROM twinlog.node")
+        .await
+    {
         Ok(row) => Ok(row.and_then(|row| {
             Some(Membership {
                 pair_id: row.get("pair_id")?.to_owned(),
                 node: row.get("node")?.to_owned(),
+                origin_gtids: row.get("origin_gtids")?.to_owned(),
             })
         })),
         // Unknown database, no such table, or no privilege to know: never made a node, as far as can be seen.

@@ -108,7 +108,7 @@ pub(super) async fn told<T>(counters: &Counters, work: impl Future<Output = T>) 
 }
 
 fn text(site: &Site, node: usize, taken: &Taken) -> String {
-    let [node, peer] = [node, 1 - node].map(|index| site.nodes()[index].name.as_str());
+    let node = &site.nodes()[node].name;
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let position = &taken.position;
     let mut text = format!(
@@ -125,7 +125,7 @@ fn text(site: &Site, node: usize, taken: &Taken) -> String {
     );
     for link in &position.links {
         text += &format!(
-            "; of what {peer} ({}) wrote it had executed all up to {}:{}",
+            "; of what {} wrote it had executed all up to {}:{}",
             link.source, link.file, link.position
         );
     }
@@ -143,6 +143,10 @@ impl From<Error> for Failure {
             | Error::Outside(_)
             | Error::NoPair(_)
             | Error::NotEmpty { .. }
+            | Error::Sealed(_)
+            | Error::WasOpen(_)
+            | Error::Half { .. }
+            | Error::Link(_)
             | Error::Differs { .. }
             | Error::Busy { .. } => NO,
             Error::Copy(_) | Error::Site(_) | Error::File { .. } => WORLD,

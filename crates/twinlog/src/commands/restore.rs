@@ -76,6 +76,9 @@ pub(crate) async fn run(config: &Path, args: &RestoreArgs) -> Result<ExitCode, F
             "note: the pair had a history of conflicts and has kept it; that of the backup was left out",
         );
     }
+    for unmade in &restored.unmade {
+        tell(&format!("note: not made: {unmade}"));
+    }
     if !restored.changed.is_empty() {
         tell(&format!(
             "note: some JSON documents of {} are not to the digit what they were: their text does not show all that they held",
@@ -89,7 +92,14 @@ pub(crate) async fn run(config: &Path, args: &RestoreArgs) -> Result<ExitCode, F
     for proof in prove::prove(&site, prove::PROOF_TIMEOUT).await? {
         print(&describe(&proof));
     }
-    Ok(ExitCode::SUCCESS)
+    match restored.unmade.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::new(
+            NO,
+            "all rows are there, and the pair serves; but not everything beside the tables could be made",
+            Some("create what it needs (accounts, above all) on both nodes, then make it: `manifest.json` has the statements".into()),
+        )),
+    }
 }
 
 /// Compares all checksums.

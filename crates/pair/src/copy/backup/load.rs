@@ -62,14 +62,15 @@ impl Loading {
         for ((at, saved, table), begun) in users.zip(begun) {
             if *begun && saved.compare(&lane.sums(saved).await?) != Stored::Other {
                 self.counters.found(saved.rows);
+                target::set_counter(&mut lane.writer, &table).await?;
                 lane.end(saved, &table, &self.counters).await?;
                 continue;
             }
             if *begun {
-                let name = table.info.sql_name();
-                lane.writer
-                    .execute(&format!("TRUNCATE TABLE {name}"))
-                    .await?;
+                // Emptied, it would count its rows from 1 again.
+                let drop = format!("DROP TABLE {}", table.info.sql_name());
+                lane.writer.execute(&drop).await?;
+                target::create(&mut lane.writer, &table).await?;
             }
             if saved.parts.is_empty() {
                 lane.end(saved, &table, &self.counters).await?;

@@ -29,7 +29,7 @@ pub use store::Store;
 pub use take::{Taken, backup};
 
 use super::Error as CopyError;
-use crate::site;
+use crate::{prove, site};
 
 /// Why there is no backup, or it is not restored.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +97,27 @@ pub enum Error {
         /// What it has.
         what: Vec<String>,
     },
+    /// The node is closed on top of what twinlog closes.
+    #[error("{0} has super_read_only = ON: not even twinlog can write there")]
+    Sealed(String),
+    /// A restore was cut off, and the node did not stay closed.
+    #[error(
+        "{0} holds a part of a backup, and has been open to clients since the restore was cut off"
+    )]
+    WasOpen(String),
+    /// The node holds half a copy, or a part of a backup.
+    #[error("{node} holds half a copy of {of}: that is nothing to back up")]
+    Half {
+        /// The node.
+        node: String,
+        /// What it is half of.
+        of: String,
+    },
+    /// A link stands, lags, or is broken.
+    #[error(
+        "nothing was restored: a link that has something left to carry would carry it over what is restored: {0}"
+    )]
+    Link(#[from] prove::Error),
     /// What was stored is not what the backup has.
     #[error(
         "{node} has stored {stored} rows of {table}, and they are not the {rows} that the backup has"
@@ -147,8 +168,18 @@ impl Error {
             Self::Outside(_) => "add them there, run `twinlog up`, then restore".into(),
             Self::NoPair(_) => "`twinlog up` makes the pair; then restore into it".into(),
             Self::NotEmpty { .. } => {
-                "a backup is restored into an empty pair; twinlog deletes nothing: drop on one node what is not needed, and the links drop it on the other".into()
+                "a backup is restored into an empty pair, and twinlog deletes nothing that it has not made: drop what is not needed".into()
             }
+            Self::Sealed(_) => "SET GLOBAL super_read_only = OFF there, then run the same again".into(),
+            Self::WasOpen(node) => format!(
+                "its server was restarted, or somebody opened it: what clients wrote there is overwritten by the restore. Save what \
+                 you need of it, close it (`twinlog sql {node} -e 'SET GLOBAL read_only = ON'`), and run the same again"
+            ),
+            Self::Half { of, .. } => format!("{of} is whole: back that up, or end what was begun first"),
+            Self::Link(error) => match error.hint() {
+                Some(hint) => format!("`twinlog up` first: {hint}"),
+                None => "`twinlog up` first".into(),
+            },
             Self::Differs { .. } => {
                 "the node's version or settings differ from those of the server the backup is from, in what such a row may hold; both nodes stay closed".into()
             }

@@ -1,6 +1,11 @@
 //! A node that a backup is restored to: closed and marked before anything is made on it, opened when all is there.
 
-use twinlog_server::{conn::Conn, dialect::Dialect, facts::ServerFacts};
+use twinlog_row::SESSION;
+use twinlog_server::{
+    conn::{Conn, Error as ConnError},
+    dialect::Dialect,
+    facts::ServerFacts,
+};
 
 use super::{Error, Manifest};
 use crate::{
@@ -11,15 +16,16 @@ use crate::{
         ends::{close_to_clients, close_to_files, connect, found, open_to_clients},
         inventory::{Inventory, Kind},
         mark::{self, Made},
+        read_mark,
         recipe::{self, Recipe},
         run_all, target,
     },
     site::Site,
 };
-use twinlog_row::SESSION;
 
 /// A node, and its mark.
 pub(super) struct Restoring<'a> {
+    site: &'a Site,
     pub(super) node: &'a Node,
     conn: Conn,
     dialect: Dialect,
@@ -32,7 +38,7 @@ impl<'a> Restoring<'a> {
     /// # Errors
     /// [`Error::NoPair`], [`Error::Foreign`].
     pub(super) async fn open(
-        site: &Site,
+        site: &'a Site,
         node: &'a Node,
         manifest: &Manifest,
         from: &Dialect,
@@ -52,10 +58,14 @@ impl<'a> Restoring<'a> {
                 is: facts.version().to_string(),
             });
         }
+        if facts.is_on("super_read_only") {
+            return Err(Error::Sealed(node.name.clone()));
+        }
         run_all(&mut conn, [SESSION]).await?;
         target::writer(&mut conn, [from, &facts.dialect]).await?;
-        let mark = crate::copy::read_mark(&mut conn).await?;
+        let mark = read_mark(&mut conn).await?;
         Ok(Self {
+            site,
             node,
             conn,
             dialect: facts.dialect,
@@ -77,7 +87,14 @@ impl<'a> Restoring<'a> {
             Some(Mark {
                 source: Source::Backup(_),
                 ..
-            }) => mark::made(&mut self.conn).await?,
+            }) => {
+                let made = mark::made(&mut self.conn).await?;
+                let is_closed = self.conn.value("SELECT @@GLOBAL.read_only").await?;
+                if !made.is_empty() && is_closed.as_deref() != Some("1") {
+                    return Err(Error::WasOpen(self.node.name.clone()));
+                }
+                made
+            }
             Some(mark) => {
                 return Err(self.not_empty(vec![format!("half a copy of {}", mark.source)]));
             }
@@ -117,16 +134,21 @@ impl<'a> Restoring<'a> {
         Ok(())
     }
 
-    /// Takes that back where nothing was made since.
-    pub(super) async fn unmark(&mut self) -> Result<(), Error> {
-        let Some(mark) = &self.mark else {
-            return Ok(());
-        };
-        if mark::made(&mut self.conn).await?.is_empty() {
-            close_to_files(&mut self.conn, mark).await?;
-            open_to_clients(&mut self.conn, mark).await?;
-            Mark::take_back(&mut self.conn).await?;
+    /// Takes that back where nothing was made since. Over a connection of its own: what went wrong may have been the other.
+    ///
+    /// # Errors
+    /// As [`Conn::execute`]: the node stays closed and marked.
+    pub(super) async fn unmark(&self) -> Result<(), Error> {
+        let mut conn = connect(self.site, self.node).await?;
+        conn.execute("SET SESSION sql_log_bin = 0").await?;
+        if let Some(mark) = read_mark(&mut conn).await?
+            && mark::made(&mut conn).await?.is_empty()
+        {
+            close_to_files(&mut conn, &mark).await?;
+            open_to_clients(&mut conn, &mark).await?;
+            Mark::take_back(&mut conn).await?;
         }
+        conn.close().await;
         Ok(())
     }
 
@@ -141,13 +163,14 @@ impl<'a> Restoring<'a> {
         Ok(target::prepare(&mut self.conn, wanted, &present, &made).await?)
     }
 
-    /// Makes what comes after all rows. On the peer of the node that the backup is from, the other one's events run.
+    /// Makes what comes after all rows. On the peer of the node that the backup is from, the other one's events run. Returns
+    /// what cannot be made here, and why: an account that it belongs to may be missing.
     pub(super) async fn finish(
         &mut self,
         wanted: &Definitions,
         manifest: &Manifest,
         is_peer: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<String>, Error> {
         for table in &wanted.inventory.tables {
             target::add_foreign(&mut self.conn, table).await?;
         }
@@ -159,13 +182,23 @@ impl<'a> Restoring<'a> {
                 false => recipe.clone(),
             })
             .collect();
-        recipe::make_all(&mut self.conn, &recipes.iter().collect::<Vec<_>>()).await?;
+        let recipes: Vec<&Recipe> = recipes.iter().collect();
+        let unmade = recipe::make_what_can_be(&mut self.conn, &recipes).await?;
         for program in &manifest.programs {
             if let Some(next) = &program.next {
                 recipe::set_sequence(&mut self.conn, &program.recipe.object, next).await?;
             }
         }
-        Ok(())
+        let said = |(recipe, error): &(&Recipe, ConnError)| {
+            let object = &recipe.object;
+            let why = match error {
+                ConnError::Statement { code, message, .. } => format!("ERROR {code}: {message}"),
+                error => error.to_string(),
+            };
+            let (kind, node) = (object.kind.word().to_lowercase(), &self.node.name);
+            format!("{kind} {} on {node}: {why}", object.sql_name())
+        };
+        Ok(unmade.iter().map(said).collect())
     }
 
     /// Notes that all is there, and was compared.

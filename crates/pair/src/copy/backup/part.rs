@@ -82,7 +82,7 @@ impl Sum {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sums {
     pub(super) all: Sum,
-    /// Without JSON documents. Where there are none, nothing.
+    /// With no more of JSON documents than what they are. Where there are none, nothing.
     pub(super) plain: Sum,
 }
 
@@ -93,6 +93,14 @@ impl Sums {
     }
 }
 
+/// Whether a document is an object, an array, a text, a number or a word.
+fn kind_of_document(text: &[u8]) -> Vec<u8> {
+    match text.first() {
+        Some(byte) if byte.is_ascii_digit() || *byte == b'-' => b"0".to_vec(),
+        first => first.copied().into_iter().collect(),
+    }
+}
+
 /// Rows as lines, until they are a part.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -100,7 +108,7 @@ pub(super) struct Lines {
     pub(super) sums: Sums,
     /// The columns that are documents: their text is read as another one where a number was exact.
     documents: Vec<usize>,
-    /// A row without them.
+    /// A row with no more of them than what they are.
     rest: Vec<u8>,
 }
 
@@ -121,8 +129,11 @@ impl Lines {
             return;
         }
         let values = row.iter().enumerate();
-        let plain = values.filter(|(at, _)| !self.documents.contains(at));
-        let plain: Vec<_> = plain.map(|(_, value)| value.clone()).collect();
+        let plain = values.map(|(at, value)| match self.documents.contains(&at) {
+            true => value.as_deref().map(kind_of_document),
+            false => value.clone(),
+        });
+        let plain: Vec<_> = plain.collect();
         self.rest.clear();
         field::push_row(&mut self.rest, &plain);
         self.sums.plain.add_line(&self.rest);
@@ -226,5 +237,6 @@ mod tests {
         assert_ne!(exact.all, read.all);
         assert_eq!(exact.plain, read.plain);
         assert_ne!(exact.plain, sums("1.10", "y").plain);
+        assert_ne!(exact.plain, sums("[1.10]", "x").plain);
     }
 }

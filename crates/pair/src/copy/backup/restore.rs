@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 use twinlog_server::conn::Conn;
 
 use super::{Error, Manifest, Store, load::Loading, node::Restoring};
 use crate::{
-    copy::{Counters, Limits, Mark, definitions::Definitions, inventory::Inventory},
+    copy::{Counters, Limits, Mark, Source, definitions::Definitions, inventory::Inventory},
+    prove,
     site::Site,
     up::{LOCK_NAME, lock_servers},
     watch_state::AGENT_LOCK,
@@ -22,6 +23,8 @@ pub struct Restored {
     pub rows: u64,
     /// Whether the pair had a history of conflicts, and kept it.
     pub kept_history: bool,
+    /// Views and programs that could not be made, where, and why.
+    pub unmade: Vec<String>,
     /// Tables of which some JSON documents are not what they were: their text does not show all that they held.
     pub changed: Vec<String>,
 }
@@ -64,49 +67,65 @@ pub async fn restore(
         limits,
         counters,
     };
-    let kept_history = match is_done(&both.each_ref().map(|node| node.mark.as_ref())) {
-        true => false,
-        false => run(site, &mut both, &loading).await?,
+    let marks = both.each_ref().map(|node| node.mark.as_ref());
+    let done = match done(&marks) {
+        None => run(site, &mut both, &loading).await?,
+        Some(source) if source.is_backup(&loading.manifest.id) => Done::default(),
+        // Of another one only the marks are left.
+        Some(source) => {
+            let (node, source) = (a.name.clone(), source.to_string());
+            reopen(both).await?;
+            let what = vec![format!("{source}, which was restored")];
+            return Err(Error::NotEmpty { node, what });
+        }
     };
-    for node in both {
-        node.reopen().await?;
-    }
+    reopen(both).await?;
     for conn in locks {
         conn.close().await;
     }
     Ok(Restored {
         tables: loading.manifest.tables(),
         rows: loading.manifest.rows(),
-        kept_history,
+        kept_history: done.kept_history,
+        unmade: done.unmade,
         changed: loading.counters.all_changed(),
     })
 }
 
-/// Whether a restore was cut off when only marks were left to be taken away: a node without one may have been written to
-/// since.
-fn is_done(marks: &[Option<&Mark>; 2]) -> bool {
-    let all = marks.iter().flatten().all(|mark| mark.whole);
-    all && marks.iter().flatten().next().is_some()
+async fn reopen(both: [Restoring<'_>; 2]) -> Result<(), Error> {
+    for node in both {
+        node.reopen().await?;
+    }
+    Ok(())
 }
 
-/// All but opening the nodes again. Whether a history was kept.
-async fn run(site: &Site, both: &mut [Restoring<'_>; 2], loading: &Loading) -> Result<bool, Error> {
+/// What was restored, if a restore was cut off when only marks were left to be taken away: a node without one may have been
+/// written to since.
+fn done<'a>(marks: &[Option<&'a Mark>; 2]) -> Option<&'a Source> {
+    let all = marks.iter().flatten().all(|mark| mark.whole);
+    let mark = marks.iter().flatten().next()?;
+    all.then_some(&mark.source)
+}
+
+/// What a restore leaves to be said.
+#[derive(Debug, Default)]
+struct Done {
+    kept_history: bool,
+    unmade: Vec<String>,
+}
+
+/// All but opening the nodes again.
+async fn run(site: &Site, both: &mut [Restoring<'_>; 2], loading: &Loading) -> Result<Done, Error> {
     let manifest = &loading.manifest;
-    let databases = site.config.databases.as_deref();
     let wanted = wanted(manifest);
-    for node in both.iter_mut() {
-        node.check(databases, &wanted).await?;
-    }
-    for node in both.iter_mut() {
-        node.mark(&manifest.id).await?;
-    }
-    let [a, b] = both;
-    let prepared = try_join(a.prepare(databases, &wanted), b.prepare(databases, &wanted)).await;
-    let begun = match prepared {
-        Ok((a, b)) => [a, b],
+    let begun = match prepare(site, both, manifest, &wanted).await {
+        Ok(begun) => begun,
         Err(error) => {
-            for node in both {
-                node.unmark().await?;
+            for node in both.iter() {
+                // Where it cannot be, the node stays closed, and the next restore goes on.
+                if let Err(error) = node.unmark().await {
+                    tracing::warn!(%error, "a node stays closed");
+                }
             }
             return Err(error);
         }
@@ -121,15 +140,39 @@ async fn run(site: &Site, both: &mut [Restoring<'_>; 2], loading: &Loading) -> R
     .await?;
     loading.counters.finish();
     let is_from_b = manifest.node == b.node.name;
-    a.finish(&wanted, manifest, is_from_b).await?;
-    b.finish(&wanted, manifest, !is_from_b).await?;
-    let mut is_whole = true;
+    let mut done = Done::default();
+    done.unmade
+        .extend(a.finish(&wanted, manifest, is_from_b).await?);
+    done.unmade
+        .extend(b.finish(&wanted, manifest, !is_from_b).await?);
     for node in [a.node, b.node] {
-        is_whole &= loading.history(site, node).await?;
+        done.kept_history |= !loading.history(site, node).await?;
     }
     a.is_whole().await?;
     b.is_whole().await?;
-    Ok(!is_whole)
+    Ok(done)
+}
+
+/// Marks both nodes, and makes their tables. Returns of each whether it may hold rows already.
+async fn prepare(
+    site: &Site,
+    both: &mut [Restoring<'_>; 2],
+    manifest: &Manifest,
+    wanted: &Definitions,
+) -> Result<[Vec<bool>; 2], Error> {
+    let databases = site.config.databases.as_deref();
+    for node in both.iter_mut() {
+        node.check(databases, wanted).await?;
+    }
+    for node in both.iter_mut() {
+        node.mark(&manifest.id).await?;
+    }
+    // What a link had yet to bring, a DROP perhaps, it has brought when this has come.
+    prove::prove(site, prove::PROOF_TIMEOUT).await?;
+    let [a, b] = both;
+    // Neither is left in the middle of a statement.
+    let (a, b) = join(a.prepare(databases, wanted), b.prepare(databases, wanted)).await;
+    Ok([a?, b?])
 }
 
 /// Databases that the pair is not to have.

@@ -27,6 +27,7 @@ use crate::{
         field,
         inventory::{Kind, Table},
         queue::{Queue, Task},
+        read_mark,
         snapshot::{self, BEGIN_STRETCH, END_STRETCH, Snapshot},
         work::{all_ended, locked},
     },
@@ -74,7 +75,9 @@ pub async fn backup(
     snapshot::reader(&mut conn, &dialect).await?;
     let databases = site.config.databases.as_deref();
     let before = Definitions::read(&mut conn, databases, &dialect).await?;
-    let obstacles = before.inventory.obstacles();
+    refuse_half(&mut conn, &node.name).await?;
+    let mut obstacles = before.inventory.obstacles();
+    obstacles.extend(before.broken_views(&mut conn).await?);
     if !obstacles.is_empty() {
         return Err(CopyError::Obstacles(obstacles).into());
     }
@@ -88,6 +91,7 @@ pub async fn backup(
     let tables = work.rows(&before, &mut snapshot).await?;
     counters.finish();
     let programs = programs(&mut conn, &before).await?;
+    refuse_half(&mut conn, &node.name).await?;
     // Rows were read by the names that tables have now.
     let now = Definitions::read(&mut conn, databases, &dialect).await?;
     let changed = now.changed_since(&before);
@@ -124,6 +128,17 @@ pub async fn backup(
     };
     blocking(move || end(&sink, &manifest)).await?;
     Ok(taken)
+}
+
+/// A node that is being copied or restored to is not what it seems.
+async fn refuse_half(conn: &mut Conn, node: &str) -> Result<(), Error> {
+    match read_mark(conn).await? {
+        None => Ok(()),
+        Some(mark) => Err(Error::Half {
+            node: node.to_owned(),
+            of: mark.source.to_string(),
+        }),
+    }
 }
 
 /// Writes what comes last.

@@ -158,6 +158,7 @@ fn server(config: &Config, index: usize, dialect: Dialect) -> ServerFacts {
     facts.membership = Some(Membership {
         pair_id: "p".into(),
         node: config.nodes[index].name.clone(),
+        origin_gtids: String::new(),
     });
     facts
 }
