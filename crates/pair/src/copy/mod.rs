@@ -9,6 +9,7 @@
 //! each stretch that a run before it had copied it compares hashes first: what did not change since is not copied again.
 
 pub mod backup;
+pub(crate) mod clone;
 mod cut;
 mod ddl;
 mod definitions;
@@ -22,6 +23,7 @@ mod recipe;
 mod ship;
 mod snapshot;
 mod target;
+mod way;
 mod work;
 
 use std::{fmt, time::Duration};
@@ -29,10 +31,11 @@ use std::{fmt, time::Duration};
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
+pub use clone::{Note, read_mark};
 pub(crate) use ends::give_up;
-pub use mark::read as read_mark;
 pub use mark::{Mark, Source};
 pub use progress::Counters;
+pub use way::Way;
 pub(crate) use work::check;
 pub use work::copy;
 
@@ -48,6 +51,8 @@ pub struct Limits {
     pub parallel: usize,
     /// How many bytes a second, at most.
     pub rate_max: Option<u64>,
+    /// Which way.
+    pub way: Way,
 }
 
 impl Default for Limits {
@@ -56,6 +61,7 @@ impl Default for Limits {
         Self {
             parallel: cores.clamp(2, 8),
             rate_max: None,
+            way: Way::Auto,
         }
     }
 }
@@ -168,6 +174,15 @@ pub enum Error {
         /// Values that the target had something to say about.
         warnings: u16,
     },
+    /// The target is as it was, and the other way would do.
+    #[error("it cannot be copied by CLONE: {0}")]
+    Unable(String),
+    /// The target's server ended before it had all.
+    #[error("{0} ended before all was there")]
+    Broken(String),
+    /// The target has all, and nothing starts it again.
+    #[error("{0} has all of the data by CLONE and has ended, and twinlog does not run it")]
+    Ended(String),
     /// The account is not shown what something is made of.
     #[error("the source does not show how the {0} is made")]
     Unseen(String),
@@ -190,6 +205,9 @@ impl Error {
                 "it is made again, then, in the place of one that was lost: `twinlog rebuild {target}` does that"
             )),
             Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
+            Self::Unable(_) => Some("`--way logical` copies table by table".into()),
+            Self::Broken(_) => Some("its log says why; run the same again: it goes on".into()),
+            Self::Ended(_) => Some("start its server, then run the same again: it goes on".into()),
             Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
             Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),
             Self::NoLog(_) => Some("a node needs its binary log: `twinlog plan` says how".into()),

@@ -11,6 +11,7 @@ mod backup;
 mod bad_external;
 mod bad_input;
 mod cli;
+mod clone;
 mod conflicts;
 mod copy;
 mod demo;
