@@ -41,6 +41,8 @@ pub struct PairFacts {
     pub rebuild: Option<usize>,
     /// Which way somebody asks data to be copied.
     pub way: copy::Way,
+    /// Whether somebody asks for accounts to be copied, too.
+    pub accounts: bool,
 }
 
 /// What is known of one node.
@@ -222,6 +224,7 @@ pub async fn observe(site: &Site) -> PairFacts {
         comparison: None,
         rebuild: None,
         way: copy::Way::Auto,
+        accounts: false,
     };
     facts.mark_emptied();
     if compare::is_due(&facts) {

@@ -10,7 +10,9 @@ use twinlog_server::{
 };
 
 use super::{
-    Error, clone,
+    Accounts, Error,
+    accounts::{self, Wanted},
+    clone,
     definitions::Definitions,
     inventory::{Inventory, Kind},
     mark::{self, Made, Mark, Source},
@@ -179,6 +181,37 @@ impl Ends {
         let mark = found(&mut self.target, source).await?;
         mark.set(&mut self.target, &Made::default()).await?;
         Ok(mark)
+    }
+
+    /// Whether a run before this one was asked to make accounts.
+    pub(super) async fn asks_for_accounts(&mut self) -> Result<bool, Error> {
+        Ok(match mark::read(&mut self.target).await? {
+            Some(_) => accounts::is_asked(&mark::made(&mut self.target).await?),
+            None => false,
+        })
+    }
+
+    /// The source's accounts, where they are asked for.
+    pub(super) async fn accounts(&mut self, asked: bool) -> Result<Option<Wanted>, Error> {
+        match asked {
+            true => Ok(Some(
+                accounts::read(&mut self.source, &self.dialects[0]).await?,
+            )),
+            false => Ok(None),
+        }
+    }
+
+    /// Gives them to the target.
+    pub(super) async fn make_accounts(
+        &mut self,
+        wanted: Option<Wanted>,
+    ) -> Result<Option<Accounts>, Error> {
+        match wanted {
+            Some(wanted) => Ok(Some(
+                accounts::make(&mut self.target, wanted, &self.dialects[1]).await?,
+            )),
+            None => Ok(None),
+        }
     }
 
     /// The mark that went with all the rest when a CLONE began.

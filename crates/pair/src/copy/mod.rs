@@ -8,6 +8,7 @@
 //! Until all is there the target is marked ([`mark`]) and read-only. A run that finds the mark opens a new snapshot, and of
 //! each stretch that a run before it had copied it compares hashes first: what did not change since is not copied again.
 
+mod accounts;
 pub mod backup;
 pub(crate) mod clone;
 mod cut;
@@ -31,6 +32,7 @@ use std::{fmt, time::Duration};
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
+pub use accounts::Accounts;
 pub use clone::{Note, read_mark};
 pub(crate) use ends::give_up;
 pub use mark::{Mark, Source};
@@ -53,6 +55,8 @@ pub struct Limits {
     pub rate_max: Option<u64>,
     /// Which way.
     pub way: Way,
+    /// Whether accounts go along where they do not by themselves.
+    pub accounts: bool,
 }
 
 impl Default for Limits {
@@ -62,6 +66,7 @@ impl Default for Limits {
             parallel: cores.clamp(2, 8),
             rate_max: None,
             way: Way::Auto,
+            accounts: false,
         }
     }
 }
@@ -81,6 +86,8 @@ pub struct Copied {
     pub locked: Duration,
     /// Tables of which some JSON documents are not what they were: their text does not show all that they hold.
     pub changed: Vec<String>,
+    /// What came of accounts, where they were asked for.
+    pub accounts: Option<Accounts>,
 }
 
 impl fmt::Display for Copied {
@@ -92,6 +99,7 @@ impl fmt::Display for Copied {
             bytes,
             locked,
             changed,
+            accounts,
         } = self;
         let mb = *bytes as f64 / 1e6;
         let ms = locked.as_secs_f64() * 1000.0;
@@ -108,6 +116,9 @@ impl fmt::Display for Copied {
                 "; some JSON documents of {} are not to the digit what they were: their text does not show all that they hold",
                 changed.join(", ")
             )?;
+        }
+        if let Some(accounts) = accounts {
+            write!(f, "; {accounts}")?;
         }
         Ok(())
     }

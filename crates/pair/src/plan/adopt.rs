@@ -334,6 +334,11 @@ fn by_rows(facts: &PairFacts, servers: [&Server; 2], from: usize, why: &str) -> 
             "on {empty}: foreign keys, views, routines, triggers, events (disabled there, as replication does it)"
         ),
     ];
+    if facts.accounts {
+        way.push(format!(
+            "on {empty}: CREATE USER …, GRANT … for users and roles that it lacks; not logged"
+        ));
+    }
     if facts.rebuild.is_some() {
         way.insert(
             1,

@@ -57,6 +57,7 @@ impl Situation {
             comparison: None,
             rebuild: None,
             way: Way::Auto,
+            accounts: false,
         };
         Self { site, facts }
     }
@@ -470,6 +471,22 @@ fn the_way_of_a_copy_is_said_with_its_reason() {
         })
     });
     assert_eq!(said, "by CLONE: all is there by CLONE already");
+    let ours = |bytes| {
+        move |situation: &mut Situation| {
+            situation.site.config.server.runtime = Runtime::Process;
+            situation.facts.nodes[0].file_bytes = Some(bytes);
+        }
+    };
+    let said = way(ours(1 << 30));
+    assert!(
+        said.starts_with("by CLONE: the tables of a take 1024 MiB"),
+        "{said}"
+    );
+    let said = way(ours(1 << 20));
+    assert!(
+        said.starts_with("by rows and definitions; not by CLONE: the tables of a take 1 MiB"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ Examples:
   twinlog copy                    as `twinlog up` does it; asks before it changes a server of someone else's
   twinlog copy --yes --rate 20    in a script, at 20 MB a second at most
   twinlog copy --way clone        by MySQL's CLONE, whatever the size
+  twinlog copy --accounts         users, roles and grants, too
   twinlog plan                    what it would do, each step
 
 The source is held up for one moment, in which several connections open the same snapshot; its clients write on. The other
@@ -33,7 +34,7 @@ A server that twinlog does not run must be started by whoever does; then the sam
 Exit codes: as those of `twinlog up`.")]
 pub(crate) struct CopyArgs {
     #[command(flatten)]
-    how: How,
+    what: What,
     /// Do not ask before changing external servers.
     #[arg(long)]
     yes: bool,
@@ -48,9 +49,19 @@ pub(crate) struct How {
     /// Copy so many megabytes a second at most.
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
+}
+
+/// What goes from one node to the other, and how.
+#[derive(Debug, Args)]
+pub(crate) struct What {
+    #[command(flatten)]
+    how: How,
     /// Which way the data takes.
     #[arg(long, value_enum, value_name = "WAY", default_value = "auto")]
     way: Asked,
+    /// Copy users and roles that the other node lacks, too, with their passwords and grants; CLONE always does.
+    #[arg(long)]
+    accounts: bool,
 }
 
 /// The ways, as words.
@@ -80,13 +91,23 @@ impl How {
         Limits {
             parallel: self.parallel.map_or(usual.parallel, usize::from),
             rate_max: self.rate.map(|mb| mb * 1_000_000),
+            ..usual
+        }
+    }
+}
+
+impl What {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
             way: self.way.into(),
+            accounts: self.accounts,
+            ..self.how.limits()
         }
     }
 }
 
 pub(crate) async fn run(mut site: Site, args: &CopyArgs) -> Result<ExitCode, Failure> {
-    let terminal = Terminal::new(args.yes).limited(args.how.limits());
+    let terminal = Terminal::new(args.yes).limited(args.what.limits());
     let done = up::up(&mut site, &terminal).await?;
     Ok(end(&done))
 }

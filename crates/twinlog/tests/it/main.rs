@@ -6,6 +6,7 @@
     reason = "what was skipped or reached is told with the test's output"
 )]
 
+mod accounts;
 mod agent_account;
 mod backup;
 mod bad_external;
