@@ -19,7 +19,10 @@ use twinlog_server::{
 use crate::{
     config::{Node, Runtime},
     container,
-    copy::{self, Counters, Limits},
+    copy::{
+        self, Counters, Limits, Way,
+        clone::{Cloning, Taken},
+    },
     observe::{listens, mark},
     plan::{Action, Step},
     rebuild,
@@ -297,7 +300,7 @@ async fn act(site: &Site, step: &Step, progress: &dyn Progress) -> Result<(), Ca
             stop(site, node).await?;
             start(site, node).await
         }
-        (Action::Copy { from, .. }, _) => copy_data(site, *from, progress).await,
+        (Action::Copy { from, clones, .. }, _) => copy_data(site, *from, *clones, progress).await,
         (Action::Unmake { node, .. }, _) => unmake(site, *node, progress).await,
         (Action::Sql(statements), Some(node)) => sql(site, node, statements).await,
         (Action::WaitFor { sql, value }, Some(node)) => wait_for(site, node, sql, value).await,
@@ -473,21 +476,76 @@ async fn unmake(site: &Site, node: usize, progress: &dyn Progress) -> Result<(),
     Ok(rebuild::mark(site, node).await?)
 }
 
-/// Copies a node's data onto the other, and tells how far it is.
-async fn copy_data(site: &Site, from: usize, progress: &dyn Progress) -> Result<(), Cause> {
+/// Copies a node's data onto the other. What CLONE has brought is not given up for the other way.
+async fn copy_data(
+    site: &Site,
+    from: usize,
+    clones: bool,
+    progress: &dyn Progress,
+) -> Result<(), Cause> {
+    let is_there = copy::clone::is_cloned(site, 1 - from).await?;
+    if is_there || clones && clone_data(site, from, progress).await? {
+        let finishing = copy::clone::finish(site, from);
+        let cloned = patiently(progress, "making it a node of its own", finishing).await?;
+        progress.moved(&cloned.to_string());
+        return Ok(());
+    }
+    copy_rows(site, from, progress).await
+}
+
+/// Clones a node onto the other, which runs again afterwards. `false` where it has to go the other way.
+async fn clone_data(site: &Site, from: usize, progress: &dyn Progress) -> Result<bool, Cause> {
     let limits = progress.copy_limits();
-    let counters = Arc::new(Counters::new(limits.rate_max));
-    let began = Instant::now();
-    let mut work = std::pin::pin!(copy::copy(site, from, limits, Arc::clone(&counters)));
-    loop {
-        match tokio::time::timeout(COPY_TOLD, &mut work).await {
-            Ok(copied) => {
-                progress.moved(&copied?.to_string());
-                return Ok(());
-            }
-            Err(_) => progress.waiting(&counters.to_string(), began.elapsed()),
+    let told = Cloning::default();
+    let taking = copy::clone::take(site, from, limits, &told);
+    let taken = match telling(progress, &told, taking).await {
+        Err(error @ copy::Error::Unable(_)) if limits.way == Way::Auto => {
+            progress.moved(&format!("{error}; rows are copied instead"));
+            return Ok(false);
+        }
+        taken => taken?,
+    };
+    let target = site.nodes()[1 - from];
+    match site.config.runtime_of(target) {
+        Runtime::External if taken == Taken::Ends => {
+            return Err(copy::Error::Ended(target.name.clone()).into());
+        }
+        Runtime::External => wait_for_answer(site, target, || None).await?,
+        Runtime::Process | Runtime::Docker => {
+            stop(site, target).await?;
+            start(site, target).await?;
         }
     }
+    match copy::clone::is_cloned(site, 1 - from).await? {
+        true => Ok(true),
+        false => Err(copy::Error::Broken(target.name.clone()).into()),
+    }
+}
+
+/// Awaits `work`, and tells how far it is.
+async fn telling<T>(
+    progress: &dyn Progress,
+    told: &dyn std::fmt::Display,
+    work: impl Future<Output = T>,
+) -> T {
+    let began = Instant::now();
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(COPY_TOLD, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => progress.waiting(&told.to_string(), began.elapsed()),
+        }
+    }
+}
+
+/// Copies a node's rows onto the other, and tells how far it is.
+async fn copy_rows(site: &Site, from: usize, progress: &dyn Progress) -> Result<(), Cause> {
+    let limits = progress.copy_limits();
+    let counters = Arc::new(Counters::new(limits.rate_max));
+    let copying = copy::copy(site, from, limits, Arc::clone(&counters));
+    let copied = telling(progress, &*counters, copying).await?;
+    progress.moved(&copied.to_string());
+    Ok(())
 }
 
 async fn wait_for(site: &Site, node: &Node, sql: &str, value: &str) -> Result<(), Cause> {

@@ -39,6 +39,10 @@ pub struct PairFacts {
     pub comparison: Option<Comparison>,
     /// The index of a node that somebody asks to be made again.
     pub rebuild: Option<usize>,
+    /// Which way somebody asks data to be copied.
+    pub way: copy::Way,
+    /// Whether somebody asks for accounts to be copied, too.
+    pub accounts: bool,
 }
 
 /// What is known of one node.
@@ -60,6 +64,10 @@ pub struct NodeFacts {
     pub origin: Option<Origin>,
     /// The note of a copy of the other node that is not whole yet.
     pub half_copy: Option<copy::Mark>,
+    /// The note of a CLONE of this node onto the other that is not done.
+    pub clone_begun: Option<copy::Note>,
+    /// How much all files of tables take, in bytes; known where the server could be cloned.
+    pub file_bytes: Option<u64>,
 }
 
 /// Why a server says nothing.
@@ -105,6 +113,32 @@ pub struct ProcessFacts {
     pub disk_free_bytes: u64,
     /// Whether the user that runs the server can get at its directory and at the program.
     pub reach: Result<(), process::Error>,
+}
+
+impl PairFacts {
+    /// Whether a CLONE has emptied a node and not filled it: what says so is on its peer alone.
+    pub fn is_emptied(&self, index: usize) -> bool {
+        let [node, peer] = [index, 1 - index].map(|index| &self.nodes[index]);
+        let is_empty = |facts: &ServerFacts| !facts.has_own_schema && !facts.has_user_data();
+        let begun = peer.clone_begun.as_ref();
+        begun.is_some_and(|note| note.target == node.name) && node.facts().is_some_and(is_empty)
+    }
+
+    /// Whether a CLONE has emptied or replaced a node, which had nothing left to save before.
+    pub fn is_cloned(&self, index: usize) -> bool {
+        let mark = self.nodes[index].half_copy.as_ref();
+        mark.is_some_and(|mark| mark.cloned) || self.is_emptied(index)
+    }
+
+    /// Gives a node that was emptied its mark, of which its peer knows.
+    fn mark_emptied(&mut self) {
+        for index in 0..2 {
+            let begun = self.nodes[1 - index].clone_begun.as_ref();
+            if let (true, Some(note)) = (self.is_emptied(index), begun) {
+                self.nodes[index].half_copy = Some(note.mark.clone());
+            }
+        }
+    }
 }
 
 impl RuntimeFacts {
@@ -189,7 +223,10 @@ pub async fn observe(site: &Site) -> PairFacts {
         certificates_due: site.certificates_due(),
         comparison: None,
         rebuild: None,
+        way: copy::Way::Auto,
+        accounts: false,
     };
+    facts.mark_emptied();
     if compare::is_due(&facts) {
         facts.comparison = Some(compare::compare(site).await);
     }
@@ -220,6 +257,8 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
         agent_login: false,
         origin: None,
         half_copy: None,
+        clone_begun: None,
+        file_bytes: None,
     };
     if !runtime.runs() {
         return silent(runtime, Silence::NotRunning);
@@ -236,6 +275,8 @@ async fn observe_node(site: &Site, node: &Node) -> NodeFacts {
                 agent_login,
                 origin: told.origin,
                 half_copy: told.half_copy,
+                clone_begun: told.clone_begun,
+                file_bytes: told.file_bytes,
             }
         }
         Err(_) if matches!(runtime, RuntimeFacts::Process(_)) && !listens(site, node) => {
@@ -257,11 +298,18 @@ struct Told {
     own_tables: Vec<String>,
     origin: Option<Origin>,
     half_copy: Option<copy::Mark>,
+    clone_begun: Option<copy::Note>,
+    file_bytes: Option<u64>,
 }
 
 async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
     let mut conn = site.connect(node, Login::Admin, ANSWER_TIMEOUT).await?;
-    let server = ServerFacts::read(&mut conn).await?;
+    let mut server = ServerFacts::read(&mut conn).await?;
+    let (half_copy, clone_begun) = copy::clone::said(&mut conn).await?;
+    if half_copy.as_ref().is_some_and(|mark| mark.cloned) {
+        // What it says is the other node's.
+        server.membership = None;
+    }
     let accounts = facts::read_accounts(&mut conn, &Account::ALL.map(Account::user)).await?;
     let origin = if server.membership.is_some() {
         origin::read(&mut conn)
@@ -271,7 +319,10 @@ async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
         None
     };
     let own_tables = facts::read_own_tables(&mut conn).await?;
-    let half_copy = copy::read_mark(&mut conn).await?;
+    let file_bytes = match server.dialect.row().clone {
+        true => copy::clone::file_bytes(&mut conn).await?,
+        false => None,
+    };
     conn.close().await;
     Ok(Told {
         server,
@@ -279,6 +330,8 @@ async fn observe_server(site: &Site, node: &Node) -> Result<Told, ConnError> {
         own_tables,
         origin,
         half_copy,
+        clone_begun,
+        file_bytes,
     })
 }
 

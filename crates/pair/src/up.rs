@@ -128,7 +128,11 @@ async fn run(site: &mut Site, ui: &dyn Ui, mut rebuild: Option<usize>) -> Result
             machine_lock = Some(site.lock()?);
         }
         let mut facts = patiently(ui, "looking at both nodes", observe(site)).await;
+        // What it had was given up by the run before.
+        rebuild = rebuild.filter(|&node| !facts.is_cloned(node));
         facts.rebuild = rebuild;
+        let limits = ui.copy_limits();
+        (facts.way, facts.accounts) = (limits.way, limits.accounts);
         let plan = plan(site, &facts).map_err(Error::Refused)?;
         if plan.steps.is_empty() {
             for conn in server_locks {

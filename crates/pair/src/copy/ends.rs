@@ -10,7 +10,9 @@ use twinlog_server::{
 };
 
 use super::{
-    Error,
+    Accounts, Error,
+    accounts::{self, Wanted},
+    clone,
     definitions::Definitions,
     inventory::{Inventory, Kind},
     mark::{self, Made, Mark, Source},
@@ -66,6 +68,11 @@ impl Ends {
         &mut self.target
     }
 
+    /// The source's connection and the target's.
+    pub(super) fn both(&mut self) -> (&mut Conn, &mut Conn) {
+        (&mut self.source, &mut self.target)
+    }
+
     /// What the source has.
     pub(super) async fn definitions(
         &mut self,
@@ -81,10 +88,9 @@ impl Ends {
         definitions: &Definitions,
     ) -> Result<(), Error> {
         self.check_source(definitions).await?;
-        let mark = super::read_mark(&mut self.target).await?;
-        let made = match &mark {
-            Some(_) => mark::made(&mut self.target).await?,
-            None => Made::default(),
+        let (mark, made) = match mark::read(&mut self.target).await? {
+            Some(mark) => (Some(mark), mark::made(&mut self.target).await?),
+            None => (self.begun().await?, Made::default()),
         };
         // It could not be linked afterwards.
         let peer = ServerFacts::read(&mut self.source).await?;
@@ -149,10 +155,7 @@ impl Ends {
         source: &str,
         definitions: &Definitions,
     ) -> Result<(Mark, Inventory, Made), Error> {
-        let mark = match super::read_mark(&mut self.target).await? {
-            Some(mark) => mark,
-            None => self.set_mark(source).await?,
-        };
+        let mark = self.marked(source).await?;
         close_to_clients(&mut self.target).await?;
         // A client may have been faster than the mark.
         let present = Inventory::read(&mut self.target, databases).await?;
@@ -169,11 +172,51 @@ impl Ends {
         Err(Error::Strange(strange))
     }
 
-    async fn set_mark(&mut self, source: &str) -> Result<Mark, Error> {
+    /// The target's mark, which a run before this one may have set.
+    pub(super) async fn marked(&mut self, source: &str) -> Result<Mark, Error> {
+        if let Some(mark) = mark::read(&mut self.target).await? {
+            return Ok(mark);
+        }
         let source = Source::Node(source.to_owned());
         let mark = found(&mut self.target, source).await?;
         mark.set(&mut self.target, &Made::default()).await?;
         Ok(mark)
+    }
+
+    /// Whether a run before this one was asked to make accounts.
+    pub(super) async fn asks_for_accounts(&mut self) -> Result<bool, Error> {
+        Ok(match mark::read(&mut self.target).await? {
+            Some(_) => accounts::is_asked(&mark::made(&mut self.target).await?),
+            None => false,
+        })
+    }
+
+    /// The source's accounts, where they are asked for.
+    pub(super) async fn accounts(&mut self, asked: bool) -> Result<Option<Wanted>, Error> {
+        match asked {
+            true => Ok(Some(
+                accounts::read(&mut self.source, &self.dialects[0]).await?,
+            )),
+            false => Ok(None),
+        }
+    }
+
+    /// Gives them to the target.
+    pub(super) async fn make_accounts(
+        &mut self,
+        wanted: Option<Wanted>,
+    ) -> Result<Option<Accounts>, Error> {
+        match wanted {
+            Some(wanted) => Ok(Some(
+                accounts::make(&mut self.target, wanted, &self.dialects[1]).await?,
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// The mark that went with all the rest when a CLONE began.
+    pub(super) async fn begun(&mut self) -> Result<Option<Mark>, ConnError> {
+        clone::begun(&mut self.source, &mut self.target, &self.names[1]).await
     }
 
     /// Gives the target what comes after all rows.
@@ -348,6 +391,7 @@ pub(super) async fn found(conn: &mut Conn, source: Source) -> Result<Mark, Error
         took_files: facts.is_on("local_infile"),
         rebuilt: false,
         whole: false,
+        cloned: false,
     })
 }
 

@@ -91,6 +91,8 @@ pub struct Mark {
     pub rebuilt: bool,
     /// Whether all of a backup is there and was compared with it; only both nodes' marks are left to be taken away.
     pub whole: bool,
+    /// Whether all of the source's data came by CLONE: what is left is to make it a node of its own.
+    pub cloned: bool,
 }
 
 /// What a copy has made: its kind, database and name.
@@ -201,10 +203,7 @@ pub(super) async fn made(conn: &mut Conn) -> Result<Made, Error> {
 }
 
 /// Reads a node's; `None` where no copy is being made.
-///
-/// # Errors
-/// As [`Conn::rows`], but for a node that has no such table.
-pub async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
+pub(super) async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
     let sql = "SELECT source, is_backup, origin_file, origin_position, origin_gtids, was_read_only, took_files, rebuilt, whole \
                FROM `twinlog`.`copy`";
     let row = match conn.row(sql).await {
@@ -231,6 +230,7 @@ pub async fn read(conn: &mut Conn) -> Result<Option<Mark>, Error> {
             took_files: is_on("took_files"),
             rebuilt: is_on("rebuilt"),
             whole: is_on("whole"),
+            cloned: false,
         })
     }))
 }

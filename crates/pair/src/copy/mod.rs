@@ -8,7 +8,9 @@
 //! Until all is there the target is marked ([`mark`]) and read-only. A run that finds the mark opens a new snapshot, and of
 //! each stretch that a run before it had copied it compares hashes first: what did not change since is not copied again.
 
+mod accounts;
 pub mod backup;
+pub(crate) mod clone;
 mod cut;
 mod ddl;
 mod definitions;
@@ -22,6 +24,7 @@ mod recipe;
 mod ship;
 mod snapshot;
 mod target;
+mod way;
 mod work;
 
 use std::{fmt, time::Duration};
@@ -29,12 +32,14 @@ use std::{fmt, time::Duration};
 use twinlog_row::{RowError, TableInfo};
 use twinlog_server::conn::{Conn, Error as ConnError};
 
+pub use accounts::Accounts;
+pub use clone::{Note, read_mark};
 pub(crate) use ends::give_up;
 pub(crate) use inventory::{Kind, Object, objects};
-pub use mark::read as read_mark;
 pub use mark::{Mark, Source};
 pub use progress::Counters;
 pub(crate) use recipe::Recipe;
+pub use way::Way;
 pub(crate) use work::check;
 pub use work::copy;
 
@@ -50,6 +55,10 @@ pub struct Limits {
     pub parallel: usize,
     /// How many bytes a second, at most.
     pub rate_max: Option<u64>,
+    /// Which way.
+    pub way: Way,
+    /// Whether accounts go along where they do not by themselves.
+    pub accounts: bool,
 }
 
 impl Default for Limits {
@@ -58,6 +67,8 @@ impl Default for Limits {
         Self {
             parallel: cores.clamp(2, 8),
             rate_max: None,
+            way: Way::Auto,
+            accounts: false,
         }
     }
 }
@@ -77,6 +88,8 @@ pub struct Copied {
     pub locked: Duration,
     /// Tables of which some JSON documents are not what they were: their text does not show all that they hold.
     pub changed: Vec<String>,
+    /// What came of accounts, where they were asked for.
+    pub accounts: Option<Accounts>,
 }
 
 impl fmt::Display for Copied {
@@ -88,6 +101,7 @@ impl fmt::Display for Copied {
             bytes,
             locked,
             changed,
+            accounts,
         } = self;
         let mb = *bytes as f64 / 1e6;
         let ms = locked.as_secs_f64() * 1000.0;
@@ -104,6 +118,9 @@ impl fmt::Display for Copied {
                 "; some JSON documents of {} are not to the digit what they were: their text does not show all that they hold",
                 changed.join(", ")
             )?;
+        }
+        if let Some(accounts) = accounts {
+            write!(f, "; {accounts}")?;
         }
         Ok(())
     }
@@ -170,6 +187,15 @@ pub enum Error {
         /// Values that the target had something to say about.
         warnings: u16,
     },
+    /// The target is as it was, and the other way would do.
+    #[error("it cannot be copied by CLONE: {0}")]
+    Unable(String),
+    /// The target's server ended before it had all.
+    #[error("{0} ended before all was there")]
+    Broken(String),
+    /// The target has all, and nothing starts it again.
+    #[error("{0} has all of the data by CLONE and has ended, and twinlog does not run it")]
+    Ended(String),
     /// The account is not shown what something is made of.
     #[error("the source does not show how the {0} is made")]
     Unseen(String),
@@ -192,6 +218,9 @@ impl Error {
                 "it is made again, then, in the place of one that was lost: `twinlog rebuild {target}` does that"
             )),
             Self::Locked { .. } => Some("SHOW PROCESSLIST on that node tells which; then run the same again".into()),
+            Self::Unable(_) => Some("`--way logical` copies table by table".into()),
+            Self::Broken(_) => Some("its log says why; run the same again: it goes on".into()),
+            Self::Ended(_) => Some("start its server, then run the same again: it goes on".into()),
             Self::Altered { .. } => Some("run the same again: it goes on with what is there".into()),
             Self::Stored { .. } => Some("the servers' versions or settings differ in what such a row may hold; nothing of this stretch was kept".into()),
             Self::NoLog(_) => Some("a node needs its binary log: `twinlog plan` says how".into()),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Copied, Counters, Error, Limits,
+    Copied, Counters, Error, Limits, accounts,
     cut::cut,
     definitions::Definitions,
     ends::{Ends, connect},
@@ -71,9 +71,19 @@ impl Work<'_> {
         let databases = self.site.config.databases.as_deref();
         let before = ends.definitions(databases).await?;
         ends.check(databases, &before).await?;
+        let asked = self.limits.accounts || ends.asks_for_accounts().await?;
+        let accounts = ends.accounts(asked).await?;
         let mut snapshot =
             Snapshot::of(self.site, self.nodes[0], ends.dialects()[0], self.limits).await?;
         let (mark, present, made) = ends.mark(databases, &self.nodes[0].name, &before).await?;
+        if asked {
+            accounts::ask(ends.target()).await?;
+        }
+        if ends.accounts(asked).await? != accounts {
+            return Err(Error::Altered {
+                table: "an account".into(),
+            });
+        }
         let begun = target::prepare(ends.target(), &before, &present, &made).await?;
         self.fill(&before, begun, &mut snapshot, ends).await?;
         self.counters.finish();
@@ -85,6 +95,7 @@ impl Work<'_> {
             });
         }
         ends.finish(&before).await?;
+        let accounts = ends.make_accounts(accounts).await?;
         ends.note(self.site, self.nodes, &mark, &snapshot).await?;
         let [rows, found, bytes] = self.counters.totals();
         Ok(Copied {
@@ -94,6 +105,7 @@ impl Work<'_> {
             bytes,
             locked: snapshot.locked,
             changed: self.counters.all_changed(),
+            accounts,
         })
     }
 

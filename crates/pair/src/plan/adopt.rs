@@ -5,7 +5,7 @@ use twinlog_server::{
     gtid::{self, MariaDbGtid},
 };
 
-use super::{Action, Blame, Phase, Plan, Refusal, Server, Step, variables};
+use super::{Action, Blame, Phase, Plan, Refusal, Server, Step, variables, way};
 use crate::{
     compare::Comparison, config::Mode, copy::Source, observe::PairFacts, origin::Sameness,
     site::Site,
@@ -99,7 +99,7 @@ fn remade(facts: &PairFacts, lost: usize) -> Refusal {
 }
 
 /// Whether users have tables here, in the databases that are to be replicated.
-fn has_data(site: &Site, server: &ServerFacts) -> bool {
+pub(super) fn has_data(site: &Site, server: &ServerFacts) -> bool {
     server
         .schemas
         .iter()
@@ -255,8 +255,70 @@ pub(super) fn copy(
             format!("`RESET MASTER` on {empty}, if nothing follows it, or set `mode = \"position\"` in [replication]"),
         ));
     }
+    let choice = match way::choose(site, facts, servers, from) {
+        Ok(choice) => choice,
+        Err(refusal) => return refusals.push(refusal),
+    };
+    let way = match choice.clones {
+        true => by_clone(site, facts, from, &choice.why),
+        false => by_rows(facts, servers, from, &choice.why),
+    };
+    plan.steps.push(Step {
+        phase: Phase::Link,
+        node: None,
+        title: format!("copy all data from {full} to {empty}"),
+        undo: match choice.clones {
+            true => format!("none: {empty} becomes what {full} is"),
+            false => format!(
+                "drop the databases on {empty}: {}",
+                databases(&servers[from].facts).join(", ")
+            ),
+        },
+        action: Action::Copy {
+            from,
+            clones: choice.clones,
+            way,
+        },
+    });
+    plan.open = true;
+}
+
+/// What a copy by CLONE does, for people.
+fn by_clone(site: &Site, facts: &PairFacts, from: usize, why: &str) -> Vec<String> {
+    let [full, empty] = [from, 1 - from].map(|index| facts.nodes[index].name.as_str());
+    let half = facts.nodes[1 - from].half_copy.as_ref();
+    let node = site.nodes()[from];
+    let (host, port) = (site.host_for_peer(node), site.port_for_peer(node));
+    let mut way = vec![format!("by CLONE: {why}")];
+    if !half.is_some_and(|mark| mark.cloned) {
+        way.extend([
+            format!(
+                "on {full}: INSTALL PLUGIN clone, an account for it with BACKUP_ADMIN, a note in `twinlog`.`clone`; not logged, \
+                 and taken away afterwards"
+            ),
+            format!(
+                "on {empty}: INSTALL PLUGIN clone, SET PERSIST read_only = ON and event_scheduler = OFF until it is a node"
+            ),
+            format!(
+                "on {empty}: CLONE INSTANCE FROM 'twinlog_clone'@'{host}':{port} IDENTIFIED BY '***' REQUIRE SSL: all that it has \
+                 is REPLACED, its accounts and its log among it; clients of {full} are not held up"
+            ),
+            format!("on {empty}: its server ends, and is started again with what came"),
+        ]);
+    }
+    way.push(format!(
+        "on {empty}: twinlog's tables become its own, events are disabled, as replication does it"
+    ));
+    way
+}
+
+/// What a copy of rows does, for people.
+fn by_rows(facts: &PairFacts, servers: [&Server; 2], from: usize, why: &str) -> Vec<String> {
+    let [full, empty] = [from, 1 - from].map(|index| facts.nodes[index].name.as_str());
+    let half = facts.nodes[1 - from].half_copy.as_ref();
     let freeze = servers[from].facts.dialect.row();
     let mut way = vec![
+        format!("by rows and definitions; {why}"),
         format!(
             "on {full}, for the moment in which the connections open: {}; then {}",
             freeze.freeze.join("; "),
@@ -272,25 +334,20 @@ pub(super) fn copy(
             "on {empty}: foreign keys, views, routines, triggers, events (disabled there, as replication does it)"
         ),
     ];
+    if facts.accounts {
+        way.push(format!(
+            "on {empty}: CREATE USER …, GRANT … for users and roles that it lacks; not logged"
+        ));
+    }
     if facts.rebuild.is_some() {
         way.insert(
-            0,
+            1,
             format!("of what {empty} has, only what is not as on {full} is copied"),
         );
     } else if half.is_some() {
-        way.insert(0, format!("a copy was cut off: of what {empty} has of it, only what is not as on {full} is copied again"));
+        way.insert(1, format!("a copy was cut off: of what {empty} has of it, only what is not as on {full} is copied again"));
     }
-    plan.steps.push(Step {
-        phase: Phase::Link,
-        node: None,
-        title: format!("copy all data from {full} to {empty}"),
-        undo: format!(
-            "drop the databases on {empty}: {}",
-            databases(&servers[from].facts).join(", ")
-        ),
-        action: Action::Copy { from, way },
-    });
-    plan.open = true;
+    way
 }
 
 fn databases(server: &ServerFacts) -> Vec<&str> {

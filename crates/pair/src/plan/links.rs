@@ -69,7 +69,7 @@ pub(super) fn tls(
     }
 }
 
-fn offers_tls(server: &ServerFacts) -> bool {
+pub(super) fn offers_tls(server: &ServerFacts) -> bool {
     // The variable was removed in MySQL 8.4; a server that has it switched on has a certificate.
     match server.named("have_ssl") {
         Some(have) => have == "YES",

@@ -13,6 +13,7 @@ mod refuse;
 mod show;
 mod variables;
 mod view;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -149,6 +150,8 @@ pub enum Action {
     Copy {
         /// The index of the node that has data.
         from: usize,
+        /// Whether by CLONE.
+        clones: bool,
         /// How it goes, for people.
         way: Vec<String>,
     },

@@ -413,7 +413,9 @@ pub(super) fn operators(site: &Site, plan: &Plan, servers: [&Server; 2]) -> Vec<
 
 /// twinlog's schema is made before its accounts: an account without the schema is somebody else's.
 fn strangers_account(node: &NodeFacts, server: &ServerFacts) -> Option<Refusal> {
-    let account = node.accounts.first().filter(|_| !server.has_own_schema)?;
+    // A CLONE that was cut off leaves the accounts alone.
+    let is_strange = !server.has_own_schema && node.half_copy.is_none();
+    let account = node.accounts.first().filter(|_| is_strange)?;
     let (name, user) = (&node.name, &account.user);
     Some(Refusal::new(
         Blame::State,

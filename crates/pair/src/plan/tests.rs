@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     compare::Comparison,
     config::{Config, Mode, Password, Writes},
-    copy::{Mark, Source},
+    copy::{Mark, Source, Way},
     observe::{NodeFacts, PairFacts, RuntimeFacts},
     origin::{Origin, Sameness},
     own_tables,
@@ -56,6 +56,8 @@ impl Situation {
             certificates_due: false,
             comparison: None,
             rebuild: None,
+            way: Way::Auto,
+            accounts: false,
         };
         Self { site, facts }
     }
@@ -190,6 +192,8 @@ fn healthy(site: &Site, index: usize, dialect: Dialect) -> NodeFacts {
         agent_login: true,
         origin: None,
         half_copy: None,
+        clone_begun: None,
+        file_bytes: None,
     }
 }
 
@@ -409,6 +413,7 @@ fn half_copy(source: &str) -> Option<Mark> {
         took_files: false,
         rebuilt: false,
         whole: false,
+        cloned: false,
     })
 }
 
@@ -432,6 +437,104 @@ fn a_copy_that_was_cut_off_is_gone_on_with_and_nothing_else() {
     let mut situation = Situation::new(MYSQL_97);
     situation.facts.nodes[1].half_copy = half_copy("other");
     assert!(situation.refusal().contains("b holds half a copy of other"));
+}
+
+/// What the plan says of the way from a to b.
+fn way(change: impl FnOnce(&mut Situation)) -> String {
+    let mut situation = Situation::new(MYSQL_97);
+    situation.give_data(0);
+    situation.facts.nodes[0].file_bytes = Some(1 << 30);
+    change(&mut situation);
+    let text = situation.plan().to_string();
+    let (_, copy) = text
+        .split_once("copy all data from a to b\n")
+        .expect("a copy");
+    copy.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn the_way_of_a_copy_is_said_with_its_reason() {
+    let asked = |way| move |situation: &mut Situation| situation.facts.way = way;
+    assert_eq!(way(asked(Way::Clone)), "by CLONE: asked for");
+    assert_eq!(
+        way(asked(Way::Logical)),
+        "by rows and definitions; asked for"
+    );
+    let said = way(asked(Way::Auto));
+    assert!(
+        said.contains("not by CLONE: it ends the server of b"),
+        "{said}"
+    );
+    let said = way(|situation| {
+        situation.facts.nodes[1].half_copy = half_copy("a").map(|mark| Mark {
+            cloned: true,
+            ..mark
+        })
+    });
+    assert_eq!(said, "by CLONE: all is there by CLONE already");
+    let ours = |bytes| {
+        move |situation: &mut Situation| {
+            situation.site.config.server.runtime = Runtime::Process;
+            situation.facts.nodes[0].file_bytes = Some(bytes);
+        }
+    };
+    let said = way(ours(1 << 30));
+    assert!(
+        said.starts_with("by CLONE: the tables of a take 1024 MiB"),
+        "{said}"
+    );
+    let said = way(ours(1 << 20));
+    assert!(
+        said.starts_with("by rows and definitions; not by CLONE: the tables of a take 1 MiB"),
+        "{said}"
+    );
+}
+
+#[test]
+fn clone_is_refused_where_it_cannot_be() {
+    type Change = fn(&mut Situation);
+    let cases: [(Change, &str); 4] = [
+        (
+            |situation| situation.site.config.databases = Some(vec!["test".into()]),
+            "`databases` restricts the pair",
+        ),
+        (
+            |situation| {
+                let variables = &mut situation.server(1).variables;
+                variables.insert("innodb_page_size".into(), "4096".into());
+                let variables = &mut situation.server(0).variables;
+                variables.insert("innodb_page_size".into(), "16384".into());
+            },
+            "innodb_page_size differs",
+        ),
+        (
+            |situation| drop(situation.server(0).variables.remove("ssl_cert")),
+            "a offers no TLS",
+        ),
+        (
+            |situation| situation.server(1).log_readers.push("x@y".into()),
+            "x@y reads the log of b",
+        ),
+    ];
+    for (change, why) in cases {
+        let said = way(change);
+        assert!(
+            said.contains("not by CLONE: ") && said.contains(why),
+            "{said}"
+        );
+        let mut situation = Situation::new(MYSQL_97);
+        situation.give_data(0);
+        situation.facts.way = Way::Clone;
+        change(&mut situation);
+        let refusal = situation.refusal();
+        assert!(refusal.contains(why), "{refusal}");
+    }
+    for version in [MYSQL_56, MARIADB] {
+        let mut situation = Situation::new(version);
+        situation.give_data(0);
+        situation.facts.way = Way::Clone;
+        assert!(situation.refusal().contains("has none"));
+    }
 }
 
 #[test]

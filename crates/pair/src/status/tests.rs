@@ -701,6 +701,7 @@ fn half_a_copy_is_said_and_not_what_comes_of_it() {
         took_files: false,
         rebuilt: true,
         whole: false,
+        cloned: false,
     });
     let [(at, message, hint)] = problems(&report).try_into().expect("one");
     assert_eq!(at, "b");

@@ -36,6 +36,8 @@ pub struct Row {
     pub grants: Grants,
     /// `SET PERSIST` exists.
     pub persist: bool,
+    /// The plugin `clone` is there, which copies the whole server onto another one.
+    pub clone: bool,
     /// `CREATE USER IF NOT EXISTS` and `ALTER USER … IDENTIFIED BY` exist.
     pub user_if_not_exists: bool,
     /// `SET GLOBAL gtid_purged = '+…'` adds to the set.
@@ -107,6 +109,7 @@ const MYSQL_56: Row = Row {
         agent_reads: &[],
     },
     persist: false,
+    clone: false,
     user_if_not_exists: false,
     gtid_purged_adds: false,
     gtid_online: false,
@@ -170,11 +173,18 @@ const MYSQL_80: Row = Row {
     ..MYSQL_57
 };
 
+/// The manual's chapter "The Clone Plugin".
+const MYSQL_8017: Row = Row {
+    from: (8, 0, 17),
+    clone: true,
+    ..MYSQL_80
+};
+
 const MYSQL_8022: Row = Row {
     from: (8, 0, 22),
     reload_tls: Some("ALTER INSTANCE RELOAD TLS"),
     replica: "REPLICA",
-    ..MYSQL_80
+    ..MYSQL_8017
 };
 
 const MYSQL_8023: Row = Row {
@@ -225,6 +235,7 @@ const MARIADB_105: Row = Row {
         agent_reads: &[],
     },
     persist: false,
+    clone: false,
     user_if_not_exists: true,
     gtid_purged_adds: false,
     gtid_online: true,
@@ -251,6 +262,7 @@ pub const ROWS: &[Row] = &[
     MYSQL_56,
     MYSQL_57,
     MYSQL_80,
+    MYSQL_8017,
     MYSQL_8022,
     MYSQL_8023,
     MYSQL_84,

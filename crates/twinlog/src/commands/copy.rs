@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use twinlog_pair::{
-    copy::Limits,
+    copy::{Limits, Way},
     site::Site,
     up::{self, Done},
 };
@@ -21,15 +21,20 @@ use crate::{
 Examples:
   twinlog copy                    as `twinlog up` does it; asks before it changes a server of someone else's
   twinlog copy --yes --rate 20    in a script, at 20 MB a second at most
+  twinlog copy --way clone        by MySQL's CLONE, whatever the size
+  twinlog copy --accounts         users, roles and grants, too
   twinlog plan                    what it would do, each step
 
 The source is held up for one moment, in which several connections open the same snapshot; its clients write on. The other
 node is closed to clients until all is there. Killed half-way, the same command goes on: of what was copied it compares
 hashes, and copies again only what changed since. Nothing is copied onto a node that has data of its own.
+
+By CLONE nothing is held up. All that the other server has is replaced, accounts too; it ends, and twinlog starts it again.
+A server that twinlog does not run must be started by whoever does; then the same command goes on.
 Exit codes: as those of `twinlog up`.")]
 pub(crate) struct CopyArgs {
     #[command(flatten)]
-    how: How,
+    what: What,
     /// Do not ask before changing external servers.
     #[arg(long)]
     yes: bool,
@@ -46,18 +51,63 @@ pub(crate) struct How {
     rate: Option<u64>,
 }
 
+/// What goes from one node to the other, and how.
+#[derive(Debug, Args)]
+pub(crate) struct What {
+    #[command(flatten)]
+    how: How,
+    /// Which way the data takes.
+    #[arg(long, value_enum, value_name = "WAY", default_value = "auto")]
+    way: Asked,
+    /// Copy users and roles that the other node lacks, too, with their passwords and grants; CLONE always does.
+    #[arg(long)]
+    accounts: bool,
+}
+
+/// The ways, as words.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Asked {
+    /// Whichever of both is likely to be done first; the plan says which, and why.
+    Auto,
+    /// Rows and definitions, table by table: between all servers; of what is there, only what differs.
+    Logical,
+    /// MySQL's CLONE: the files of the whole server, accounts among them; the other server ends and starts again.
+    Clone,
+}
+
+impl From<Asked> for Way {
+    fn from(asked: Asked) -> Self {
+        match asked {
+            Asked::Auto => Self::Auto,
+            Asked::Logical => Self::Logical,
+            Asked::Clone => Self::Clone,
+        }
+    }
+}
+
 impl How {
     pub(crate) fn limits(&self) -> Limits {
         let usual = Limits::default();
         Limits {
             parallel: self.parallel.map_or(usual.parallel, usize::from),
             rate_max: self.rate.map(|mb| mb * 1_000_000),
+            ..usual
+        }
+    }
+}
+
+impl What {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            way: self.way.into(),
+            accounts: self.accounts,
+            ..self.how.limits()
         }
     }
 }
 
 pub(crate) async fn run(mut site: Site, args: &CopyArgs) -> Result<ExitCode, Failure> {
-    let terminal = Terminal::new(args.yes).limited(args.how.limits());
+    let terminal = Terminal::new(args.yes).limited(args.what.limits());
     let done = up::up(&mut site, &terminal).await?;
     Ok(end(&done))
 }

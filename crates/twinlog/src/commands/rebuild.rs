@@ -16,7 +16,7 @@ use twinlog_pair::{
 
 use super::{
     conflicts::decide::{person, side},
-    copy::{How, end},
+    copy::{What, end},
 };
 use crate::{failure::Failure, output::Terminal};
 
@@ -41,7 +41,7 @@ pub(crate) struct RebuildArgs {
     #[arg(value_name = "NODE")]
     node: String,
     #[command(flatten)]
-    how: How,
+    what: What,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -53,7 +53,7 @@ pub(crate) struct RebuildArgs {
 pub(crate) async fn run(mut site: Site, args: &RebuildArgs) -> Result<ExitCode, Failure> {
     let node = side(&site, &args.node)?.index();
     let saver = Saver {
-        terminal: Terminal::new(args.yes).limited(args.how.limits()),
+        terminal: Terminal::new(args.yes).limited(args.what.limits()),
         discard: args.discard,
     };
     let done = up::rebuild(&mut site, node, &saver).await?;

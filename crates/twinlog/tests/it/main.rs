@@ -6,11 +6,13 @@
     reason = "what was skipped or reached is told with the test's output"
 )]
 
+mod accounts;
 mod agent_account;
 mod backup;
 mod bad_external;
 mod bad_input;
 mod cli;
+mod clone;
 mod conflicts;
 mod copy;
 mod demo;

@@ -117,7 +117,7 @@ pub enum Error {
     #[error(
         "nothing was restored: a link that has something left to carry would carry it over what is restored: {0}"
     )]
-    Link(#[from] prove::Error),
+    Link(Box<prove::Error>),
     /// What was stored is not what the backup has.
     #[error(
         "{node} has stored {stored} rows of {table}, and they are not the {rows} that the backup has"
@@ -185,6 +185,12 @@ impl Error {
             }
             Self::Busy { .. } => "stop it first; `twinlog run` is started again afterwards".into(),
         })
+    }
+}
+
+impl From<prove::Error> for Error {
+    fn from(error: prove::Error) -> Self {
+        Self::Link(error.into())
     }
 }
 
