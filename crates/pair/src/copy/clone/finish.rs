@@ -144,17 +144,19 @@ fn origin(status: &Row) -> Option<Origin> {
 async fn disable_events(conn: &mut Conn, disabled: &str) -> Result<(), ConnError> {
     let events = conn
         .rows(
-            "SELECT EVENT_SCHEMA, EVENT_NAME, DEFINER, SQL_MODE, TIME_ZONE FROM information_schema.EVENTS WHERE STATUS = 'ENABLED'",
+            "SELECT EVENT_SCHEMA, EVENT_NAME, DEFINER, SQL_MODE, TIME_ZONE, COLLATION_CONNECTION FROM information_schema.EVENTS \
+             WHERE STATUS = 'ENABLED'",
         )
         .await?;
     for event in &events {
-        let [schema, name, definer, mode, zone] =
-            [0, 1, 2, 3, 4].map(|at| event.at(at).unwrap_or_default());
+        let [schema, name, definer, mode, zone, collation] =
+            [0, 1, 2, 3, 4, 5].map(|at| event.at(at).unwrap_or_default());
         let (user, host) = definer.rsplit_once('@').unwrap_or((definer, "%"));
         let session = format!(
-            "SET SESSION sql_mode = {}, SESSION time_zone = {}",
+            "SET SESSION sql_mode = {}, SESSION time_zone = {}, SESSION collation_connection = {}",
             literal(mode),
-            literal(zone)
+            literal(zone),
+            literal(collation)
         );
         let alter = format!(
             "ALTER DEFINER = {}@{} EVENT {}.{} {disabled}",
