@@ -16,6 +16,7 @@ mod judge;
 mod look;
 mod lookup;
 mod pace;
+mod parts;
 mod progress;
 mod report;
 mod scope;

@@ -1,9 +1,6 @@
 //! The comparison from its begin to its end.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::{
@@ -27,8 +24,9 @@ use super::{
     judge::Judge,
     lookup::Lookup,
     pace::Pace,
+    parts::Parts,
     scope::{self, Scope},
-    since::{self, Extent, Written},
+    since::{self, Written},
     table::Table,
 };
 use twinlog_row::{Hash, RowError, TableInfo};
@@ -169,46 +167,6 @@ async fn try_condition(hands: &mut Hands, table: &Table) -> Result<(), Error> {
             source: Box::new(source),
         }),
         other => other.map(drop),
-    }
-}
-
-/// What of the tables is compared.
-struct Parts {
-    /// All rows of these.
-    whole: Vec<Arc<Table>>,
-    /// The rows with these keys.
-    keys: Vec<(Arc<Table>, HashSet<Box<str>>)>,
-}
-
-impl Parts {
-    fn all(tables: Vec<Arc<Table>>) -> Self {
-        Self {
-            whole: tables,
-            keys: Vec::new(),
-        }
-    }
-
-    fn of(written: Written) -> Self {
-        let mut parts = Self::all(Vec::new());
-        for (table, extent) in written.into_extents() {
-            match extent {
-                Extent::Whole => parts.whole.push(table),
-                Extent::Keys(keys) => parts.keys.push((table, keys)),
-            }
-        }
-        parts
-    }
-
-    fn tables(&self) -> Vec<Arc<Table>> {
-        let by_keys = self.keys.iter().map(|(table, _)| table);
-        self.whole.iter().chain(by_keys).cloned().collect()
-    }
-
-    /// How many rows that are, as the server estimates.
-    fn rows(&self) -> u64 {
-        let whole: u64 = self.whole.iter().map(|table| table.size.rows).sum();
-        let keys: usize = self.keys.iter().map(|(_, keys)| keys.len()).sum();
-        whole + keys as u64
     }
 }
 

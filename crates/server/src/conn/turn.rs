@@ -1,8 +1,8 @@
 //! Statements that nobody waits for any more.
 //!
-//! A server goes on with a statement whose client is gone, and notices at its end: after the socket was closed MySQL 9.7 and
-//! MariaDB 10.11 hashed a table for as long as that took. So it is ended over another connection, by whoever notices first:
-//! the connection, when it is dropped in the middle of a statement, or the program, when it ends ([`end_all`]).
+//! A server goes on with a statement whose client is gone, and notices at its end: MySQL 9.7 and MariaDB 10.11 were still at
+//! one seconds after its client had been killed. So it is ended over another connection, by whoever notices first: the
+//! connection, when it is dropped in the middle of a statement, or the program, when it ends ([`end_all`]).
 
 use std::{
     collections::BTreeMap,
