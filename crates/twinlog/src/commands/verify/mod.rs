@@ -170,6 +170,12 @@ pub(crate) async fn run(site: Site, args: &VerifyArgs) -> Result<ExitCode, Failu
                  before you agree"
             ));
         }
+        if !report.schema.is_empty() {
+            tell(
+                "definitions and accounts are put right by hand, on the node that is wrong, after SET SESSION sql_log_bin = 0: logged, \
+                 the statement would fail on the other one; or `twinlog rebuild NODE` (not accounts)",
+            );
+        }
     }
     Ok(match report.equal {
         true => ExitCode::SUCCESS,
