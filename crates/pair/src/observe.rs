@@ -119,9 +119,11 @@ impl PairFacts {
     /// Whether a CLONE has emptied a node and not filled it: what says so is on its peer alone.
     pub fn is_emptied(&self, index: usize) -> bool {
         let [node, peer] = [index, 1 - index].map(|index| &self.nodes[index]);
-        let is_empty = |facts: &ServerFacts| !facts.has_own_schema && !facts.has_user_data();
-        let begun = peer.clone_begun.as_ref();
-        begun.is_some_and(|note| note.target == node.name) && node.facts().is_some_and(is_empty)
+        let (Some(note), Some(facts)) = (&peer.clone_begun, node.facts()) else {
+            return false;
+        };
+        let is_it = facts.server_uuid() == Some(&note.target_uuid) && note.target == node.name;
+        is_it && !facts.has_own_schema && !facts.has_user_data()
     }
 
     /// Whether a CLONE has emptied or replaced a node, which had nothing left to save before.

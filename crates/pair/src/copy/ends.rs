@@ -156,6 +156,7 @@ impl Ends {
         definitions: &Definitions,
     ) -> Result<(Mark, Inventory, Made), Error> {
         let mark = self.marked(source).await?;
+        clone::give_up(&mut self.source, &mut self.target).await?;
         close_to_clients(&mut self.target).await?;
         // A client may have been faster than the mark.
         let present = Inventory::read(&mut self.target, databases).await?;
@@ -216,7 +217,7 @@ impl Ends {
 
     /// The mark that went with all the rest when a CLONE began.
     pub(super) async fn begun(&mut self) -> Result<Option<Mark>, ConnError> {
-        clone::begun(&mut self.source, &mut self.target, &self.names[1]).await
+        clone::begun(&mut self.source, &mut self.target).await
     }
 
     /// Gives the target what comes after all rows.

@@ -170,13 +170,42 @@ async fn a_killed_one_is_gone_on_with() {
     // The server goes on by itself; whoever comes then waits for it.
     let done = pair.twinlog.run(&["copy", "--yes"]);
     assert_proven(&done);
-    assert!(
-        done.stderr.contains("clients were not held up"),
-        "{}",
-        done.stderr
-    );
+    for said in ["cloning: file copy, ", "clients were not held up"] {
+        assert!(done.stderr.contains(said), "{}", done.stderr);
+    }
     whole(&pair.both()).await;
     pair.twinlog.run(&["verify"]).expect_code(0);
+}
+
+/// Killed before anything was dropped, and gone on with the other way: nothing of the first is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_given_up_for_the_other_way() {
+    let pair = lost().await;
+    let [a, _] = pair.both();
+    let mut running = pair
+        .twinlog
+        .spawn(&["-vv", "rebuild", "b", "--yes", "--way", "clone"]);
+    running.wait_for_line("CREATE USER 'twinlog_clone'");
+    running.kill();
+    assert_eq!(a.rows("SELECT COUNT(*) FROM twinlog.clone").await, [["1"]]);
+    let b = pair.db("b");
+    b.run(&[
+        "SET PERSIST read_only = ON",
+        "SET PERSIST event_scheduler = OFF",
+    ])
+    .await;
+    let plan = pair.twinlog.run(&["plan"]);
+    assert!(
+        plan.expect_code(0)
+            .contains("not by CLONE: the tables of a take")
+    );
+    pair.up();
+    // Accounts do not go along this way, nor all of a document.
+    for db in pair.both() {
+        assert_eq!(db.rows(LEFT).await, [["0", "0", "0", "0", "0", "ON"]]);
+    }
+    same_rows(&pair.both(), "SELECT id, v FROM shop.t ORDER BY id").await;
+    walk(&pair.both()).await;
 }
 
 /// Waits until a process has ended.

@@ -21,6 +21,7 @@ pub(crate) use finish::{finish, is_cloned};
 pub(super) use note::begun;
 pub(crate) use note::said;
 pub use note::{Note, read_mark};
+pub(super) use take::give_up;
 pub(crate) use take::{Taken, take};
 
 /// Where the server tells how far it is.

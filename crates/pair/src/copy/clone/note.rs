@@ -11,7 +11,7 @@ use crate::copy::{Mark, Source, mark, run_all};
 const SCHEMA: &str = "CREATE DATABASE IF NOT EXISTS `twinlog` CHARACTER SET utf8mb4";
 const NOTE: &str = "CREATE TABLE IF NOT EXISTS `twinlog`.`clone` (\
      `only_row` TINYINT NOT NULL PRIMARY KEY DEFAULT 1, `donor_uuid` VARCHAR(64) NOT NULL, `source` VARCHAR(64) NOT NULL, \
-     `target` VARCHAR(64) NOT NULL, `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, \
+     `target` VARCHAR(64) NOT NULL, `target_uuid` VARCHAR(64) NOT NULL, `origin_file` VARCHAR(255) NOT NULL, `origin_position` BIGINT UNSIGNED NOT NULL, \
      `origin_gtids` LONGTEXT NOT NULL, `was_read_only` TINYINT NOT NULL, `rebuilt` TINYINT NOT NULL, \
      `installed` TINYINT NOT NULL, `scheduled` TINYINT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 \
      COMMENT='a server with another UUID that has this was cloned from that one, and is no node yet; not replicated'";
@@ -27,6 +27,8 @@ pub struct Note {
     pub(super) donor: String,
     /// The node that becomes what the donor is.
     pub target: String,
+    /// Its server's UUID, which CLONE leaves to it.
+    pub target_uuid: String,
     /// The mark of that node, as it was before.
     pub mark: Mark,
     /// Whether the plugin was installed for this.
@@ -41,6 +43,7 @@ impl Note {
         let Self {
             donor,
             target,
+            target_uuid,
             mark,
             installed,
             scheduled,
@@ -49,6 +52,7 @@ impl Note {
             literal(donor),
             literal(&mark.source.to_string()),
             literal(target),
+            literal(target_uuid),
             literal(&mark.end.file),
             mark.end.position.to_string(),
             literal(&mark.gtids),
@@ -58,7 +62,7 @@ impl Note {
             u8::from(*scheduled).to_string(),
         ];
         let insert = format!(
-            "REPLACE INTO `twinlog`.`clone` (`donor_uuid`, `source`, `target`, `origin_file`, `origin_position`, \
+            "REPLACE INTO `twinlog`.`clone` (`donor_uuid`, `source`, `target`, `target_uuid`, `origin_file`, `origin_position`, \
              `origin_gtids`, `was_read_only`, `rebuilt`, `installed`, `scheduled`) VALUES ({})",
             values.join(", ")
         );
@@ -82,7 +86,7 @@ impl Note {
 /// # Errors
 /// As [`Conn::rows`], but for a server that has no such table.
 pub(super) async fn read(conn: &mut Conn) -> Result<Option<Note>, ConnError> {
-    let sql = "SELECT donor_uuid, source, target, origin_file, origin_position, origin_gtids, was_read_only, rebuilt, installed, \
+    let sql = "SELECT donor_uuid, source, target, target_uuid, origin_file, origin_position, origin_gtids, was_read_only, rebuilt, installed, \
          scheduled FROM `twinlog`.`clone`";
     let row = match conn.row(sql).await {
         // No such database, no such table.
@@ -97,6 +101,7 @@ pub(super) async fn read(conn: &mut Conn) -> Result<Option<Note>, ConnError> {
         Some(Note {
             donor: text("donor_uuid")?,
             target: text("target")?,
+            target_uuid: text("target_uuid")?,
             mark: Mark {
                 source: Source::Node(text("source")?),
                 end: Coordinates {
@@ -146,13 +151,14 @@ pub async fn read_mark(conn: &mut Conn) -> Result<Option<Mark>, ConnError> {
 pub(in crate::copy) async fn begun(
     source: &mut Conn,
     target: &mut Conn,
-    name: &str,
 ) -> Result<Option<Mark>, ConnError> {
     let Some(note) = read(source).await? else {
         return Ok(None);
     };
+    let uuid = target.value("SELECT @@GLOBAL.server_uuid").await?;
     let own = target
         .rows(&format!("SHOW DATABASES LIKE {}", literal(OWN_SCHEMA)))
         .await?;
-    Ok((note.target == name && own.is_empty()).then_some(note.mark))
+    let is_it = uuid.as_deref() == Some(&note.target_uuid);
+    Ok((is_it && own.is_empty()).then_some(note.mark))
 }

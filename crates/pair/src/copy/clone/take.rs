@@ -1,6 +1,6 @@
 //! The target takes the source's files.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use secrecy::ExposeSecret;
 use tokio::time::sleep;
@@ -92,7 +92,7 @@ pub(crate) async fn take(
             .result_sets(clone.said.expose_secret(), &clone.shown, STATEMENT_MAX);
     let done = tokio::select! {
         done = cloning => done,
-        () = watch(&mut watcher, progress) => unreachable!("it watches for ever"),
+        never = watch(&mut watcher, progress) => match never {},
     };
     match done {
         Ok(_) | Err(ConnError::Lost { .. }) => Ok(Taken::Gone),
@@ -114,7 +114,7 @@ async fn is_running(conn: &mut Conn) -> Result<bool, ConnError> {
 }
 
 /// Looks how far it is until somebody stops it.
-async fn watch(conn: &mut Conn, progress: &Cloning) {
+async fn watch(conn: &mut Conn, progress: &Cloning) -> Infallible {
     loop {
         sleep(POLL).await;
         // The other connection says what there is to say of an end.
@@ -215,6 +215,7 @@ async fn prepare(
     let note = Note {
         donor: donor.unwrap_or_default(),
         target: target.name.clone(),
+        target_uuid: facts.server_uuid().unwrap_or_default().to_owned(),
         mark,
         installed: begun.as_ref().map_or(!had_plugin, |note| note.installed),
         scheduled: begun.map_or(facts.is_on("event_scheduler"), |note| note.scheduled),
@@ -257,14 +258,30 @@ async fn give_back(ends: &mut Ends, error: ConnError) -> Result<Error, ConnError
     let Some(note) = note::read(from).await? else {
         return Ok(error.into());
     };
-    put_back(to, &note).await?;
+    undo(from, to, &note).await?;
+    Ok(Error::Unable(why))
+}
+
+async fn undo(from: &mut Conn, to: &mut Conn, note: &Note) -> Result<(), ConnError> {
+    put_back(to, note).await?;
     for conn in [&mut *from, &mut *to] {
         if note.installed && has_plugin(conn).await? {
             conn.execute(UNINSTALL).await?;
         }
     }
-    run_all(from, [account::DROP, FORGET]).await?;
-    Ok(Error::Unable(why))
+    run_all(from, [account::DROP, FORGET]).await
+}
+
+/// The target is to be copied to the other way, and still has its mark: what was begun is given up.
+pub(in crate::copy) async fn give_up(from: &mut Conn, to: &mut Conn) -> Result<(), ConnError> {
+    let Some(note) = note::read(from).await? else {
+        return Ok(());
+    };
+    while is_running(to).await? {
+        sleep(POLL).await;
+    }
+    from.execute("SET SESSION sql_log_bin = 0").await?;
+    undo(from, to, &note).await
 }
 
 /// Puts back what the target was set to beyond its restart; it stays closed to clients.
