@@ -189,6 +189,10 @@ pub(super) async fn make(
 /// What the server says against it; an error where it says nothing at all.
 fn said(error: ConnError) -> Result<String, ConnError> {
     match error {
+        // What is no statement to the server it quotes, with the hash in it.
+        ConnError::Statement { code: 1064, .. } => {
+            Ok("ERROR 1064: the statement that makes it is none for this version".to_owned())
+        }
         ConnError::Statement { code, message, .. } => Ok(format!("ERROR {code}: {message}")),
         error => Err(error),
     }

@@ -53,7 +53,7 @@ pub(super) fn choose(
                 format!(
                     "a CLONE was cut off when it had emptied {empty}, and has left directories in which no table can be made"
                 ),
-                "leave `--way logical` away: CLONE goes on with it",
+                "leave `--way logical` away: CLONE goes on with it; or move that node's data directory away, and make it again",
             )),
         };
     }

@@ -585,4 +585,13 @@ async fn what_cannot_be_made_again_is_named() {
         [["0"]]
     );
     other.twinlog.run(&["verify"]).expect_code(0);
+    // One that a CLONE has emptied says nothing of itself.
+    pair.both()[1]
+        .run(&["SET SESSION sql_log_bin = 0", "DROP DATABASE twinlog"])
+        .await;
+    assert_fails(
+        &pair.twinlog.run(&["backup", "--node", "b", &at("emptied")]),
+        1,
+        &["b is no node of this pair"],
+    );
 }

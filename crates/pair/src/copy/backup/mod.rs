@@ -166,7 +166,7 @@ impl Error {
             Self::Unknown(_) => "use the twinlog that has written it, or a later one".into(),
             Self::Foreign { .. } => return None,
             Self::Outside(_) => "add them there, run `twinlog up`, then restore".into(),
-            Self::NoPair(_) => "`twinlog up` makes the pair; then restore into it".into(),
+            Self::NoPair(_) => "`twinlog up` makes the pair, or ends what was begun".into(),
             Self::NotEmpty { .. } => {
                 "a backup is restored into an empty pair, and twinlog deletes nothing that it has not made: drop what is not needed".into()
             }

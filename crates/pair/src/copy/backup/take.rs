@@ -10,7 +10,10 @@ use std::{
 
 use tokio::task::JoinSet;
 use twinlog_row::Span;
-use twinlog_server::{conn::Conn, facts::read_dialect};
+use twinlog_server::{
+    conn::Conn,
+    facts::{Membership, ServerFacts, read_dialect},
+};
 use uuid::Uuid;
 
 use super::{
@@ -75,7 +78,7 @@ pub async fn backup(
     snapshot::reader(&mut conn, &dialect).await?;
     let databases = site.config.databases.as_deref();
     let before = Definitions::read(&mut conn, databases, &dialect).await?;
-    refuse_half(&mut conn, &node.name).await?;
+    refuse_half(site, &mut conn, &node.name).await?;
     let mut obstacles = before.inventory.obstacles();
     obstacles.extend(before.broken_views(&mut conn).await?);
     if !obstacles.is_empty() {
@@ -91,7 +94,7 @@ pub async fn backup(
     let tables = work.rows(&before, &mut snapshot).await?;
     counters.finish();
     let programs = programs(&mut conn, &before).await?;
-    refuse_half(&mut conn, &node.name).await?;
+    refuse_half(site, &mut conn, &node.name).await?;
     // Rows were read by the names that tables have now.
     let now = Definitions::read(&mut conn, databases, &dialect).await?;
     let changed = now.changed_since(&before);
@@ -131,8 +134,13 @@ pub async fn backup(
 }
 
 /// A node that is being copied or restored to is not what it seems.
-async fn refuse_half(conn: &mut Conn, node: &str) -> Result<(), Error> {
+async fn refuse_half(site: &Site, conn: &mut Conn, node: &str) -> Result<(), Error> {
+    // One that a CLONE has emptied says nothing of itself.
+    let facts = ServerFacts::read(conn).await?;
+    let is_ours = |member: &Membership| member.pair_id == site.pair_id && member.node == node;
+    let is_node = facts.membership.as_ref().is_some_and(is_ours);
     match read_mark(conn).await? {
+        None if !is_node => Err(Error::NoPair(node.to_owned())),
         None => Ok(()),
         Some(mark) => Err(Error::Half {
             node: node.to_owned(),

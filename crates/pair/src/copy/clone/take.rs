@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use secrecy::ExposeSecret;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use twinlog_server::{
     conn::{Conn, Endpoint, Error as ConnError, Row},
     facts::ServerFacts,
@@ -17,7 +17,7 @@ use super::{
     note::{self, FORGET},
 };
 use crate::{
-    config::Node,
+    config::{Node, Runtime},
     copy::{
         Error, Limits, Mark, STATEMENT_MAX,
         ends::{Ends, connect},
@@ -32,8 +32,16 @@ const POLL: Duration = Duration::from_secs(1);
 const PACKET_BYTES_MIN: u64 = 2 << 20;
 /// `ER_RESTART_SERVER_FAILED`: it has all, and ends, for nobody has told it that it is started again.
 const NOT_SUPERVISED: u16 = 3707;
+/// `ER_CLONE_DONOR`, and in its text `ER_CLONE_TOO_MANY_CONCURRENT_CLONES`: nothing was touched (seen on 9.7).
+const DONOR_ERROR: u16 = 3862;
+const TOO_MANY: &str = ": 3634 :";
+/// For so long it is asked again: half a minute was enough, whatever the target died of.
+const BUSY_MAX: Duration = Duration::from_secs(120);
 /// Files of users that lie somewhere else, where the target's would come to lie, too.
 const ELSEWHERE: &str = "SELECT FILE_NAME FROM information_schema.FILES WHERE FILE_TYPE = 'TABLESPACE' AND FILE_NAME LIKE '/%' LIMIT 1";
+/// Something that cannot be read without a key.
+const ENCRYPTED: &str = "SELECT 1 FROM DUAL WHERE EXISTS (SELECT 1 FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y') \
+     OR @@GLOBAL.innodb_redo_log_encrypt OR @@GLOBAL.innodb_undo_log_encrypt OR @@GLOBAL.binlog_encryption";
 
 /// What the target's server does, once it has the files or does not answer any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,18 +94,33 @@ pub(crate) async fn take(
         Ok(clone) => clone,
         Err(error) => return Err(give_back(&mut ends, error).await?),
     };
-    let cloning =
-        ends.both()
-            .1
-            .result_sets(clone.said.expose_secret(), &clone.shown, STATEMENT_MAX);
+    let cloning = run_alone(ends.both().1, &clone);
     let done = tokio::select! {
         done = cloning => done,
         never = watch(&mut watcher, progress) => match never {},
     };
     match done {
-        Ok(_) | Err(ConnError::Lost { .. }) => Ok(Taken::Gone),
+        Ok(()) | Err(ConnError::Lost { .. }) => Ok(Taken::Gone),
         Err(error) if error.code() == Some(NOT_SUPERVISED) => Ok(Taken::Ends),
         Err(error) => Err(give_back(&mut ends, error).await?),
+    }
+}
+
+/// Runs the statement. A source whose target has died in the middle takes it to be at it for some time, and serves one at a time.
+async fn run_alone(conn: &mut Conn, clone: &Spoken) -> Result<(), ConnError> {
+    let began = Instant::now();
+    loop {
+        let done = conn
+            .result_sets(clone.said.expose_secret(), &clone.shown, STATEMENT_MAX)
+            .await;
+        let is_busy = |error: &ConnError| {
+            let text = error.to_string();
+            error.code() == Some(DONOR_ERROR) && text.contains(TOO_MANY)
+        };
+        match done {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_MAX => sleep(POLL).await,
+            done => return done.map(drop),
+        }
     }
 }
 
@@ -146,6 +169,13 @@ async fn ready(
         return Err(Error::Unable(format!(
             "{} has files outside of its data directory: {file}",
             names[0]
+        )));
+    }
+    // CLONE empties the target before it finds that it has no key for what comes.
+    if from.value(ENCRYPTED).await?.is_some() {
+        return Err(Error::Unable(format!(
+            "{} has encrypted tables or logs, and CLONE does not ask first whether {} has their key",
+            names[0], names[1]
         )));
     }
     for (conn, name) in [&mut *from, &mut *to].into_iter().zip(names) {
@@ -236,12 +266,30 @@ async fn prepare(
     let donors = literal(&format!("{host}:{port}"));
     to.execute(&format!("SET GLOBAL clone_valid_donor_list = {donors}"))
         .await?;
+    if let Some(ca) = authority(site, [source, target]) {
+        to.execute(&format!("SET GLOBAL clone_ssl_ca = {}", literal(&ca)))
+            .await?;
+    }
     if let Some(rate) = limits.rate_max {
         let mib = (rate >> 20).max(1);
         to.execute(&format!("SET GLOBAL clone_max_data_bandwidth = {mib}"))
             .await?;
     }
     Ok(clone)
+}
+
+/// By whom the source's certificate is signed, as the target's server sees the file: where both are twinlog's. The links check
+/// it in the same way.
+fn authority(site: &Site, nodes: [&Node; 2]) -> Option<String> {
+    let is_ours = |node: &Node| site.config.runtime_of(node) != Runtime::External;
+    let index = site
+        .nodes()
+        .iter()
+        .position(|node| node.name == nodes[1].name)?;
+    nodes
+        .into_iter()
+        .all(is_ours)
+        .then(|| site.ca_for_replica(index))
 }
 
 /// Makes undone what was changed for it, where the target still has what it had. What it says then is that the other way
