@@ -1,10 +1,10 @@
 //! Users, roles and grants that go along with a copy, on request.
 
-use twinlog_testbed::{ServerKind, wait_until};
+use twinlog_testbed::ServerKind;
 
 use crate::{
     hand::Hand,
-    support::{DEADLINE, Db, assert_proven},
+    support::{Db, assert_proven, met},
 };
 
 const LINES: [[&str; 3]; 2] = [
@@ -107,7 +107,7 @@ async fn with_a_copy(kind: ServerKind, more: &str) {
         "--parallel",
         "1",
     ]);
-    wait_until(DEADLINE, "the first rows", async || {
+    let running = met(running, "the first rows", async || {
         let rows = b.try_rows("SELECT COUNT(*) FROM shop.big").await.ok()?;
         (rows[0][0] != "0").then_some(())
     })

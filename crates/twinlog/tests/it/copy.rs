@@ -12,7 +12,7 @@ use twinlog_testbed::{Running, ServerKind, ServerOptions, wait_until};
 
 use crate::{
     hand::Hand,
-    support::{DEADLINE, Db, assert_fails, insert_on_both, same_rows, walk},
+    support::{DEADLINE, Db, assert_fails, insert_on_both, met, same_rows, walk},
     verify::{FILL, TABLES},
 };
 
@@ -217,13 +217,14 @@ async fn begun(kind: ServerKind) -> (Hand, Running) {
     let running = hand
         .twinlog
         .spawn(&["copy", "--yes", "--rate", "1", "--parallel", "1"]);
-    wait_until(DEADLINE, "the largest table", async || {
+    let running = met(running, "the largest table", async || {
         let count = b
             .try_rows("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_TYPE = 'BASE TABLE'")
             .await;
         count
             .ok()
             .filter(|rows| rows[0][0].parse::<u32>().unwrap() >= 10)
+            .map(drop)
     })
     .await;
     (hand, running)
@@ -234,7 +235,7 @@ async fn a_killed_one_is_gone_on_with() {
     let (hand, running) = begun(ServerKind::MariaDb1011).await;
     let [a, b] = hand.both();
     // The largest table is copied first, the small ones after it.
-    wait_until(DEADLINE, "a small table", async || {
+    let running = met(running, "a small table", async || {
         let rows = b.rows("SELECT COUNT(*) FROM shop.texts").await;
         (rows[0][0] != "0").then_some(())
     })

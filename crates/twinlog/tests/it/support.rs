@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
-use twinlog_testbed::{Output, Port, ServerKind, TestDir, Twinlog, free_port, wait_until};
+use twinlog_testbed::{Output, Port, Running, ServerKind, TestDir, Twinlog, free_port, wait_until};
 
 /// Longer than anything that happens at all takes on two busy cores.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -274,6 +274,19 @@ fn texts(row: Row) -> Vec<String> {
         other => other.as_sql(true),
     };
     row.unwrap().into_iter().map(text).collect()
+}
+
+/// Waits for what a running command brings about; where it does not come, says what the command has said.
+pub(crate) async fn met(
+    running: Running,
+    what: &str,
+    check: impl AsyncFnMut() -> Option<()>,
+) -> Running {
+    let coming = wait_until(DEADLINE * 2, what, check);
+    if tokio::time::timeout(DEADLINE, coming).await.is_err() {
+        panic!("waited in vain for {what}:\n{}", running.kill().stderr);
+    }
+    running
 }
 
 /// Waits until a query gives the same rows on both nodes, and returns them.

@@ -149,8 +149,8 @@ async fn beside_the_watch(kind: ServerKind) {
                   SELECT 7 UNION SELECT 8 UNION SELECT 9)";
     let many = format!(
         "CREATE TABLE shop.many (id INT PRIMARY KEY, v VARCHAR(200)); INSERT INTO shop.many SELECT \
-         q.d * 10000 + w.d * 1000 + x.d * 100 + y.d * 10 + z.d, REPEAT('v', 200) \
-         FROM {digits} z, {digits} y, {digits} x, {digits} w, {digits} q"
+         r.d * 100000 + q.d * 10000 + w.d * 1000 + x.d * 100 + y.d * 10 + z.d, REPEAT('v', 200) \
+         FROM {digits} z, {digits} y, {digits} x, {digits} w, {digits} q, (SELECT 0 d UNION SELECT 1 UNION SELECT 2) r"
     );
     for side in Side::BOTH {
         pair.quietly(side, &many).await;
