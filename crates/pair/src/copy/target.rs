@@ -48,6 +48,11 @@ pub(super) async fn writer(
     for sql in LENIENT {
         conn.set_if_known(sql).await?;
     }
+    // MariaDB would load an empty table in a way of its own, which stands still for ever when somebody reads the table at that
+    // moment (seen on 10.11.19: both wait for a latch).
+    if target.is_mariadb() {
+        conn.execute("SET SESSION unique_checks = 1").await?;
+    }
     // Where a table's collation is not said, the source meant this one of its own.
     if let Some(collation) = source.row().silent_collation {
         let sql = format!("SET SESSION default_collation_for_utf8mb4 = '{collation}'");
